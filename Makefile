@@ -1,0 +1,27 @@
+# Each target works alone on a fresh clone.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: setup test lint
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x $(BIN)/python || uv venv --seed -q --python $(PYTHON) .venv; \
+		uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock \
+		&& uv pip install -q --python $(BIN)/python --no-deps -e .; \
+	else \
+		test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
+		$(BIN)/pip install -q --require-hashes -r requirements.lock \
+		&& $(BIN)/pip install -q --no-deps -e .; \
+	fi
+	@touch $(STAMP)
+
+test: setup
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy pipelines

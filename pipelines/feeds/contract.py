@@ -1,0 +1,203 @@
+"""Typed contracts, loaded from YAML and checked against each other when loaded."""
+
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FOLDER = Path(__file__).parent
+
+ColumnType = Literal[
+    "text", "code", "grade", "integer", "number", "score", "date", "month", "flag",
+    "student_no", "dropped",
+]  # fmt: skip
+
+SQL_TYPES: dict[str, str] = {
+    "text": "varchar",
+    "code": "varchar",
+    "grade": "integer",
+    "integer": "integer",
+    "number": "decimal(18,3)",
+    "score": "decimal(9,3)",
+    "date": "date",
+    "month": "varchar",
+    "flag": "boolean",
+    "student_no": "varchar",
+}
+"""How each type is landed; `dropped` columns are not."""
+
+ORIGIN: dict[str, str] = {
+    "school_year": "varchar",
+    "source_file": "varchar",
+    "source_sheet": "varchar",
+    "source_row": "integer",
+    "file_sha256": "varchar",
+    "loaded_at": "timestamp",
+}
+"""What every landed row carries beside its own columns."""
+
+
+class ContractError(ValueError):
+    """A contract contradicts itself or another one."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """One column of a feed."""
+
+    name: str
+    header: str = Field(description="Chinese header of the template.")
+    aliases: list[str] = []
+    type: ColumnType
+    required: bool = False
+    codes: str | None = Field(None, description="Name of the code set, for type `code`.")
+    pattern: str | None = Field(None, description="Regular expression of the whole value.")
+    min: float | None = None
+    max: float | None = None
+    references: str | None = Field(None, description="`feed.column` in which the value must stand.")
+    resolve_by: str | None = Field(None, description="Column there that may stand for the code.")
+    description: str
+
+    @property
+    def landed_name(self) -> str | None:
+        """Name in the landing zone; none where the column is dropped."""
+        if self.type == "dropped":
+            return None
+        return "student_key" if self.type == "student_no" else self.name
+
+    @property
+    def code_set(self) -> str | None:
+        """The code set whose words are read as codes, if any."""
+        return {"grade": "grade", "flag": "yes_no"}.get(self.type, self.codes)
+
+
+class Wide(_Strict):
+    """A wide form: headers that are values of `names`, cells that are values of `values`."""
+
+    names: str
+    values: str
+
+
+class Contract(_Strict):
+    """One feed: its columns, key and forms."""
+
+    feed: str
+    title: str
+    description: str
+    key: list[str]
+    wired: bool = Field(False, description="Whether files of this feed are landed.")
+    wide: Wide | None = None
+    total: str | None = Field(None, description="Header of a row total that is checked only.")
+    columns: list[Column]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Contract":
+        names = [c.name for c in self.columns]
+        for what in self.key:
+            if what not in names and what != "school_year":
+                raise ContractError(f"{self.feed}: key {what} is no column")
+        if len(set(names)) != len(names):
+            raise ContractError(f"{self.feed}: a column stands twice")
+        seen: dict[str, str] = {}
+        for column in self.columns:
+            for word in (column.name, column.header, *column.aliases):
+                other = seen.setdefault(normalise(word), column.name)
+                if other != column.name:
+                    raise ContractError(f"{self.feed}: {word} means {other} and {column.name}")
+            if column.type == "code" and column.codes not in codes():
+                raise ContractError(f"{self.feed}.{column.name}: no code set {column.codes}")
+        return self
+
+    def column(self, name: str) -> Column:
+        """The column of that canonical name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.feed} has no column {name}")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Normalised header, alias or canonical name → canonical name."""
+        return {
+            normalise(word): column.name
+            for column in self.columns
+            for word in (column.name, column.header, *column.aliases)
+        }
+
+    @property
+    def landed(self) -> dict[str, str]:
+        """Name → SQL type of every column of a landed file, in order."""
+        own = {c.landed_name: SQL_TYPES[c.type] for c in self.columns if c.landed_name}
+        return {**own, **ORIGIN}
+
+    @property
+    def landed_key(self) -> list[str]:
+        """The key in the landing zone's names."""
+        return ["student_key" if name == "student_no" else name for name in self.key]
+
+    @property
+    def depends_on(self) -> list[str]:
+        """Feeds that this one refers to, itself left out, in order of appearance."""
+        named = (c.references.split(".")[0] for c in self.columns if c.references)
+        return list(dict.fromkeys(name for name in named if name != self.feed))
+
+
+def normalise(header: str) -> str:
+    """A header as it is compared: no case, space, line break, full-width form or unit."""
+    text = unicodedata.normalize("NFKC", header).casefold()
+    text = "".join(text.split())
+    if text.endswith(")") and "(" in text:
+        text = text[: text.rindex("(")]
+    return text
+
+
+@cache
+def codes() -> dict[str, dict[str, list[str]]]:
+    """Code set → code → words that mean it, the template's word first."""
+    loaded: dict[str, dict[str, list[str]]] = yaml.safe_load(
+        (FOLDER / "codes.yml").read_text(encoding="utf-8")
+    )
+    for name, values in loaded.items():
+        words = [normalise(w) for code, ws in values.items() for w in {normalise(code), *ws}]
+        if len(set(words)) != len(words):
+            raise ContractError(f"codes.yml: {name}: a word means two codes")
+    return loaded
+
+
+@cache
+def load_contracts() -> dict[str, Contract]:
+    """All contracts by feed name, every feed after those that it refers to.
+
+    Raises:
+        ContractError: a reference leads nowhere or goes round in a circle.
+    """
+    found = {
+        path.stem: Contract.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for path in sorted((FOLDER / "contracts").glob("*.yml"))
+    }
+    for stem, contract in found.items():
+        if stem != contract.feed:
+            raise ContractError(f"{stem}.yml describes the feed {contract.feed}")
+        for column in contract.columns:
+            if column.references:
+                feed, _, name = column.references.partition(".")
+                if feed not in found:
+                    raise ContractError(f"{stem}.{column.name} refers to no feed {feed}")
+                found[feed].column(column.resolve_by or name)
+    ordered: dict[str, Contract] = {}
+    while len(ordered) < len(found):
+        ready = [
+            n for n, c in found.items() if n not in ordered and set(c.depends_on) <= set(ordered)
+        ]
+        if not ready:
+            raise ContractError(
+                f"feeds refer to each other in a circle: {set(found) - set(ordered)}"
+            )
+        ordered.update({name: found[name] for name in ready})
+    return ordered

@@ -1,0 +1,156 @@
+"""Every setting of the platform: typed, named, documented, from `EQM_*` or `eqm.toml`.
+
+Order of precedence: arguments, environment (`EQM_HOME`), `eqm.toml` in the working folder,
+defaults. An unknown name is refused, so a typing error is never a silent default.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The checkout: where `dbt_project/` and `data/` stand."""
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or malformed; the text says which and lists the valid names."""
+
+
+class Settings(BaseSettings):
+    """One value a setting; `Settings.load()` is the way in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EQM_", toml_file="eqm.toml", extra="forbid", frozen=True, validate_default=True
+    )
+
+    raw: Path = Field(PROJECT / "data" / "raw", description="Folder of the files handed in.")
+    home: Path = Field(
+        PROJECT / "var", description="Folder of all state: landing, releases, ledger."
+    )
+    env: Literal["development", "production"] = Field(
+        "development", description="In production a missing pseudonym key stops intake."
+    )
+    pseudonym_key_file: Path = Field(
+        Path("~/.config/eqm/pseudonym.key"),
+        description="Key of the students' pseudonyms, kept outside every data folder.",
+    )
+    ledger_url: str = Field(
+        "", description="SQLAlchemy address of the ledger; empty means SQLite in the home."
+    )
+    unit_code: str = Field("370400", description="Code of the city.")
+    unit_name_zh: str = Field("全市", description="Name of the city on Chinese pages.")
+    unit_name_en: str = Field("the city", description="Name of the city on English pages.")
+    school_year_start_month: int = Field(8, ge=1, le=12, description="Month a school year starts.")
+    stages: dict[str, list[int]] = Field(
+        {"primary": [1, 2, 3, 4, 5, 6], "junior": [7, 8, 9], "senior": [10, 11, 12]},
+        description="Grades of each stage; a 5-4 city moves grade 6 to junior.",
+    )
+    student_no_pattern: str = Field(
+        "[GJL][0-9A-Z]{18}", description="What a usual student number looks like (whole match)."
+    )
+    plan_baseline_year: str = Field(
+        "2023-2024", description="School year from which the plan's rise is measured."
+    )
+    plan_rise_points: float = Field(
+        10.0, gt=0, description="Rise of the pass rate the plan asks for, in percentage points."
+    )
+    plan_years: int = Field(3, gt=0, description="Years in which the plan asks for that rise.")
+    pass_share: float = Field(0.60, gt=0, lt=1, description="Default pass mark / full mark.")
+    good_share: float = Field(0.75, gt=0, lt=1, description="Default good mark / full mark.")
+    excellent_share: float = Field(
+        0.85, gt=0, lt=1, description="Default excellent mark / full mark."
+    )
+    low_share: float = Field(0.40, gt=0, lt=1, description="Default low mark / full mark.")
+    port: int = Field(8400, ge=1, le=65535, description="Port of `eqm serve` on 127.0.0.1.")
+
+    @field_validator("raw", "home", "pseudonym_key_file")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100  resolve() would follow links
+
+    @model_validator(mode="after")
+    def _key_outside_data(self) -> "Settings":
+        for folder in (self.raw, self.home):
+            if self.pseudonym_key_file.is_relative_to(folder):
+                raise ValueError(f"pseudonym_key_file must lie outside {folder}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, **given: Any) -> "Settings":
+        """Settings from arguments (`None` counts as not given), environment and `eqm.toml`.
+
+        Raises:
+            SettingsError: a name is unknown or a value does not fit its type.
+        """
+        valid = ", ".join(sorted(cls.model_fields))
+        own = {f"EQM_{name}".upper() for name in cls.model_fields} | SUBPROCESS_VARIABLES
+        unknown = sorted(k for k in os.environ if k.startswith("EQM_") and k not in own)
+        if unknown:
+            raise SettingsError(f"unknown setting {', '.join(unknown)}; valid names: {valid}")
+        try:
+            return cls(**{k: v for k, v in given.items() if v is not None})
+        except (ValidationError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{error}\nvalid names: {valid}") from error
+
+    @property
+    def landing(self) -> Path:
+        """Landed rows, one immutable Parquet file a submission."""
+        return self.home / "landing"
+
+    @property
+    def standing(self) -> Path:
+        """Views of the landing zone: exactly the rows that stand, one folder a state."""
+        return self.home / "standing"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused files with their problems."""
+        return self.home / "quarantine"
+
+    @property
+    def releases(self) -> Path:
+        """Releases, one folder each."""
+        return self.home / "releases"
+
+    @property
+    def current(self) -> Path:
+        """Link to the release that is served."""
+        return self.home / "current"
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy address of the ledger of submissions."""
+        return self.ledger_url or f"sqlite:///{self.home / 'ledger' / 'ledger.sqlite'}"
+
+    def figures(self) -> dict[str, Any]:
+        """The settings that a published figure depends on; they enter the release's id."""
+        names = (
+            "unit_code unit_name_zh unit_name_en school_year_start_month stages "
+            "plan_baseline_year plan_rise_points plan_years "
+            "pass_share good_share excellent_share low_share"
+        )
+        return {name: getattr(self, name) for name in names.split()}
+
+
+SUBPROCESS_VARIABLES = {"EQM_WAREHOUSE", "EQM_STANDING", "EQM_DBT_TARGET"}
+"""Set by the build for dbt; they are no settings."""

@@ -1,0 +1,39 @@
+"""Settings: precedence, refusal of unknown names, the key outside the data."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import Settings, SettingsError
+
+
+def test_arguments_win_over_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EQM_HOME", str(tmp_path / "env"))
+    assert Settings.load().home == tmp_path / "env"
+    assert Settings.load(home=tmp_path / "given", raw=None).home == tmp_path / "given"
+
+
+def test_an_unknown_name_is_refused_and_the_valid_ones_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EQM_HOOME", "x")
+    with pytest.raises(SettingsError, match=r"EQM_HOOME; valid names: .*home"):
+        Settings.load()
+
+
+def test_the_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eqm.toml").write_text('unit_code = "990000"\n')
+    assert Settings.load().unit_code == "990000"
+    (tmp_path / "eqm.toml").write_text("unit_cod = 1\n")
+    with pytest.raises(SettingsError, match="unit_cod"):
+        Settings.load()
+
+
+def test_the_key_never_lies_in_a_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="outside"):
+        Settings.load(home=tmp_path, pseudonym_key_file=tmp_path / "key")
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
