@@ -9,11 +9,11 @@ setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --seed -q --python $(PYTHON) .venv; \
-		uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock \
+		uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements.lock \
 		&& uv pip install -q --python $(BIN)/python --no-deps -e .; \
 	else \
 		test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
-		$(BIN)/pip install -q --require-hashes -r requirements.lock \
+		$(BIN)/pip install -q --no-deps --require-hashes -r requirements.lock \
 		&& $(BIN)/pip install -q --no-deps -e .; \
 	fi
 	@touch $(STAMP)
