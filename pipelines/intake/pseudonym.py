@@ -1,0 +1,66 @@
+"""Pseudonyms: HMAC-SHA-256 of the normalised student number, under a key outside all data."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+import duckdb
+
+from pipelines.intake.problems import IntakeError
+from pipelines.settings import Settings
+
+BLOCK = 64
+
+
+def load_key(settings: Settings) -> bytes:
+    """The key; made on first use (mode 0600), except in production.
+
+    Raises:
+        IntakeError: no key in production, or a file that holds fewer than 32 bytes.
+    """
+    path: Path = settings.pseudonym_key_file
+    if not path.exists():
+        if settings.env == "production":
+            raise IntakeError(
+                f"没有找到去标识化密钥：{path}。请从备份恢复。 / "
+                f"No pseudonym key at {path}. Restore it from its backup."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except ValueError as error:
+        raise IntakeError(f"{path} holds no hexadecimal key") from error
+    if len(key) < 32:
+        raise IntakeError(f"the key in {path} is shorter than 32 bytes")
+    return key
+
+
+def key_id(key: bytes) -> str:
+    """A short name of the key that tells nothing about it."""
+    return hashlib.sha256(b"eqm key id" + key).hexdigest()[:8]
+
+
+def add_student_keys(con: duckdb.DuckDBPyConnection, key: bytes, table: str) -> None:
+    """Make table `pseudonym(student_no, student_key)` for the distinct numbers in `table`.
+
+    HMAC (RFC 2104) in SQL, once a distinct number; the padded keys are bound, never SQL text.
+    """
+    if len(key) > BLOCK:
+        key = hashlib.sha256(key).digest()
+    padded = key.ljust(BLOCK, b"\0")
+    inner = bytes(b ^ 0x36 for b in padded)
+    outer = bytes(b ^ 0x5C for b in padded)
+    con.execute(
+        f"""
+        create or replace temp table pseudonym as
+        select
+            student_no,
+            sha256($outer::blob || unhex(sha256($inner::blob || encode(student_no)))) as student_key
+        from (select distinct student_no from {table} where student_no is not null)
+        """,
+        {"inner": inner, "outer": outer},
+    )

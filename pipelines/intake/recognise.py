@@ -1,0 +1,97 @@
+"""Which row is the header, and which column means what."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from pipelines.feeds.contract import Contract, codes, normalise
+from pipelines.intake.problems import Problem
+
+HEADER_WITHIN = 30
+"""The header stands within so many rows of the top."""
+
+
+@dataclass
+class Recognised:
+    """What a sheet turned out to be."""
+
+    header_row: int
+    columns: dict[str, str] = field(default_factory=dict)
+    """Canonical name → cell column (c0, c1, …)."""
+    wide: dict[str, str] = field(default_factory=dict)
+    """Code (or item) → cell column, for the wide form."""
+    total: str | None = None
+
+
+def _words(contract: Contract) -> tuple[dict[str, str], dict[str, str], str | None]:
+    wide: dict[str, str] = {}
+    if contract.wide:
+        named = contract.column(contract.wide.names)
+        for code, words in codes().get(named.codes or "", {}).items():
+            wide |= {normalise(word): code for word in (code, *words)}
+    return contract.headers, wide, normalise(contract.total) if contract.total else None
+
+
+def recognise(
+    contract: Contract, cells: pa.Table, file: str, sheet: str
+) -> tuple[Recognised | None, list[Problem]]:
+    """The header of a sheet and the meaning of its columns.
+
+    Returns nothing recognised where fewer than two headers of the contract stand in one row; the
+    problems say what is missing, means two things, or was left out.
+    """
+    headers, wide, total = _words(contract)
+    top = [list(row.values()) for row in cells.slice(0, HEADER_WITHIN).to_pylist()]
+    score = [len({normalise(v or "") for v in row} & (headers.keys() | wide.keys())) for row in top]
+    if not score or max(score) < min(2, len(contract.columns)):
+        return None, []
+    at = score.index(max(score))
+    found = Recognised(header_row=at + 1)
+    seen: dict[str, list[tuple[bool, str, str]]] = {}
+    problems: list[Problem] = []
+
+    def problem(rule: str, got: str, expected: str = "") -> None:
+        problems.append(Problem(rule, file, sheet, at + 1, at + 1, 1, "", got, expected))
+
+    for index, value in enumerate(top[at]):
+        shown = " ".join((value or "").split())
+        word = normalise(shown)
+        if not word:
+            continue
+        if word in headers:
+            name = headers[word]
+            column = contract.column(name)
+            first_choice = word in (normalise(name), normalise(column.header))
+            seen.setdefault(name, []).append((not first_choice, f"c{index}", shown))
+        elif word in wide and word not in found.wide:
+            found.wide[wide[word]] = f"c{index}"
+        elif word == total:
+            found.total = f"c{index}"
+        else:
+            problem("unknown_column", shown)
+    for name, places in seen.items():
+        places.sort()
+        if len(places) > 1 and places[0][0] == places[1][0]:
+            problem(
+                "ambiguous_header",
+                ", ".join(p[2] for p in places),
+                contract.column(name).header,
+            )
+        found.columns[name] = places[0][1]
+    named = {contract.wide.names, contract.wide.values} if contract.wide else set()
+    if contract.wide and found.wide and not named & found.columns.keys():
+        covered = named
+    else:
+        found.wide = {}
+        covered = set()
+        if contract.wide and contract.wide.values not in found.columns:
+            covered.add("")
+            problem(
+                "missing_column",
+                ", ".join(v for v in top[at] if v),
+                contract.column(contract.wide.values).header,
+            )
+    for column in contract.columns:
+        if column.required and column.name not in found.columns and column.name not in covered:
+            problem("missing_column", ", ".join(v for v in top[at] if v), column.header)
+    return found, problems

@@ -1,0 +1,34 @@
+"""The one message catalogue, the glossary and the formats of numbers.
+
+Msgids are English; `zh_CN.po` holds the Chinese. The catalogue is read as text and compiled in
+memory, so there is no compiled file to forget. This room knows nothing of the others.
+"""
+
+from pipelines.wording.catalogue import LANGUAGES, Lang, translator
+from pipelines.wording.glossary import Term, load_glossary
+from pipelines.wording.numbers import (
+    count,
+    interval,
+    percent,
+    percent_change,
+    percent_interval,
+    points,
+    points_interval,
+    school_year,
+)
+
+__all__ = [
+    "LANGUAGES",
+    "Lang",
+    "Term",
+    "count",
+    "interval",
+    "load_glossary",
+    "percent",
+    "percent_change",
+    "percent_interval",
+    "points",
+    "points_interval",
+    "school_year",
+    "translator",
+]

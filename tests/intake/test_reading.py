@@ -1,0 +1,140 @@
+"""From files to recognised cells: row numbers, text kept as written, headers, problems' words."""
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import duckdb
+import pytest
+import xlsxwriter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.feeds import load_contracts
+from pipelines.intake import IntakeError, Problem, Unreadable, read_sheets, recognise
+from pipelines.intake.problems import RULES
+from pipelines.intake.pseudonym import add_student_keys, load_key
+from pipelines.settings import Settings
+from pipelines.wording import translator
+
+STUDENTS = load_contracts()["students"]
+RESULTS = load_contracts()["monitoring_results"]
+
+
+def cells(path: Path) -> list[list[str]]:
+    return [list(row.values()) for row in read_sheets(path)[0].cells.to_pylist()]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_text_files_in_every_encoding(tmp_path: Path, encoding: str, separator: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        separator.join(["学籍号", "班级"]) + "\n" + separator.join(["007", "3"]) + "\n",
+        encoding=encoding,
+    )
+    assert cells(path) == [["学籍号", "班级"], ["007", "3"]]
+
+
+def test_an_empty_line_keeps_the_numbers_of_later_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('a,b\n1,2\n\n"x\ny",4\n5\n')
+    assert cells(path)[3] == ["x\ny", "4"]
+    assert cells(path)[4] == ["5", ""]
+
+
+def test_a_workbook_shows_lost_digits_and_keeps_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("数学")
+        sheet.write_row(0, 0, ["学籍号", "成绩", "日期"])
+        sheet.write_number(1, 0, 370481201009123456)
+        sheet.write_string(2, 0, "0012")
+        sheet.write_number(1, 1, 86)
+        sheet.write_number(2, 1, 86.5)
+        book.add_worksheet("hidden").hide()
+    (sheet_read,) = read_sheets(path)
+    assert sheet_read.name == "数学"
+    assert sheet_read.cells["c0"].to_pylist() == ["学籍号", "3.70E+17", "0012"]
+    assert sheet_read.cells["c1"].to_pylist() == ["成绩", "86", "86.5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.xlsx", b"PK\x03\x04 no workbook"),
+        ("a.csv", b"a,b\x00\n"),
+        ("a.pdf", b"%PDF"),
+        ("a.csv", b",".join([b"x"] * 1000)),
+    ],
+)
+def test_what_cannot_be_read_says_so(tmp_path: Path, name: str, data: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(Unreadable):
+        read_sheets(path)
+
+
+def test_the_header_is_found_below_title_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("八中花名册,,,,\n,,,,\n学号,学校,年级,班,性 别,备注\n")
+    found, problems = recognise(STUDENTS, read_sheets(path)[0].cells, "a.csv", "")
+    assert found is not None and found.header_row == 3
+    assert found.columns == {
+        "student_no": "c0",
+        "school_code": "c1",
+        "grade": "c2",
+        "class_no": "c3",
+        "gender": "c4",
+    }
+    assert [(p.rule, p.found) for p in problems] == [("unknown_column", "备注")]
+
+
+def test_wide_results_and_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("监测批次,学校,年级,语文,数学,总分\n")
+    found, problems = recognise(RESULTS, read_sheets(path)[0].cells, "a.csv", "")
+    assert found is not None
+    assert found.wide == {"chinese": "c3", "mathematics": "c4"} and found.total == "c5"
+    assert [(p.rule, p.expected) for p in problems] == [("missing_column", "学籍号")]
+
+
+def test_a_code_goes_before_a_name_and_two_equals_are_a_question(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("学籍号,学校,学校标识码,年级,班级,性别\n")
+    found, problems = recognise(STUDENTS, read_sheets(path)[0].cells, "a.csv", "")
+    assert found is not None and found.columns["school_code"] == "c2" and not problems
+    path.write_text("学籍号,学校,学校名称,年级,班级,性别\n")
+    _, problems = recognise(STUDENTS, read_sheets(path)[0].cells, "a.csv", "")
+    assert [p.rule for p in problems] == ["ambiguous_header"]
+
+
+@given(
+    st.lists(st.text(alphabet="GJL0123456789X", min_size=1), min_size=1),
+    st.binary(min_size=32, max_size=100),
+)
+def test_a_pseudonym_is_the_standard_hmac(numbers: list[str], key: bytes) -> None:
+    con = duckdb.connect()
+    con.execute("create temp table t (student_no varchar)")
+    con.executemany("insert into t values (?)", [[n] for n in numbers])
+    add_student_keys(con, key, "t")
+    got = dict(con.execute("select student_no, student_key from pseudonym").fetchall())
+    assert got == {n: hmac.new(key, n.encode(), hashlib.sha256).hexdigest() for n in numbers}
+
+
+def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "key"
+    settings = Settings.load(raw=tmp_path / "raw", home=tmp_path / "home", pseudonym_key_file=path)
+    assert load_key(settings) == load_key(settings)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    with pytest.raises(IntakeError, match="Restore"):
+        load_key(settings.model_copy(update={"env": "production"}))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_speaks_both_languages(rule: str) -> None:
+    assert translator("zh").gettext(RULES[rule][1]) != RULES[rule][1]
+    problem = Problem(rule, "八中.xlsx", "数学", 2, 46, 45, "学籍号", "F", "E")
+    assert "第 2～46 行，共 45 处" in problem.text("zh")
+    assert problem.text("en").startswith("[") and "rows 2–46, 45 in all" in problem.text("en")
