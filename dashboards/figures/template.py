@@ -1,0 +1,75 @@
+"""The one look of every figure."""
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+import plotly.graph_objects as go
+
+BLUE = "#1f5fa8"
+ORANGE = "#b85c00"
+INK = "#1c2733"
+GREY = "#5b6770"
+GRID = "#e3e8ed"
+FONTS = '"Noto Sans SC","Source Han Sans SC","PingFang SC","Microsoft YaHei",sans-serif'
+
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONTS, "size": 12, "color": INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "hovermode": "closest",
+        "dragmode": False,
+        "hoverlabel": {"font": {"family": FONTS, "size": 13}, "bgcolor": "#fff", "align": "left"},
+        "xaxis": {
+            "fixedrange": True,
+            "gridcolor": GRID,
+            "linecolor": GREY,
+            "zeroline": False,
+            "ticks": "",
+        },
+        "yaxis": {
+            "fixedrange": True,
+            "gridcolor": GRID,
+            "linecolor": GREY,
+            "zeroline": False,
+            "ticks": "",
+        },
+    }
+)
+
+
+def numbers(values: Iterable[object]) -> list[float | None]:
+    """Plain floats, with `None` for what is missing: figures then serialise as text alone."""
+    cells = (None if v is None else float(str(v)) for v in values)
+    return [None if v is None or math.isnan(v) else v for v in cells]
+
+
+def share_range(values: Iterable[object]) -> tuple[float, float]:
+    """An axis range in whole tenths that holds every share given; (0, 1) if there is none.
+
+    It starts at 0 as soon as that costs little, and is at least two tenths long.
+    """
+    shares = [v for v in numbers(values) if v is not None]
+    if not shares:
+        return 0.0, 1.0
+    low = math.floor(round(min(shares) * 10, 6))
+    high = min(10, math.ceil(round(max(shares) * 10, 6)))
+    low = 0 if low <= 2 else low
+    if high - low < 2:
+        low, high = (low, low + 2) if low <= 8 else (8, 10)
+    return low / 10, high / 10
+
+
+def ticks(axis: tuple[float, float]) -> list[float]:
+    """Ticks from the axis's top down: every tenth on a short axis, every fifth on a long one."""
+    low, high = round(axis[0] * 10), round(axis[1] * 10)
+    step = 1 if high - low <= 5 else 2
+    return [tenth / 10 for tenth in range(high, low - 1, -step)][::-1]
+
+
+def distance(high: pd.Series, low: pd.Series) -> list[float]:
+    """Lengths of error bars; 0 where an end is missing."""
+    pairs = zip(numbers(high), numbers(low), strict=True)
+    return [0.0 if a is None or b is None else round(a - b, 6) for a, b in pairs]

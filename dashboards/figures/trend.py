@@ -1,0 +1,78 @@
+"""One panel of a trend: a point with its interval each school year, and the pace line."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, distance, numbers, ticks
+
+MOST_TICKS = 4
+
+
+def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, float]) -> go.Figure:
+    """The trend of one unit, stage and subject.
+
+    Args:
+        frame: one row a school year: `year` (as labelled), `pass_rate`, `pass_low`, `pass_high`,
+            `pace_rate`, `mark`, `hover` (text of the label).
+        years: every year of the horizontal axis, in order: the same in all panels.
+        axis: the range of the vertical axis: the same in all panels.
+    """
+    shown = frame[frame["pass_rate"].notna()]
+    rate = numbers(shown["pass_rate"])
+    figure = go.Figure(layout={"template": TEMPLATE})
+    paced = frame[frame["pace_rate"].notna()]
+    if len(paced) > 1:
+        figure.add_scatter(
+            x=list(paced["year"]),
+            y=numbers(paced["pace_rate"]),
+            mode="lines",
+            line={"color": ORANGE, "width": 2, "dash": "dash"},
+            hoverinfo="skip",
+        )
+    figure.add_scatter(
+        x=list(shown["year"]),
+        y=rate,
+        mode="lines+markers",
+        line={"color": BLUE, "width": 1.5},
+        marker={
+            "color": ["#ffffff" if mark == "u" else BLUE for mark in shown["mark"]],
+            "size": 7,
+            "line": {"color": BLUE, "width": 2},
+        },
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": distance(shown["pass_high"], shown["pass_rate"]),
+            "arrayminus": distance(shown["pass_rate"], shown["pass_low"]),
+            "color": BLUE,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        text=list(shown["hover"]),
+        hovertemplate="%{text}<extra></extra>",
+    )
+    step = -(-len(years) // MOST_TICKS)
+    labelled = list(reversed(list(reversed(years))[::step])) if years else []
+    figure.update_layout(
+        height=190,
+        margin={"l": 40, "r": 12, "t": 10, "b": 28},
+        xaxis={
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": list(years),
+            "range": [-0.5, len(years) - 0.5],
+            "tickvals": labelled,
+            "tickangle": 0,
+            "showgrid": False,
+            "tickfont": {"size": 11},
+        },
+        yaxis={
+            "range": list(axis),
+            "tickvals": ticks(axis),
+            "tickformat": ".0%",
+            "tickfont": {"size": 11},
+        },
+    )
+    return figure

@@ -1,0 +1,10 @@
+"""The pages of the site, one file each; this list is the register."""
+
+from dashboards.pages import pass_rate
+from dashboards.pages.base import Download, Page, Published, Unit, View
+
+PAGES: tuple[Page, ...] = (
+    Page(path="index.html", template="pass_rate.html", build=pass_rate.build),
+)
+
+__all__ = ["PAGES", "Download", "Page", "Published", "Unit", "View"]

@@ -1,0 +1,66 @@
+"""What every page is made of: its unit, its view, and read-only access to the published layer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import plotly.graph_objects as go
+
+from pipelines.wording import Lang
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The city whose pages are made."""
+
+    code: str
+    name_zh: str
+    name_en: str
+
+    def name(self, lang: Lang) -> str:
+        """The city's name in a language."""
+        return self.name_zh if lang == "zh" else self.name_en
+
+
+class Published:
+    """The published layer of a warehouse; a page asks it and nothing else."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """The rows of a query, in its order, one dictionary a row."""
+        result = self._connection.execute(query, list(parameters))
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A table to take away; values are those of the page."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class View:
+    """A page in one language, ready for its template."""
+
+    title: str
+    context: Mapping[str, Any]
+    figures: Mapping[str, go.Figure] = field(default_factory=dict)
+    downloads: Sequence[Download] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the site: where it lies, its template, and the function that builds its view."""
+
+    path: str
+    template: str
+    build: Callable[[Published, Unit, Lang], View]

@@ -1,0 +1,200 @@
+"""Writes a site that any file server, or no server at all, can show.
+
+Nothing that a clock or a path gives enters a file: the same warehouse gives the same bytes.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboards.pages import PAGES, Download, Published, Unit
+from pipelines.wording import LANGUAGES, Lang, translator
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+TEMPLATES = HERE / "templates"
+
+SCRIPTS: dict[Lang, tuple[str, ...]] = {
+    "zh": (
+        "vendor/plotly-cartesian-4.1.1.min.js",
+        "vendor/plotly-locale-zh-cn-3.7.0.js",
+        "page.js",
+    ),
+    "en": ("vendor/plotly-cartesian-4.1.1.min.js", "page.js"),
+}
+"""Scripts of a page, in the order of loading."""
+
+STYLES = ("page.css",)
+
+LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
+FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """How much was written: number of files and their bytes (a hard link counts as a file)."""
+
+    files: int
+    bytes: int
+
+
+def render_site(
+    warehouse: Path,
+    site: Path,
+    downloads: Path,
+    *,
+    release_id: str,
+    unit_name_zh: str,
+    unit_name_en: str,
+    unit_code: str,
+) -> RenderReport:
+    """Renders every page in every language, with the tables to download.
+
+    Args:
+        warehouse: the DuckDB file; opened read-only, only its schema `published` is read.
+        site: folder of the pages, made if missing.
+        downloads: folder of the tables; the same files are linked under `site/downloads`.
+        release_id: printed at the foot of each page.
+        unit_name_zh: the city's name on Chinese pages.
+        unit_name_en: the city's name on English pages.
+        unit_code: the city's code in the published layer.
+    """
+    unit = Unit(unit_code, unit_name_zh, unit_name_en)
+    written: list[Path] = []
+    static = _write_static(site, written)
+    tables: dict[str, bytes] = {}
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        published = Published(connection)
+        for page in PAGES:
+            for lang in LANGUAGES:
+                view = page.build(published, unit, lang)
+                for download in view.downloads:
+                    tables[download.name] = _csv(download)
+                path = FOLDERS[lang] + page.path
+                root = "../" * path.count("/")
+                others = [other for other in LANGUAGES if other != lang]
+                text = (
+                    environment(lang)
+                    .get_template(page.template)
+                    .render(
+                        **view.context,
+                        title=view.title,
+                        figures={name: figure_json(f) for name, f in view.figures.items()},
+                        language=LANGUAGE_TAGS[lang],
+                        alternates=[
+                            (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{page.path}")
+                            for other in others
+                        ],
+                        styles=[root + static[name] for name in STYLES],
+                        scripts=[root + static[name] for name in SCRIPTS[lang]],
+                        icon=root + static["icon.svg"],
+                        downloads_folder=f"{root}downloads/",
+                        release_id=release_id,
+                        unit_name=unit.name(lang),
+                    )
+                )
+                _write(site / path, text.encode(), written)
+    for name, content in sorted(tables.items()):
+        _write(downloads / name, content, written)
+        _link(downloads / name, site / "downloads" / name, written)
+    return RenderReport(len(written), sum(path.stat().st_size for path in written))
+
+
+def environment(lang: Lang) -> Environment:
+    """The templates' environment in one language; an unknown name in a template is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(translator(lang), newstyle=True)  # type: ignore[attr-defined]
+    made.filters["tongue"] = lambda text: tongue(text, lang)
+    return made
+
+
+def tongue(text: str, lang: Lang) -> Markup:
+    """A name from the data; on a page in another language, Chinese is marked as Chinese."""
+    if lang != "zh" and _HAN.search(text):
+        return Markup('<span lang="zh-CN">{}</span>').format(text)
+    return Markup("{}").format(text)
+
+
+def figure_json(figure: go.Figure) -> Markup:
+    """A figure as text that may stand inside a script element."""
+    text = json.dumps(
+        figure.to_plotly_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":")
+    )
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _write_static(site: Path, written: list[Path]) -> dict[str, str]:
+    """Copies the static files under names with their hash; returns path by source name."""
+    names = sorted({"icon.svg", *STYLES, *(name for used in SCRIPTS.values() for name in used)})
+    paths = {}
+    for name in names:
+        content = (STATIC / name).read_bytes()
+        source = Path(name)
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        paths[name] = f"static/{source.stem}.{digest}{source.suffix}"
+        _write(site / paths[name], content, written)
+    return paths
+
+
+def _csv(download: Download) -> bytes:
+    """UTF-8 with a byte order mark, which is how Excel recognises it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(download.columns)
+    for row in download.rows:
+        writer.writerow([_plain(row[column]) for column in download.columns])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _plain(value: Any) -> str:
+    """A value of a download: `0.834`, `-0.3`, `32156`; what a sheet would compute is quoted."""
+    if value is None:
+        return ""
+    if isinstance(value, float | Decimal):
+        number = Decimal(str(value)).normalize()
+        return format(abs(number) if number == 0 else number, "f")
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def _write(path: Path, content: bytes, written: list[Path]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    written.append(path)
+
+
+def _link(source: Path, target: Path, written: list[Path]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    written.append(target)

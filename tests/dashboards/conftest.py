@@ -1,0 +1,40 @@
+"""Sites rendered from made-up cities, and the marker of browser tests."""
+
+from collections.abc import Callable
+
+import pytest
+from made_up_city import City, Rendered, write_warehouse
+
+from dashboards.site import render_site
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[City], Rendered]:
+    """Renders the site of a made-up city into a folder of its own."""
+
+    def make(city: City) -> Rendered:
+        folder = tmp_path_factory.mktemp("release")
+        warehouse = write_warehouse(folder / "warehouse.duckdb", city)
+        report = render_site(
+            warehouse,
+            folder / "site",
+            folder / "downloads",
+            release_id="r-0123456789ab",
+            unit_name_zh="全市",
+            unit_name_en="the city",
+            unit_code=city.code,
+        )
+        return Rendered(folder, report)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole(rendered: Callable[[City], Rendered]) -> Rendered:
+    """The site of a usual city."""
+    return rendered(City())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of tests that open a page in Chromium."""
+    config.addinivalue_line("markers", "browser: opens a page in Chromium, when it is installed")
