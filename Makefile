@@ -25,3 +25,4 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy pipelines dashboards
+	$(BIN)/sqlfluff lint dbt_project/models

@@ -26,8 +26,10 @@ def percent(rate: float | Decimal, n: int, lang: str) -> str:
     return _text(_fixed(Decimal(str(rate)) * 100, 0 if n < 100 else 1)) + "%"
 
 
-def percent_change(value: float | Decimal, lang: str) -> str:
-    """A relative change that is already in percent: `+3.9%`."""
+def percent_change(value: float | Decimal | None, lang: str) -> str:
+    """A relative change that is already in percent: `+3.9%`; a dash where the baseline is 0."""
+    if value is None:
+        return "—"
     return _text(_fixed(value, 1), signed=True) + "%"
 
 

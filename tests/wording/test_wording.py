@@ -104,3 +104,8 @@ def test_the_glossary_is_read_with_its_codes() -> None:
     assert terms[0].term_zh == "合格率"
     assert terms[0].code == "pass_rate"
     assert all(term.term_zh and term.term_en for term in terms)
+
+
+def test_no_relative_change_from_nothing() -> None:
+    assert percent_change(None, "zh") == "—"
+    assert percent_change(3.94, "zh") == "+3.9%"
