@@ -1,0 +1,167 @@
+"""What must hold of a landed feed: one list of rules, derived from its contract.
+
+A rule on the values of a column is a predicate in SQL that says which rows break it, and the same
+as an expectation. A rule on a whole table is the number of rows that break it, which must be 0.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.feeds import Column, Contract, codes
+
+DATES = (18500101, 20991231)
+"""First and last day, as a number, that a date in a file may name."""
+
+MONTH = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])"
+STUDENT_KEY = r"[0-9a-f]{64}"
+SCHOOL_YEAR = r"[0-9]{4}-[0-9]{4}"
+NAMED_ORIGIN = ("school_year", "source_file", "file_sha256")
+"""Columns of the origin that every row must carry."""
+
+ROW_RULES: dict[str, list[tuple[str, str, tuple[str, ...], str]]] = {
+    "monitoring_results": [
+        (
+            "score_only_if_present",
+            "score",
+            ("score", "status"),
+            "score is not null and status is distinct from 'present'",
+        )
+    ]
+}
+"""What no contract can say: name, column, columns read, and which rows break it."""
+
+Kind = Literal["not_null", "set", "range", "pattern", "count"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of one feed."""
+
+    name: str
+    column: str
+    kind: Kind
+    needs: tuple[str, ...]
+    """Landed columns that the rule reads."""
+    breaks: str
+    """Which rows break it (SQL predicate); for `count`, the query that counts them."""
+    values: tuple[str | int, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    pattern: str = ""
+    personal: bool = False
+    """Whether the values must not be shown."""
+
+    @property
+    def frame_column(self) -> str:
+        """The column of the witness frame on which the rule is checked."""
+        return f"{self.name}({self.column})" if self.kind == "count" else self.column
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(column: str) -> str:
+    """A column's name as an SQL identifier."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def expression(column: str, sql_type: str) -> str:
+    """A column's value as the witness frame holds it: text, or a double.
+
+    A day is the number 20240305, so that days compare as they follow each other; a day that no
+    calendar has (infinity) is 0. Decimals are cast to double, which keeps their order.
+    """
+    sql = name(column)
+    if sql_type == "date":
+        return (
+            f"case when {sql} is not null then coalesce("
+            f"(year({sql}) * 10000 + month({sql}) * 100 + day({sql}))::double, 0) end"
+        )
+    if sql_type in ("varchar", "boolean"):
+        return f"{sql}::varchar"
+    return f"{sql}::double"
+
+
+def _not_null(column: str) -> Rule:
+    return Rule("not_null", column, "not_null", (column,), f"{name(column)} is null")
+
+
+def _set(column: str, sql_type: str, values: tuple[str | int, ...]) -> Rule:
+    listed = ", ".join(quoted(v) if isinstance(v, str) else str(v) for v in values)
+    breaks = f"{expression(column, sql_type)} not in ({listed})"
+    return Rule("in_set", column, "set", (column,), breaks, values=values)
+
+
+def _range(column: str, sql_type: str, low: float | None, high: float | None) -> Rule:
+    value = expression(column, sql_type)
+    limits = [f"{value} < {low!r}"] if low is not None else []
+    limits += [f"{value} > {high!r}"] if high is not None else []
+    breaks = " or ".join(limits)
+    return Rule("in_range", column, "range", (column,), breaks, low=low, high=high)
+
+
+def _pattern(column: str, pattern: str, personal: bool = False) -> Rule:
+    breaks = f"not regexp_full_match({name(column)}, {quoted(pattern)})"
+    return Rule("pattern", column, "pattern", (column,), breaks, pattern=pattern, personal=personal)
+
+
+def _column_rules(column: Column, sql_type: str) -> list[Rule]:
+    landed = str(column.landed_name)
+    rules = [_not_null(landed)] if column.required else []
+    if column.type == "code":
+        rules.append(_set(landed, sql_type, tuple(codes()[str(column.codes)])))
+    elif column.type == "grade":
+        rules.append(_set(landed, sql_type, tuple(range(1, 13))))
+    elif column.type == "date":
+        rules.append(_range(landed, sql_type, *DATES))
+    elif column.type == "month":
+        rules.append(_pattern(landed, MONTH))
+    elif column.type == "student_no":
+        rules.append(_pattern(landed, STUDENT_KEY, personal=True))
+    elif column.pattern and sql_type == "varchar":
+        rules.append(_pattern(landed, column.pattern))
+    elif column.min is not None or column.max is not None:
+        rules.append(_range(landed, sql_type, column.min, column.max))
+    return rules
+
+
+def rules_of(contract: Contract, landed_feeds: Collection[str]) -> list[Rule]:
+    """The rules of a feed; its rows are the relation `feed`, another feed's the one of its name.
+
+    A reference into a feed that is not landed can't be checked and gives no rule.
+    """
+    rules: list[Rule] = []
+    for column in contract.columns:
+        if column.landed_name:
+            rules += _column_rules(column, contract.landed[column.landed_name])
+    rules += [_not_null(origin) for origin in NAMED_ORIGIN]
+    rules.append(_pattern("school_year", SCHOOL_YEAR))
+    keys = ", ".join(name(k) for k in contract.landed_key)
+    rules.append(
+        Rule(
+            "unique_key",
+            ", ".join(contract.landed_key),
+            "count",
+            tuple(contract.landed_key),
+            f"select coalesce(sum(n), 0)::bigint from "
+            f"(select count(*) as n from feed group by {keys} having count(*) > 1)",
+        )
+    )
+    for column in contract.columns:
+        if not (column.references and column.landed_name):
+            continue
+        feed, _, target = column.references.partition(".")
+        if feed in landed_feeds:
+            own, there = name(column.landed_name), name(target)
+            query = (
+                f"select count(*) from feed where {own} is not null and {own} not in "
+                f"(select {there} from {name(feed)} where {there} is not null)"
+            )
+            rules.append(Rule("refers", column.landed_name, "count", (column.landed_name,), query))
+    for rule, on, needs, breaks in ROW_RULES.get(contract.feed, []):
+        query = f"select count(*) from feed where {breaks}"
+        rules.append(Rule(rule, on, "count", needs, query))
+    return rules
