@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup test lint
+.PHONY: setup test lint bench
 setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
@@ -24,5 +24,8 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy pipelines dashboards
+	$(BIN)/mypy pipelines dashboards bench
 	$(BIN)/sqlfluff lint dbt_project/models
+
+bench: setup
+	$(BIN)/python -m bench.warehouse

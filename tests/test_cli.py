@@ -1,5 +1,6 @@
 """The command line, as a person types it."""
 
+import json
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -19,3 +20,12 @@ def test_an_unknown_feed_lists_the_known_ones() -> None:
     result = run(app, ["template", "pupils"])
     assert result.exit_code == 2
     assert "students" in result.output
+
+
+def test_a_sample_is_written_once(tmp_path: Path) -> None:
+    command = ["sample", "--out", str(tmp_path / "city"), "--students", "40", "--years", "1"]
+    assert json.loads(run(app, [*command, "--json"]).output)["students"] == 40
+    assert (tmp_path / "city.truth" / "truth.json").exists()
+    again = run(app, command)
+    assert again.exit_code == 2
+    assert "holds files already" in again.output

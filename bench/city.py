@@ -1,0 +1,216 @@
+"""A plain made-up city of any size, made in SQL: students who age, change school, sit papers.
+
+It exists to be measured, not to look real: sizes and shares are those of a city, the scores are
+noise around a school's level. The same arguments give the same rows.
+"""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from pipelines.feeds import load_contracts
+
+SUBJECTS = (
+    "chinese", "mathematics", "english", "science", "pe", "politics", "history", "geography",
+    "physics", "chemistry", "biology", "music", "art", "it", "labour",
+)  # fmt: skip
+FIRST_YEAR = 2021
+SCHOOL_SIZE = 470
+"""Students a school, as in a city of 700,000 students and 1,500 schools."""
+CLASS_SIZE = 45
+DISTRICTS = 8
+BY_SCHOOL = ("students", "monitoring_results")
+"""Feeds of which every school hands in its own file; the others come in one file a year."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a city."""
+
+    students: int
+    years: int
+    subjects: int
+
+    @property
+    def results(self) -> int:
+        """Rows of results, all years together."""
+        return self.students * self.years * self.subjects
+
+
+def make(con: duckdb.DuckDBPyConnection, size: Size) -> None:
+    """The tables of the city, one a feed, with `student_no` in clear and with `school_year`."""
+    con.execute("set enable_progress_bar = false")
+    con.execute(
+        f"""
+        create temp macro u(a, b) as hash(a, b) / 18446744073709551616.0;
+        create temp macro label(y) as y || '-' || (y + 1);
+        create temp table years as
+            select y, label(y) as school_year
+            from range({FIRST_YEAR}, {FIRST_YEAR + size.years}) as t(y);
+        create temp table subjects as
+            select unnest({list(SUBJECTS[: size.subjects])}) as subject;
+        create temp table districts as
+            select
+                '3704' || lpad((d + 2)::varchar, 2, '0') as district_code,
+                'district ' || d as district_name, 'county' as district_kind, school_year
+            from range({DISTRICTS}) as t(d), years;
+        -- Of twelve clusters of schools each stage has its share, so that grades fill alike.
+        create temp table school as
+            select s, '2137' || lpad(s::varchar, 6, '0') as school_code,
+                case when s % 4 < 2 then 'primary' when s % 4 = 2 then 'junior' else 'senior' end
+                    as stage
+            from range(greatest(8, {size.students} // {SCHOOL_SIZE} // 4 * 4)) as t(s);
+        create temp table schools as
+            select
+                school_code, 'school ' || s as school_name,
+                '3704' || lpad((s % {DISTRICTS} + 2)::varchar, 2, '0') as district_code, stage,
+                ['urban', 'town', 'rural'][(hash(s) % 3 + 1)::int] as locale,
+                'public' as ownership, school_year
+            from school, years;
+        -- A place in the city ages by a year; after grade 12 another child of six takes it.
+        create temp table place as
+            select
+                i, school_year, (i + y) % 12 + 1 as grade, (i + y) // 12 as generation,
+                'L' || lpad(generation::varchar, 7, '0') || lpad(i::varchar, 10, '0') || '1'
+                    as student_no,
+                '2137' || lpad(
+                    (hash(i) % (select count(*) // 4 from school) * 4 + case
+                        when grade > 9 then 3 when grade > 6 then 2 else i % 2 end)::varchar,
+                    6, '0'
+                ) as school_code
+            from range({size.students}) as t(i), years;
+        create temp table students as
+            select
+                student_no, school_code, grade::int as grade,
+                (row_number() over (partition by school_year, school_code, grade order by i)
+                    // {CLASS_SIZE} + 1)::varchar as class_no,
+                case when u(student_no, 'g') < 0.52 then 'male' else 'female' end as gender,
+                (left(school_year, 4)::int - 5 - grade) || '-09' as birth_date,
+                u(i, 'rural') < 0.6 as rural_household, school_year
+            from place;
+        create temp table monitoring_waves as
+            select
+                school_year as wave_id, 'city' as level, 'annual_monitoring' as wave_kind,
+                make_date(y + 1, 6, 20) as held_on, g::int as grade, subject,
+                100::decimal(9, 3) as full_mark, school_year
+            from years, range(1, 13) as t(g), subjects;
+        create temp table monitoring_results as
+            select
+                school_year as wave_id, student_no, school_code, grade, class_no, subject,
+                case when u(student_no || school_year, 'absent') >= 0.02 then greatest(0, least(100,
+                    round(
+                        68 + 16 * (u(school_code, 'level') - 0.5)
+                        + 60 * (u(student_no, 'able') - 0.5)
+                        + 40 * (u(student_no || school_year, subject) - 0.5)
+                    , 0)
+                ))::decimal(9, 3) end as score,
+                case when score is null then 'absent' else 'present' end as status,
+                school_year
+            from students, subjects;
+        """
+    )
+
+
+def _spread(con: duckdb.DuckDBPyConnection, query: str, feed: str, folder: Path, form: str) -> None:
+    """A query's rows as `folder/<feed>/<school year>/<school or feed>.<form>`.
+
+    The query's columns `year_` and, for a feed by school, `school_` name the file only.
+    """
+    parts = folder / ".parts"
+    by = "year_, school_" if feed in BY_SCHOOL else "year_"
+    con.execute(f"copy ({query}) to '{parts}' (format {form}, partition_by ({by}))")
+    for number, part in enumerate(sorted(parts.rglob(f"*.{form}"))):
+        year, *school = (p.split("=", 1)[1] for p in part.relative_to(parts).parts[:-1])
+        stem = school[0] if school else feed
+        target = folder / feed / year / f"{stem}.{form}"
+        if target.exists():
+            target = target.with_stem(f"{stem}-{number}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.rename(target)
+    shutil.rmtree(parts)
+
+
+def _names(feed: str) -> str:
+    return "school_year as year_" + (", school_code as school_" if feed in BY_SCHOOL else "")
+
+
+def write_standing(size: Size, folder: Path) -> None:
+    """The city as a standing view: one Parquet file a school and year, or a feed and year."""
+    with duckdb.connect() as con:
+        make(con, size)
+        given = {
+            "source_file": "'made up'",
+            "source_sheet": "''",
+            "source_row": "1",
+            "file_sha256": "repeat('0', 64)",
+            "loaded_at": "timestamp '2024-01-01'",
+            "student_key": "sha256(student_no)",
+        }
+        for feed, contract in load_contracts().items():
+            if not contract.wired:
+                continue
+            known = con.execute("select table_name from duckdb_tables()").fetchall()
+            table = feed if (feed,) in known else "(select null as nothing limit 0)"
+            held = {row[0] for row in con.execute(f"describe from {table}").fetchall()}
+            columns = ", ".join(
+                f"({given.get(c) or (c if c in held else 'null')})::{sql} as {c}"
+                for c, sql in contract.landed.items()
+            )
+            if table == feed:
+                query = f"select {columns}, {_names(feed)} from {feed}"
+                _spread(con, query, feed, folder, "parquet")
+            else:
+                empty = folder / feed / "0000-0000" / "empty.parquet"
+                empty.parent.mkdir(parents=True)
+                con.execute(f"copy (select {columns} from {table}) to '{empty}' (format parquet)")
+
+
+def write_raw(size: Size, folder: Path) -> None:
+    """The city as handed in: CSV with the templates' headers, results in the wide form."""
+    with duckdb.connect() as con:
+        make(con, size)
+        for feed in ("districts", "schools", "students", "monitoring_waves"):
+            contract = load_contracts()[feed]
+            held = {row[0] for row in con.execute(f"describe {feed}").fetchall()}
+            columns = ", ".join(
+                (f"{c.name} || '-15'" if c.type == "month" else c.name) + f' as "{c.header}"'
+                for c in contract.columns
+                if c.name in held
+            )
+            query = f"select {columns}, {_names(feed)} from {feed}"
+            _spread(con, query, feed, folder, "csv")
+        contract = load_contracts()["monitoring_results"]
+        own = ("wave_id", "student_no", "school_code", "grade", "class_no")
+        columns = ", ".join(f'any_value({c}) as "{contract.column(c).header}"' for c in own)
+        papers = ", ".join(
+            f"coalesce(any_value(score) filter (where subject = '{s}')::varchar, '缺考') as {s}"
+            for s in SUBJECTS[: size.subjects]
+        )
+        query = (
+            f"select {columns}, {papers}, {_names('monitoring_results')} from monitoring_results "
+            f"group by school_year, school_code, student_no"
+        )
+        _spread(con, query, "monitoring_results", folder, "csv")
+
+
+def make_apart(form: Literal["standing", "raw"], size: Size, folder: Path) -> None:
+    """Write the city in a process of its own.
+
+    A measured process counts the memory of the one that started it, which must stay small.
+    """
+    code = (
+        "import sys; from pathlib import Path; from bench import city; "
+        f"city.write_{form}(city.Size(*map(int, sys.argv[2:])), Path(sys.argv[1]))"
+    )
+    numbers = [str(n) for n in (size.students, size.years, size.subjects)]
+    folder.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", code, str(folder), *numbers],
+        check=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )

@@ -1,0 +1,411 @@
+"""Write the made-up city: files year by year, truth beside them."""
+
+import json
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.sample.city import DISTRICTS, make_schools, open_in
+from pipelines.sample.files import (
+    as_table,
+    coded,
+    column,
+    frame_table,
+    texts,
+    word,
+    write_book,
+    write_csv,
+)
+from pipelines.sample.lessons import attend_training, observe_lessons
+from pipelines.sample.papers import (
+    OWN_PASS,
+    STATUSES,
+    Paper,
+    Sitting,
+    locale_effects,
+    make_papers,
+    paper_table,
+    parameters,
+    school_effects,
+    sit,
+    sum_cells,
+    wave_id,
+)
+from pipelines.sample.people import EPOCH, Students, make_staff, renew_staff
+
+LAST_YEAR = 2025
+MAX_YEARS = 8
+CITY = "370400"
+MAX_BOOKS = 24
+"""Schools that hand in workbooks: one in twelve, but no more than so many."""
+
+SCHOOL_COLUMNS = [
+    "school_code", "school_name", "district_code", "town", "stage", "locale", "ownership",
+    "community_code", "opened_on", "closed_on",
+]  # fmt: skip
+STAFF_COLUMNS = [
+    "level", "role", "subject", "degree", "degree_field", "full_time", "key_teacher",
+    "started_on", "left_on",
+]  # fmt: skip
+HALVES = [f"{i / 2:g}" for i in range(2 * 150 * 6 + 1)]
+"""Text of every score and total, in half points."""
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """What was written."""
+
+    out: Path
+    truth: Path
+    years: list[str]
+    schools: int
+    """Schools open in the newest year."""
+    students: int
+    """Students on the newest year's roll."""
+    staff: int
+    """Staff of the newest year."""
+    results: int
+    """Scores and statuses, one a student and paper, of all years."""
+    files: int
+    seconds: float
+
+
+def write_sample(
+    out: Path,
+    *,
+    students: int = 15000,
+    years: int = 4,
+    seed: int = 2024,
+    truth: Path | None = None,
+) -> SampleReport:
+    """Write a city of so many students into `out`, as `<feed>/<school year>/<file>`.
+
+    The truth goes to `truth`, or to `<out>.truth` beside `out`. The same arguments give the same
+    bytes.
+
+    Raises:
+        ValueError: a number out of range, `out` holds files, or `truth` would lie below it.
+    """
+    began = time.perf_counter()
+    if students < 1:
+        raise ValueError("a city has at least one student")
+    if not 1 <= years <= MAX_YEARS:
+        raise ValueError(f"years must be from 1 to {MAX_YEARS}")
+    out = Path(out)
+    truth = Path(truth) if truth else out.resolve().with_name(out.resolve().name + ".truth")
+    if truth.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f"the truth must not lie below {out}")
+    if out.exists() and (not out.is_dir() or any(p.is_file() for p in out.rglob("*"))):
+        raise ValueError(f"{out} holds files already")
+    truth.mkdir(parents=True, exist_ok=True)
+    city = _City(out, truth, students, years, seed)
+    for year in range(LAST_YEAR - years + 1, LAST_YEAR + 1):
+        city.write_year(year)
+    city.write_truth()
+    return SampleReport(
+        out=out,
+        truth=truth,
+        years=[_name(y) for y in range(LAST_YEAR - years + 1, LAST_YEAR + 1)],
+        schools=int(open_in(city.schools, LAST_YEAR).sum()),
+        students=len(city.panel.roll),
+        staff=city.staff_count,
+        results=city.results,
+        files=city.files,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _name(year: int) -> str:
+    return f"{year}-{year + 1}"
+
+
+def _label(prefix: str, serial: np.ndarray | pd.Series) -> pa.Array:
+    return pc.binary_join_element_wise(prefix, column(serial), "")
+
+
+class _City:
+    """The state that goes from year to year."""
+
+    def __init__(self, out: Path, truth: Path, students: int, years: int, seed: int) -> None:
+        first = LAST_YEAR - years + 1
+        self.out, self.truth, self.seed, self.first = out, truth, seed, first
+        self.arguments = {"students": students, "years": years, "seed": seed}
+        self.schools = make_schools(students, first, years, seed)
+        self.panel = Students.start(self.schools, students, first, years, seed)
+        self.staff = make_staff(self.schools, students, seed)
+        self.files = self.results = self.staff_count = 0
+        self.facts: dict[str, list[pd.DataFrame]] = {}
+        # How each school hands in.
+        rng = np.random.default_rng([seed, 7])
+        n = len(self.schools)
+        books = min(MAX_BOOKS, n // 12)
+        self.book = np.isin(np.arange(n), rng.choice(n, books, replace=False))
+        self.chinese = rng.random(n) < 0.7
+        self.bom = rng.random(n) < 0.4
+        self.long = (rng.random(n) < 0.2) & ~self.book
+        self.total = rng.random(n) < 0.5
+
+    def write_year(self, year: int) -> None:
+        if year > self.first:
+            self.panel.advance(year)
+        staff = renew_staff(self.staff, year, self.seed, year == self.first)
+        self.staff = staff
+        effects = school_effects(self.schools, year, self.seed)
+        papers = make_papers(year, self.seed)
+        sittings, cells = sit(self.panel, papers, effects["total"].to_numpy(), year, self.seed)
+        self._write_city_files(year, papers)
+        staff_table = self._write_staff(year)
+        if year == LAST_YEAR:
+            self._write_lessons(year, staff_table)
+        self._write_students(year)
+        for style in (True, False):
+            self._write_results(year, sittings, style)
+        self.results += sum(s.status.size for s in sittings)
+        self._keep_facts(year, effects, papers, cells)
+
+    def _path(self, feed: str, year: int, name: str) -> Path:
+        self.files += 1
+        return self._folder(feed, year) / name
+
+    def _folder(self, feed: str, year: int) -> Path:
+        folder = self.out / feed / _name(year)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+        return folder
+
+    def _write_city_files(self, year: int, papers: list[Paper]) -> None:
+        districts = frame_table("districts", DISTRICTS.drop(columns="share"), True)
+        write_csv(districts, self._path("districts", year, "districts.csv"), bom=True)
+        # A school that closed in the summer is named once more, with the day.
+        listed = self.schools[(self.schools["first"] <= year) & (self.schools["last"] + 1 >= year)]
+        listed = listed.sort_values(["district_code", "school_code"])
+        register = listed[SCHOOL_COLUMNS].copy()
+        register["closed_on"] = register["closed_on"].where(listed["last"] < year, "")
+        table = frame_table("schools", register, True)
+        write_csv(table, self._path("schools", year, "schools.csv"), bom=True)
+        wave = pd.DataFrame(
+            {
+                "wave_id": wave_id(year),
+                "wave_name": f"{year + 1}年全市学业质量监测",
+                "level": "city",
+                "wave_kind": "annual_monitoring",
+                "held_on": f"{year + 1}-06-18",
+                "grade": [str(p.grade) for p in papers],
+                "subject": [p.subject for p in papers],
+                "full_mark": [p.full_mark for p in papers],
+                # Given for primary papers and where it is not the usual share of the full mark.
+                "pass_mark": [
+                    f"{p.pass_mark:g}"
+                    if p.stage == "primary" or (p.grade, p.subject) in OWN_PASS
+                    else ""
+                    for p in papers
+                ],
+            }
+        )
+        table = frame_table("monitoring_waves", wave, True)
+        write_csv(table, self._path("monitoring_waves", year, f"{wave_id(year)}.csv"), bom=True)
+
+    def _write_staff(self, year: int) -> pd.DataFrame:
+        school = self.staff["school"].to_numpy()
+        codes = np.append(self.schools["school_code"].to_numpy(), "")
+        there = (school < 0) | open_in(self.schools, year)[school]
+        self.staff_count = int(there.sum())
+        serial = (self.staff["serial"] + 1).astype(int)
+        frame = pd.DataFrame(
+            {
+                "staff_code": "T" + serial.astype(str).str.zfill(7),
+                "name": "虚师" + serial.astype(str),
+                "school_code": codes[school],
+                "district_code": DISTRICTS["district_code"].to_numpy()[self.staff["district"]],
+            }
+        )
+        frame[STAFF_COLUMNS] = self.staff[STAFF_COLUMNS]
+        for i, (code, rows) in enumerate(frame[there].groupby("district_code")):
+            table = frame_table("staff", rows, chinese=i % 4 != 3)
+            write_csv(table, self._path("staff", year, f"{code}.csv"), bom=i % 2 == 0)
+        return frame[there]
+
+    def _write_lessons(self, year: int, staff: pd.DataFrame) -> None:
+        """Observed lessons and attended training, a file a district."""
+        for feed, rows in {
+            "lesson_observations": observe_lessons(
+                staff, self.schools, self.panel.roll, year, self.seed
+            ),
+            "training_logs": attend_training(staff, year, self.seed),
+        }.items():
+            for code, part in rows.groupby("district_code"):
+                table = frame_table(feed, part.drop(columns="district_code"), True)
+                write_csv(table, self._path(feed, year, f"{code}.csv"), bom=True)
+
+    def _write_students(self, year: int) -> None:
+        roll = self.panel.roll
+        school = roll["school"].to_numpy()
+        flags = self.panel.flags()
+        for chinese in (True, False):
+            rows = np.flatnonzero(self.chinese[school] == chinese)
+            if not len(rows):
+                continue
+            of_style = self._who(rows, chinese)
+            person = self.panel.register.iloc[roll["student"].to_numpy()[rows]]
+            columns = of_style | {
+                "gender": coded("gender", np.where(person["male"], "male", "female"), chinese),
+                "birth_date": column(EPOCH + person["day"].to_numpy()),
+                **{str(n): coded("yes_no", flags[n].iloc[rows], chinese) for n in flags},
+            }
+            table = as_table("students", columns, chinese)
+            for at, part in _by_school(table, school[rows]):
+                code = self.schools["school_code"].iloc[at]
+                if self.book[at]:
+                    day = part.column_names[list(columns).index("birth_date")]
+                    path = self._path("students", year, f"{code}.xlsx")
+                    write_book({"学生名册": part}, path, [], [day])
+                else:
+                    path = self._path("students", year, f"{code}.csv")
+                    write_csv(part, path, bool(self.bom[at]))
+
+    def _who(self, rows: np.ndarray, chinese: bool) -> dict[str, pa.Array]:
+        """Number, name, school, grade and class of rows of the roll."""
+        roll = self.panel.roll
+        student = roll["student"].to_numpy()[rows]
+        numbers = pa.array(self.panel.numbers[student]).cast(pa.string())
+        school = roll["school"].to_numpy()[rows]
+        grades = [word("grade", str(g)) if chinese else str(g) for g in range(1, 13)]
+        return {
+            "student_no": numbers,
+            "name": _label("虚生", student),
+            "school_code": texts(self.schools["school_code"].tolist(), school),
+            "grade": texts(grades, roll["grade"].to_numpy()[rows] - 1),
+            "class_no": column(roll["class_no"].to_numpy()[rows]),
+        }
+
+    def _write_results(self, year: int, sittings: list[Sitting], chinese: bool) -> None:
+        """Wide schools hand in a file a grade (a workbook: a sheet a grade), long ones one file."""
+        books: dict[int, dict[str, pa.Table]] = {}
+        longs: list[tuple[np.ndarray, pa.Table]] = []
+        shown = [word("score_status", s) if chinese else s for s in STATUSES]
+        scores: list[str] = []
+        for sitting in sittings:
+            wide, long = self._grade_tables(sitting, chinese, shown)
+            scores += [word("subject", s) if chinese else s for s in sitting.subjects]
+            if long:
+                longs.append(long)
+            if not wide:
+                continue
+            for at, part in _by_school(wide[1], wide[0]):
+                if not self.total[at]:
+                    part = part.drop_columns(["总分"])
+                if self.book[at]:
+                    name = word("grade", str(sitting.grade))
+                    books.setdefault(at, {})[name] = part
+                else:
+                    code = self.schools["school_code"].iloc[at]
+                    path = self._path("monitoring_results", year, f"{code}-g{sitting.grade}.csv")
+                    write_csv(part, path, bool(self.bom[at]))
+        for at, sheets in books.items():
+            code = self.schools["school_code"].iloc[at]
+            path = self._path("monitoring_results", year, f"{code}.xlsx")
+            write_book(sheets, path, [*scores, "总分"], [])
+        if longs:
+            school = np.concatenate([where for where, _ in longs])
+            order = np.argsort(school, kind="stable")
+            table = pa.concat_tables([part for _, part in longs]).take(pa.array(order))
+            for at, part in _by_school(table, school[order]):
+                code = self.schools["school_code"].iloc[at]
+                path = self._path("monitoring_results", year, f"{code}.csv")
+                write_csv(part, path, bool(self.bom[at]))
+
+    def _grade_tables(
+        self, sitting: Sitting, chinese: bool, shown: list[str]
+    ) -> tuple[tuple[np.ndarray, pa.Table] | None, tuple[np.ndarray, pa.Table] | None]:
+        """The wide and the long table of one grade, each with the school of its rows."""
+        school = self.panel.roll["school"].to_numpy()[sitting.rows]
+        style = self.chinese[school] == chinese
+        tables: list[tuple[np.ndarray, pa.Table] | None] = []
+        for is_long in (False, True):
+            mine = np.flatnonzero(style & (self.long[school] == is_long))
+            if not len(mine):
+                tables.append(None)
+                continue
+            halves, status = sitting.halves[mine].astype(int), sitting.status[mine].astype(int)
+            who = self._who(sitting.rows[mine], chinese)
+            wave = texts([wave_id(sitting.year)], np.zeros(len(mine), dtype=int))
+            if is_long:
+                n, k = status.shape
+                again = pa.array(np.repeat(np.arange(n), k))
+                columns = {"wave_id": wave, **who}
+                columns = {name: values.take(again) for name, values in columns.items()}
+                subjects = [word("subject", s) if chinese else s for s in sitting.subjects]
+                columns["subject"] = texts(subjects, np.tile(np.arange(k), n))
+                flat = status.reshape(-1)
+                score = np.where(flat == 0, halves.reshape(-1) + 1, 0)
+                columns["score"] = texts(["", *HALVES], score)
+                columns["status"] = texts(["", *shown[1:]], flat)
+                school_of = np.repeat(school[mine], k)
+            else:
+                columns = {"wave_id": wave, **who}
+                cell = np.where(status == 0, halves, len(HALVES) + status)
+                for i, subject in enumerate(sitting.subjects):
+                    header = word("subject", subject) if chinese else subject
+                    columns[header] = texts([*HALVES, *shown], cell[:, i])
+                none = (status != 0).all(axis=1)
+                columns["总分"] = texts(["", *HALVES], np.where(none, 0, halves.sum(axis=1) + 1))
+                school_of = school[mine]
+            tables.append((school_of, as_table("monitoring_results", columns, chinese)))
+        return tables[0], tables[1]
+
+    def _keep_facts(
+        self, year: int, effects: pd.DataFrame, papers: list[Paper], cells: pd.DataFrame
+    ) -> None:
+        name = _name(year)
+        roll = self.panel.roll
+        is_open = open_in(self.schools, year)
+        counts = roll.groupby(["school", "grade"], as_index=False).size()
+        codes = self.schools["school_code"].to_numpy()
+        facts = {
+            "school_effects": effects[is_open],
+            "papers": paper_table(papers),
+            "locale_effects": pd.DataFrame(
+                locale_effects(year).items(), columns=["locale", "effect"]
+            ),
+            "school_students": pd.DataFrame(
+                {
+                    "school_code": codes[counts["school"]],
+                    "grade": counts["grade"],
+                    "students": counts["size"],
+                }
+            ),
+        }
+        for what, frame in facts.items():
+            frame = frame.reset_index(drop=True)
+            frame.insert(0, "school_year", name)
+            self.facts.setdefault(what, []).append(frame)
+        self.facts.setdefault("cells", []).append(sum_cells(cells, self.schools, name, CITY))
+
+    def write_truth(self) -> None:
+        for what, frames in self.facts.items():
+            pd.concat(frames).to_csv(self.truth / f"{what}.csv", index=False, lineterminator="\n")
+        columns = ["district_code", "district_effect"]
+        districts = self.schools[columns].drop_duplicates().sort_values("district_code")
+        districts.to_csv(self.truth / "district_effects.csv", index=False, lineterminator="\n")
+        changes = self.schools[(self.schools["closed_on"] != "") | (self.schools["first"] > 0)]
+        codes = np.append(self.schools["school_code"].to_numpy(), "")
+        changes = changes.assign(merged_into=codes[changes["merged_into"]])
+        columns = ["school_code", "opened_on", "closed_on", "merged_into"]
+        changes[columns].to_csv(self.truth / "school_changes.csv", index=False, lineterminator="\n")
+        text = json.dumps(
+            {"arguments": self.arguments, "model": parameters()}, ensure_ascii=False, indent=2
+        )
+        (self.truth / "truth.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _by_school(table: pa.Table, school: np.ndarray) -> list[tuple[int, pa.Table]]:
+    """The slices of a table whose rows stand together by school."""
+    cuts = np.flatnonzero(np.diff(school)) + 1
+    ends = [0, *cuts.tolist(), len(school)]
+    return [(int(school[a]), table.slice(a, b - a)) for a, b in pairwise(ends)]

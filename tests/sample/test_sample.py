@@ -1,0 +1,373 @@
+"""The made-up city: its files against the contracts, and what was planted against the truth."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.feeds import codes, load_contracts
+from pipelines.sample import SampleReport, write_sample
+
+MODULUS = "10X98765432"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> SampleReport:
+    return write_sample(tmp_path_factory.mktemp("city") / "raw", students=4000, years=4, seed=7)
+
+
+def as_codes(feed: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Canonical names and codes, whatever the file shows."""
+    contract = load_contracts()[feed]
+    frame = frame.rename(columns={c.header: c.name for c in contract.columns})
+    for column in contract.columns:
+        if column.code_set and column.name in frame:
+            words = {w: c for c, ws in codes()[column.code_set].items() for w in ws}
+            frame[column.name] = frame[column.name].replace(words)
+    return frame
+
+
+def sheets(path: Path) -> list[pd.DataFrame]:
+    if path.suffix == ".xlsx":
+        book = pd.read_excel(path, sheet_name=None, dtype=str, engine="calamine").values()
+        return [sheet.replace(r" 00:00:00$", "", regex=True) for sheet in book]
+    return [pd.read_csv(path, dtype=str, encoding="utf-8-sig")]
+
+
+def read(report: SampleReport, feed: str) -> pd.DataFrame:
+    parts = [
+        as_codes(feed, sheet.fillna("")).assign(school_year=path.parent.name)
+        for path in sorted((report.out / feed).rglob("*.*"))
+        for sheet in sheets(path)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def feeds(report: SampleReport) -> dict[str, pd.DataFrame]:
+    """Every feed but the results, as text, from the written files."""
+    return {
+        feed.name: read(report, feed.name)
+        for feed in report.out.iterdir()
+        if feed.name != "monitoring_results"
+    }
+
+
+@pytest.fixture(scope="module")
+def results(report: SampleReport) -> pd.DataFrame:
+    """The results in the long form, with the totals checked on the way."""
+    subject = {w: c for c, ws in codes()["subject"].items() for w in (c, *ws)}
+    status = {w: c for c, ws in codes()["score_status"].items() for w in (c, *ws)}
+    parts = []
+    for path in sorted((report.out / "monitoring_results").rglob("*.*")):
+        for sheet in sheets(path):
+            frame = as_codes("monitoring_results", sheet.fillna(""))
+            frame["school_year"] = path.parent.name
+            wide = [c for c in frame if c in subject]
+            if wide:
+                points = frame[wide].apply(pd.to_numeric, errors="coerce")
+                if "总分" in frame:
+                    total = pd.to_numeric(frame.pop("总分"))
+                    assert (total.fillna(0) == points.sum(axis=1)).all()
+                kept = [c for c in frame if c not in wide]
+                frame = frame.melt(kept, wide, "subject", "score")
+                word = frame["score"].where(pd.to_numeric(frame["score"], "coerce").isna(), "")
+                frame["status"] = word
+            frame["subject"] = frame["subject"].map(lambda s: subject.get(s, s))
+            frame["status"] = frame["status"].map(lambda s: status.get(s, s)).replace("", "present")
+            frame["score"] = pd.to_numeric(frame["score"], errors="coerce")
+            parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def truth(report: SampleReport, name: str) -> pd.DataFrame:
+    return pd.read_csv(report.truth / f"{name}.csv", dtype={"school_code": str, "unit_code": str})
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def test_same_arguments_give_same_bytes(tmp_path: Path) -> None:
+    runs = [write_sample(tmp_path / n, students=3000, years=2, seed=5) for n in ("a", "b")]
+    first, second = (digest(r.out) for r in runs)
+    assert first == second
+    assert any(name.endswith(".xlsx") for name in first)
+    assert digest(runs[0].truth) == digest(runs[1].truth)
+    assert len(first) == runs[0].files
+    other = write_sample(tmp_path / "c", students=3000, years=2, seed=6)
+    assert digest(other.out) != first
+
+
+def test_report_counts_what_is_on_disk(
+    report: SampleReport, feeds: dict[str, pd.DataFrame], results: pd.DataFrame
+) -> None:
+    newest = {name: f[f["school_year"] == report.years[-1]] for name, f in feeds.items()}
+    assert report.years == ["2022-2023", "2023-2024", "2024-2025", "2025-2026"]
+    assert report.students == newest["students"]["student_no"].nunique() == 4000
+    assert report.staff == len(newest["staff"])
+    assert report.schools == (newest["schools"]["closed_on"] == "").sum()
+    assert report.results == len(results)
+    assert report.files == sum(p.is_file() for p in report.out.rglob("*"))
+
+
+def test_forms_differ(report: SampleReport) -> None:
+    heads = {}
+    for path in (report.out / "monitoring_results").rglob("*.csv"):
+        heads[path] = path.read_bytes().split(b"\n")[0]
+    for mark in ("学籍号", "student_no", "总分", "成绩", "score"):
+        assert any(mark.encode() in head for head in heads.values()), mark
+    bom = {head.startswith(b"\xef\xbb\xbf") for head in heads.values()}
+    assert bom == {True, False}
+    assert list((report.out / "students").rglob("*.xlsx"))
+
+
+def test_columns_keys_and_codes_keep_the_contracts(
+    feeds: dict[str, pd.DataFrame], results: pd.DataFrame
+) -> None:
+    for name, frame in {**feeds, "monitoring_results": results}.items():
+        contract = load_contracts()[name]
+        known = [c.name for c in contract.columns]
+        assert set(frame) <= {*known, "school_year"}, name
+        assert not frame.duplicated([*dict.fromkeys([*contract.key, "school_year"])]).any(), name
+        for column in contract.columns:
+            if column.required:
+                assert (frame[column.name] != "").all(), (name, column.name)
+            if column.name not in frame:
+                continue
+            values = frame[column.name][frame[column.name] != ""]
+            if column.code_set:
+                assert set(values) <= set(codes()[column.code_set]), (name, column.name)
+            if column.pattern:
+                assert values.str.fullmatch(column.pattern).all(), (name, column.name)
+
+
+def test_references_hold_within_the_year(
+    feeds: dict[str, pd.DataFrame], results: pd.DataFrame
+) -> None:
+    everything = {**feeds, "monitoring_results": results}
+    for name, frame in everything.items():
+        for column in load_contracts()[name].columns:
+            if not column.references or column.name not in frame:
+                continue
+            feed, there = column.references.split(".")
+            known = set(everything[feed]["school_year"] + everything[feed][there])
+            used = frame[frame[column.name] != ""]
+            assert set(used["school_year"] + used[column.name]) <= known, (name, column.name)
+    enrolled = feeds["students"][["student_no", "school_year", "school_code", "grade", "class_no"]]
+    sat = results.merge(enrolled, on=list(enrolled))
+    assert len(sat) == len(results)
+    # No student is on the roll of a school that has closed.
+    closed = feeds["schools"].query("closed_on != ''")
+    assert len(closed)
+    assert enrolled.merge(closed, on=["school_code", "school_year"]).empty
+
+
+def test_scores_lie_on_the_paper(feeds: dict[str, pd.DataFrame], results: pd.DataFrame) -> None:
+    waves = feeds["monitoring_waves"].drop(columns=["school_year", "level"])
+    rows = results.merge(waves, on=["wave_id", "grade", "subject"], how="left")
+    assert rows["full_mark"].notna().all()
+    present = rows["status"] == "present"
+    assert (present == rows["score"].notna()).all()
+    assert rows.loc[present, "score"].between(0, rows.loc[present, "full_mark"].astype(float)).all()
+    assert (rows["score"].dropna() * 2 % 1 == 0).all()
+    primary = rows["grade"].astype(int) <= 6
+    assert (rows.loc[present & primary, "score"] % 1 == 0).all()
+    assert set(waves["pass_mark"] == "") == {True, False}
+    assert 0.01 < 1 - present.mean() < 0.04
+    assert {"absent", "deferred", "exempt", "transferred"} <= set(rows["status"])
+    assert waves["wave_id"].nunique() == 4
+
+
+def test_student_numbers_check(feeds: dict[str, pd.DataFrame]) -> None:
+    weights = [2**i % 11 for i in range(17, 0, -1)]
+    students = feeds["students"].drop_duplicates("student_no")
+    for row in students.sample(300, random_state=1).itertuples():
+        number = row.student_no
+        assert len(number) == 19
+        assert number.startswith("G37049")
+        total = sum(int(d) * w for d, w in zip(number[1:18], weights, strict=True))
+        assert number[18] == MODULUS[total % 11]
+        assert number[7:15] == row.birth_date.replace("-", "")
+        assert (int(number[17]) % 2 == 1) == (row.gender == "male")
+
+
+def test_students_move_up_through_the_years(feeds: dict[str, pd.DataFrame]) -> None:
+    roll = feeds["students"].assign(grade=feeds["students"]["grade"].astype(int))
+    roll["year"] = roll["school_year"].str[:4].astype(int)
+    later = roll.assign(year=roll["year"] - 1)
+    pairs = roll.merge(later, on=["student_no", "year"], suffixes=("", "_next"))
+    step = pairs["grade_next"] - pairs["grade"]
+    assert set(step) == {0, 1}
+    assert (step == 1).mean() > 0.98
+    assert (pairs["gender"] == pairs["gender_next"]).all()
+    assert (pairs["birth_date"] == pairs["birth_date_next"]).all()
+    same_stage = pairs[~pairs["grade"].isin([6, 9]) & (step == 1)]
+    moved = (same_stage["school_code"] != same_stage["school_code_next"]).mean()
+    assert 0.003 < moved < 0.06
+    sizes = roll.groupby(["school_year", "school_code", "grade", "class_no"]).size()
+    assert sizes.max() <= 45
+    assert (roll.groupby("school_year").size() == 4000).all()
+    ages = roll["year"] - roll["birth_date"].str[:4].astype(int) - roll["grade"]
+    assert ages.between(4, 8).all()
+
+
+def test_lessons_are_of_classes_that_exist(feeds: dict[str, pd.DataFrame]) -> None:
+    lessons = feeds["lesson_observations"]
+    classes = ["school_year", "school_code", "grade", "class_no"]
+    roll = feeds["students"].groupby(classes).size().rename("size").reset_index()
+    held = lessons.merge(roll, on=classes)
+    assert len(held) == len(lessons) > 50
+    tested = held["inclass_tested"].astype(int)
+    assert (tested <= held["size"]).all()
+    assert (held["inclass_passed"].astype(int) <= tested).all()
+    assert (lessons["observer_code"] != lessons["teacher_code"]).all()
+
+
+def test_one_principal_a_school(feeds: dict[str, pd.DataFrame]) -> None:
+    staff = feeds["staff"]
+    heads = staff[staff["role"] == "principal"].groupby(["school_year", "school_code"]).size()
+    assert (heads == 1).all()
+    attended = feeds["students"].groupby(["school_year", "school_code"]).size()
+    assert set(attended.index) <= set(heads.index)
+
+
+def test_names_are_unique_and_districts_complete(feeds: dict[str, pd.DataFrame]) -> None:
+    schools = feeds["schools"]
+    assert not schools.duplicated(["school_year", "school_name"]).any()
+    assert schools.groupby("school_year")["district_code"].nunique().eq(8).all()
+    assert schools.groupby("school_code")["school_name"].nunique().eq(1).all()
+
+
+def test_cells_are_what_the_files_hold(
+    report: SampleReport, feeds: dict[str, pd.DataFrame], results: pd.DataFrame
+) -> None:
+    waves = feeds["monitoring_waves"][["wave_id", "grade", "subject", "full_mark", "pass_mark"]]
+    register = feeds["schools"][["school_year", "school_code", "district_code"]]
+    rows = results.merge(waves, on=["wave_id", "grade", "subject"])
+    rows = rows.merge(register, on=["school_year", "school_code"])
+    rows = rows[rows["status"] != "transferred"].assign(city="370400")
+    line = pd.to_numeric(rows["pass_mark"]).fillna(0.6 * rows["full_mark"].astype(float))
+    rows["passed"] = rows["score"] >= line
+    levels = {"city": "city", "district": "district_code", "school": "school_code"}
+    counted = pd.concat(
+        rows.assign(level=level, unit_code=rows[column], exempt=rows["status"] == "exempt")
+        .groupby(["school_year", "grade", "subject", "level", "unit_code"])
+        .agg(
+            candidates=("status", "size"),
+            exempt=("exempt", "sum"),
+            n=("score", "count"),
+            passes=("passed", "sum"),
+            mean_score=("score", "mean"),
+        )
+        .reset_index()
+        for level, column in levels.items()
+    )
+    counted["grade"] = counted["grade"].astype(int)
+    key = ["school_year", "grade", "subject", "level", "unit_code"]
+    told = truth(report, "cells").sort_values(key, ignore_index=True)
+    counted = counted.sort_values(key, ignore_index=True)
+    pd.testing.assert_frame_equal(
+        counted, told[list(counted)], check_dtype=False, check_exact=False, rtol=1e-12
+    )
+    students = truth(report, "school_students")
+    own = feeds["students"].groupby(["school_year", "school_code", "grade"]).size()
+    assert own.sum() == students["students"].sum() == 16_000
+    assert len(own) == len(students)
+
+
+def test_planted_effects_are_found(report: SampleReport) -> None:
+    cells, papers = truth(report, "cells"), truth(report, "papers")
+    schools = cells[(cells["level"] == "school") & (cells["n"] >= 5)]
+    schools = schools.merge(papers, on=["school_year", "grade", "subject"])
+    schools["z"] = (schools["mean_score"] - schools["mean"]) / schools["spread"]
+    effects = truth(report, "school_effects")
+    found = schools.merge(
+        effects,
+        left_on=["school_year", "unit_code"],
+        right_on=["school_year", "school_code"],
+    )
+    found["weighted"] = found["z"] * found["n"]
+    by_school = found.groupby("school_code")[["weighted", "n"]].sum()
+    by_school["z"] = by_school["weighted"] / by_school["n"]
+    by_school["planted"] = found.groupby("school_code")["total"].mean()
+    enough = by_school[by_school["n"] >= 200]
+    assert np.corrcoef(enough["z"], enough["planted"])[0, 1] > 0.9
+    slope = np.polyfit(enough["planted"], enough["z"], 1)[0]
+    assert 0.75 < slope < 1.25
+
+
+def test_expected_pass_rates_fit_and_rise(report: SampleReport) -> None:
+    cells = truth(report, "cells")
+    city = cells[cells["level"] == "city"]
+    rate, expected = city["passes"] / city["n"], city["expected_pass_rate"]
+    error = np.sqrt(expected * (1 - expected) / city["n"])
+    deviation = (rate - expected) / error
+    assert deviation.abs().max() < 4.5
+    assert deviation.pow(2).mean() < 2
+
+    def change(frame: pd.DataFrame, what: str) -> pd.Series:
+        by_year = frame.set_index(["grade", "subject", "school_year"])[what].unstack()
+        return by_year["2025-2026"] - by_year["2023-2024"]
+
+    planted = change(truth(report, "papers"), "typical_pass_rate")
+    assert planted[9, "mathematics"] > 0.06
+    assert planted[4, "science"] < 0.03
+    # Who sits a paper differs from year to year, so single papers of a small city may stray.
+    found = change(city.assign(rate=rate), "rate")
+    assert abs(found.mean() - planted.mean()) < 0.02
+
+
+def test_locale_gap_is_planted_and_closes(report: SampleReport) -> None:
+    gaps = truth(report, "locale_effects").pivot(
+        index="school_year", columns="locale", values="effect"
+    )
+    gap = gaps["urban"] - gaps["rural"]
+    assert (gap > 0).all()
+    assert gap.is_monotonic_decreasing
+    model = json.loads((report.truth / "truth.json").read_text(encoding="utf-8"))
+    assert model["arguments"] == {"students": 4000, "years": 4, "seed": 7}
+    assert model["model"]["reliability"]["junior"] == 0.9
+
+
+@pytest.mark.parametrize("years", [1, 4, 8])
+def test_one_student(tmp_path: Path, years: int) -> None:
+    report = write_sample(tmp_path / "raw", students=1, years=years)
+    assert (report.schools, report.students, len(report.years)) == (1, 1, years)
+    assert report.results > 0
+    assert len(truth(report, "cells"))
+
+
+@pytest.mark.parametrize("students", [2, 20, 300, 700, 2500])
+def test_small_cities(tmp_path: Path, students: int) -> None:
+    report = write_sample(tmp_path / "raw", students=students, years=3, seed=students)
+    assert report.students == students
+    assert len(read(report, "students")) == 3 * students
+
+
+def test_truth_stays_out_of_the_raw_folder(tmp_path: Path) -> None:
+    for inside in (tmp_path / "raw", tmp_path / "raw" / "deep" / "truth"):
+        with pytest.raises(ValueError, match="below"):
+            write_sample(tmp_path / "raw", students=1, truth=inside)
+    assert not list(tmp_path.iterdir())
+    report = write_sample(tmp_path / "raw", students=1, years=1)
+    assert report.truth == (tmp_path / "raw.truth").resolve()
+    named = write_sample(tmp_path / "b", students=1, years=1, truth=tmp_path / "known")
+    assert (named.truth / "truth.json").is_file()
+
+
+def test_arguments_out_of_range(tmp_path: Path) -> None:
+    for wrong in ({"students": 0}, {"years": 0}, {"years": 9}):
+        with pytest.raises(ValueError, match=r"student|years"):
+            write_sample(tmp_path / "raw", **wrong)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "own.csv").write_text("1", encoding="utf-8")
+    with pytest.raises(ValueError, match="holds files"):
+        write_sample(tmp_path / "raw", students=1)
