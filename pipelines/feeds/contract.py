@@ -40,6 +40,11 @@ ORIGIN: dict[str, str] = {
 """What every landed row carries beside its own columns."""
 
 
+def quoted(text: str) -> str:
+    """A text as an SQL literal, for the SQL that is made from contracts."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class ContractError(ValueError):
     """A contract contradicts itself or another one."""
 

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import SQL_TYPES, normalise
+from pipelines.feeds.contract import SQL_TYPES, normalise, quoted
 
 FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋"
 HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+"
@@ -44,14 +44,14 @@ create or replace temp table found (
 """
 
 
-def quote(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def half_width(sql: str) -> str:
     """SQL of a text with its full-width letters, digits and marks made half-width."""
-    return f"translate({sql}, {quote(FULL_WIDTH)}, {quote(HALF_WIDTH)})"
+    return f"translate({sql}, {quoted(FULL_WIDTH)}, {quoted(HALF_WIDTH)})"
+
+
+def _word(sql: str) -> str:
+    """SQL of a text as table `words` spells it."""
+    return rf"lower(regexp_replace({sql}, '\s', '', 'g'))"
 
 
 def _words(con: duckdb.DuckDBPyConnection) -> None:
@@ -75,7 +75,7 @@ def _tidy(column: Column) -> str:
     """Text without blanks around it; a mark for nothing is null. Prose keeps its full width."""
     text = f'"{column.name}"'
     prose = column.type == "text" and not (column.pattern or column.references)
-    trimmed = f"trim({text if prose else half_width(text)}, {quote(BLANKS)})"
+    trimmed = f"trim({text if prose else half_width(text)}, {quoted(BLANKS)})"
     return f"case when {trimmed} not in {NOTHING} then {trimmed} end"
 
 
@@ -129,15 +129,15 @@ def clean(con: duckdb.DuckDBPyConnection, contract: Contract, usual_student_no: 
     columns = [c for c in contract.columns if c.type != "dropped"]
     joins = [
         f"""left join words as w_{c.name} on w_{c.name}.code_set = '{c.code_set}'
-        and w_{c.name}.word = lower(regexp_replace(t."raw_{c.name}", '\\s', '', 'g'))"""
+        and w_{c.name}.word = {_word(f't."raw_{c.name}"')}"""
         for c in columns
         if c.code_set
     ]
     values = {c.name: _value(c) for c in columns}
     if _has_status(contract):
         joins.append(
-            """left join words as w_word on w_word.code_set = 'score_status'
-            and w_word.word = lower(regexp_replace(t.raw_score, '\\s', '', 'g'))"""
+            f"""left join words as w_word on w_word.code_set = 'score_status'
+            and w_word.word = {_word("t.raw_score")}"""
         )
         values["status"] = (
             "coalesce(case when w_word.code <> coalesce(w_status.code, w_word.code) then null "
@@ -195,19 +195,19 @@ def shown_number(sql: str) -> str:
 def _check(
     con: duckdb.DuckDBPyConnection, column: Column, contract: Contract, usual_student_no: str
 ) -> None:
-    raw, value, header = f'"raw_{column.name}"', f'"{column.name}"', quote(column.header)
+    raw, value, header = f'"raw_{column.name}"', f'"{column.name}"', quoted(column.header)
     if contract.wide and column.name == contract.wide.values:
         header = f'case when _wide then "raw_{contract.wide.names}" else {header} end'
 
     def insert(where: str, rule: str, expected: str = "''", got: str = raw) -> None:
         _insert(con, where, rule, header, got, expected)
 
-    words = quote("、".join(ws[0] for ws in codes().get(column.code_set or "", {}).values()))
+    words = quoted("、".join(ws[0] for ws in codes().get(column.code_set or "", {}).values()))
     if column.required:
         insert(f"{raw} is null", "required", header, "''")
     if column.type == "score":
-        words = quote("、".join(ws[0] for ws in codes()["score_status"].values()))
-        word = f"lower(regexp_replace({raw}, '\\s', '', 'g'))"
+        words = quoted("、".join(ws[0] for ws in codes()["score_status"].values()))
+        word = _word(raw)
         known = "(select word from words where code_set = 'score_status')"
         insert(
             f"{raw} is not null and {value} is null and {word} not in {known}", "bad_score", words
@@ -217,8 +217,8 @@ def _check(
     elif column.type in BAD:
         insert(f"{raw} is not null and {value} is null", BAD[column.type], words)
     if column.pattern:
-        fits = f"regexp_full_match({raw}, {quote(column.pattern)})"
-        insert(f"not {fits}", "bad_text", quote(column.pattern))
+        fits = f"regexp_full_match({raw}, {quoted(column.pattern)})"
+        insert(f"not {fits}", "bad_text", quoted(column.pattern))
     if column.min is not None:
         insert(f"{value} < {column.min}", "below_min", f"'{column.min:g}'")
     if column.max is not None:
@@ -226,7 +226,7 @@ def _check(
     if column.type == "student_no":
         power = f"regexp_matches({value}, '^[0-9.]+E[+]?[0-9]+$')"
         zeros = f"regexp_full_match({value}, '[0-9]{{12,}}000')"
-        usual = f"regexp_full_match({value}, {quote(usual_student_no)})"
+        usual = f"regexp_full_match({value}, {quoted(usual_student_no)})"
         insert(power, "truncated_number", got=value)
         insert(f"{zeros} and not {power}", "truncated_number", got=shown_number(value))
         insert(f"not ({usual} or {power} or {zeros})", "unusual_number", got=shown_number(value))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.feeds import Column, Contract, codes
+from pipelines.feeds.contract import quoted
 
 DATES = (18500101, 20991231)
 """First and last day, as a number, that a date in a file may name."""
@@ -56,11 +57,6 @@ class Rule:
     def frame_column(self) -> str:
         """The column of the witness frame on which the rule is checked."""
         return f"{self.name}({self.column})" if self.kind == "count" else self.column
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def name(column: str) -> str:

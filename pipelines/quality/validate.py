@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines.feeds import Contract, load_contracts
-from pipelines.quality.rules import Rule, expression, name, quoted, rules_of
+from pipelines.feeds.contract import quoted
+from pipelines.quality.rules import Rule, expression, name, rules_of
 
 if TYPE_CHECKING:
     import pandas as pd
