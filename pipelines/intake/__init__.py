@@ -1,15 +1,23 @@
-"""From a file as handed in to cells that are recognised; pseudonyms; the words for problems."""
+"""From files as handed in to landed rows, and what goes back to the school."""
 
+from pipelines.intake.ingest import FeedReport, check, ingest, ingest_feed, unwired
+from pipelines.intake.ledger import Ledger
 from pipelines.intake.problems import IntakeError, Problem
 from pipelines.intake.reader import Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
 
 __all__ = [
+    "FeedReport",
     "IntakeError",
+    "Ledger",
     "Problem",
     "Recognised",
     "Sheet",
     "Unreadable",
+    "check",
+    "ingest",
+    "ingest_feed",
     "read_sheets",
     "recognise",
+    "unwired",
 ]

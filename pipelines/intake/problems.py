@@ -22,6 +22,10 @@ RULES: dict[str, tuple[Severity, str]] = {
         "error",
         _("the file can't be read ({found}). Save it again as .xlsx or CSV and hand it in."),
     ),
+    "misplaced_file": (
+        "error",
+        _("it lies outside the folders of feeds. Move it to a folder such as students/2024-2025/."),
+    ),
     "empty_file": ("error", _("no table was found. Check that the right file was handed in.")),
     "missing_column": (
         "error",

@@ -128,6 +128,9 @@ def _as_text(column: pd.Series) -> pd.Series:
     long = numbers.abs() >= LONG_NUMBER
     whole = numbers[~long & (numbers % 1 == 0)]
     text.loc[whole.index] = whole.astype("int64").astype(str)
+    broken = numbers[~long & (numbers % 1 != 0)]
+    # A spreadsheet keeps and shows 15 significant digits: 0.1 + 0.2 is 0.3 there.
+    text.loc[broken.index] = broken.map("{:.15g}".format)
     text.loc[numbers[long].index] = numbers[long].map("{:.2E}".format)
     days = column[kinds.isin([date, datetime, pd.Timestamp])]
     text.loc[days.index] = days.astype(str).str.removesuffix(" 00:00:00")

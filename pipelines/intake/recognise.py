@@ -63,7 +63,9 @@ def recognise(
             column = contract.column(name)
             first_choice = word in (normalise(name), normalise(column.header))
             seen.setdefault(name, []).append((not first_choice, f"c{index}", shown))
-        elif word in wide and word not in found.wide:
+        elif word in wide:
+            if wide[word] in found.wide:
+                problem("ambiguous_header", shown, wide[word])
             found.wide[wide[word]] = f"c{index}"
         elif word == total:
             found.total = f"c{index}"

@@ -1,0 +1,352 @@
+"""Raw folder → landing zone, ledger and quarantine; or, for `check`, only the problems."""
+
+import csv
+import hashlib
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipelines.feeds import Contract, load_contracts
+from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
+from pipelines.intake.ledger import Ledger, as_json, now
+from pipelines.intake.problems import IntakeError, Problem
+from pipelines.intake.pseudonym import key_id, load_key
+from pipelines.intake.take import File, Taken, misplaced, take
+from pipelines.settings import Settings
+
+SCHOOL_YEAR = re.compile(r"\d{4}-\d{4}")
+NO_FEED = ""
+"""The feed, in ledger and reports, of files that lie outside every feed's folders."""
+
+
+@dataclass(frozen=True)
+class FeedReport:
+    """What the ingest of one feed did, in files; rows and seconds."""
+
+    feed: str
+    files: int = 0
+    new: int = 0
+    reused: int = 0
+    returned: int = 0
+    withdrawn: int = 0
+    rows_landed: int = 0
+    seconds: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+    """Of the files that lie in the raw folder now, whether taken in this run or earlier."""
+
+    @property
+    def errors(self) -> int:
+        """Problems for which a file was refused."""
+        return sum(p.severity == "error" for p in self.problems)
+
+
+def ingest(settings: Settings) -> list[FeedReport]:
+    """Every wired feed, registers before what refers to them, then files that lie astray.
+
+    Raises:
+        IntakeError: no raw folder, none of its files belongs to a wired feed, or no key.
+    """
+    contracts = load_contracts()
+    wired = [name for name, contract in contracts.items() if contract.wired]
+    if not any(_handed_in(settings.raw / name) for name in wired):
+        raise IntakeError(
+            f"{settings.raw} 中没有可读取的文件；请放入 <数据源>/<学年>/ 文件夹。 / "
+            f"No files to take in under {settings.raw}; expected <feed>/<school year>/<file>, "
+            f"with feeds such as {', '.join(wired[:3])}. `eqm sample` writes an example."
+        )
+    reports = [ingest_feed(settings, name) for name in wired]
+    return [*reports, _take_in(settings, NO_FEED, None)]
+
+
+def ingest_feed(settings: Settings, feed: str) -> FeedReport:
+    """One feed's files: what is new is taken, what is refused goes to quarantine.
+
+    Raises:
+        KeyError: no such feed, or one that is not wired.
+        IntakeError: no key in production.
+    """
+    contract = load_contracts()[feed]
+    if not contract.wired:
+        raise KeyError(f"{feed} is not landed yet")
+    return _take_in(settings, feed, contract)
+
+
+def unwired(settings: Settings) -> dict[str, int]:
+    """Feeds that have files but are not landed yet, with the number of files."""
+    counts = {
+        name: len(_handed_in(settings.raw / name))
+        for name, contract in load_contracts().items()
+        if not contract.wired
+    }
+    return {name: n for name, n in counts.items() if n}
+
+
+def check(
+    settings: Settings,
+    paths: Iterable[Path],
+    feed: str | None = None,
+    school_year: str | None = None,
+) -> list[Problem]:
+    """What would be wrong with these files or folders; lands nothing.
+
+    Feed and school year are read from the path (`…/<feed>/<school year>/…`) unless given. The
+    files are held against the landed registers and against each other.
+
+    Raises:
+        FileNotFoundError: a path does not exist.
+    """
+    contracts = load_contracts()
+    files: list[File] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(path)
+        for each in [path] if path.is_file() else _handed_in(path):
+            parts = each.resolve().parts
+            at = next((i for i, part in enumerate(parts) if part in contracts), len(parts))
+            own_feed = feed or (parts[at] if at < len(parts) else "")
+            years = [part for part in parts[at + 1 : -1] if SCHOOL_YEAR.fullmatch(part)]
+            year = school_year or (years[0] if years else "")
+            if own_feed not in contracts or not contracts[own_feed].wired or not year:
+                problems.append(Problem("misplaced_file", str(each)))
+                continue
+            files.append(File(each, own_feed, year, str(each), _digest(each)))
+    if not files:
+        return problems
+    key = load_key(settings)
+    registers = {name: _landed(settings, name) for name in contracts}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, contract in contracts.items():
+            own = [f for f in files if f.feed == name]
+            for i, taken in enumerate(
+                take(contract, own, registers, key, settings.student_no_pattern)
+            ):
+                problems += taken.problems
+                if taken.rows is not None and not taken.refused:
+                    target = Path(folder) / f"{name}-{i}.parquet"
+                    pq.write_table(taken.rows, target)
+                    registers[name].append(target)
+    return problems
+
+
+def _handed_in(folder: Path) -> list[Path]:
+    """Files below a folder in the order of their paths; hidden and lock files are none."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.name.startswith("~$")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(settings: Settings, feed: str) -> tuple[list[File], list[File]]:
+    """A feed's files, those in their place and those astray."""
+    contracts = load_contracts()
+    if feed == NO_FEED:
+        paths = [
+            path
+            for path in _handed_in(settings.raw)
+            if path.relative_to(settings.raw).parts[0] not in contracts
+            or len(path.relative_to(settings.raw).parts) == 1
+        ]
+    else:
+        paths = _handed_in(settings.raw / feed)
+    placed, astray = [], []
+    for path in paths:
+        relative = path.relative_to(settings.raw)
+        good = feed != NO_FEED and len(relative.parts) > 2 and _is_year(relative.parts[1])
+        year = relative.parts[1] if good else ""
+        file = File(path, feed, year, relative.as_posix(), _digest(path))
+        (placed if good else astray).append(file)
+    return placed, astray
+
+
+def _is_year(text: str) -> bool:
+    return bool(SCHOOL_YEAR.fullmatch(text)) and int(text[5:]) == int(text[:4]) + 1
+
+
+@cache
+def _code() -> str:
+    """What decides how a file is read: this room's code and the contracts."""
+    digest = hashlib.sha256()
+    paths = [*Path(__file__).parent.glob("*.py"), *FEEDS_FOLDER.rglob("*.yml")]
+    for path in sorted([*paths, FEEDS_FOLDER / "contract.py"]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _references(settings: Settings, contract: Contract | None, year: str) -> str:
+    """Which landed registers a file of that year is held against."""
+    ids = []
+    for feed in contract.depends_on if contract else []:
+        yearly = "school_year" in load_contracts()[feed].key
+        landed = Ledger(settings).submissions(feed, "landed")
+        ids += [s["submission_id"] for s in landed if not yearly or s["school_year"] == year]
+    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
+
+
+def _landed(settings: Settings, feed: str) -> list[Path]:
+    return [
+        landed_path(settings, feed, s["school_year"], s["submission_id"])
+        for s in Ledger(settings).submissions(feed, "landed")
+    ]
+
+
+def landed_path(settings: Settings, feed: str, school_year: str, submission_id: str) -> Path:
+    """Where the rows of a submission are landed."""
+    return settings.landing / feed / school_year / f"{submission_id}.parquet"
+
+
+def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedReport:
+    start = time.perf_counter()
+    ledger = Ledger(settings)
+    known = {s["submission_id"]: s for s in ledger.submissions() if s["feed"] == feed}
+    by_path: dict[str, list[dict[str, Any]]] = {}
+    for submission in known.values():
+        by_path.setdefault(submission["source_file"], []).append(submission)
+    placed, astray = _files(settings, feed)
+    key = load_key(settings) if contract else b""
+    reference = {
+        year: _references(settings, contract, year) for year in {f.school_year for f in placed}
+    }
+
+    def identity(file: File) -> str:
+        parts = (feed, file.school_year, file.source_file, file.sha256, _code(),
+                 settings.student_no_pattern, key_id(key), reference.get(file.school_year, ""))  # fmt: skip
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    ids = {file.source_file: identity(file) for file in [*placed, *astray]}
+    standing = {
+        file.source_file
+        for file in [*placed, *astray]
+        if _stands(settings, known.get(ids[file.source_file]))
+    }
+    fresh = [file for file in placed if file.source_file not in standing]
+    taken = [misplaced(file) for file in astray if file.source_file not in standing]
+    received = now()
+    rows: list[dict[str, Any]] = []
+    states: dict[str, str] = {}
+    registers = {name: _landed(settings, name) for name in contract.depends_on} if contract else {}
+
+    def keep(one: Taken) -> None:
+        submission_id = ids[one.file.source_file]
+        if one.refused:
+            _quarantine(settings, one, submission_id)
+        else:
+            _land(settings, one, submission_id)
+        rows.append(_entry(one, submission_id, by_path, received))
+        for earlier in by_path.get(one.file.source_file, []):
+            same = earlier["file_sha256"] == one.file.sha256
+            if earlier["submission_id"] == submission_id:
+                continue
+            # Other bytes that are refused leave the earlier rows standing.
+            if earlier["state"] == "returned" or (
+                earlier["state"] == "landed" and (same or not one.refused)
+            ):
+                states[earlier["submission_id"]] = "replaced"
+
+    for one in taken:
+        keep(one)
+    if contract:
+        for one in take(contract, fresh, registers, key, settings.student_no_pattern):
+            keep(one)
+            taken.append(one)
+    gone = [s for s in known.values() if s["source_file"] not in ids]
+    withdrawn = [s["submission_id"] for s in gone if s["state"] in ("landed", "returned")]
+    states |= dict.fromkeys(withdrawn, "withdrawn")
+    ledger.record(rows, states)
+    earlier = [Problem(**p) for f in sorted(standing) for p in known[ids[f]]["problems"]]
+    return FeedReport(
+        feed,
+        files=len(ids),
+        new=sum(not t.refused for t in taken),
+        reused=sum(known[ids[f]]["state"] == "landed" for f in standing),
+        returned=sum(t.refused for t in taken)
+        + sum(known[ids[f]]["state"] == "returned" for f in standing),
+        withdrawn=len(withdrawn),
+        rows_landed=sum(t.rows.num_rows for t in taken if t.rows is not None),
+        seconds=round(time.perf_counter() - start, 3),
+        problems=[*earlier, *(p for t in taken for p in t.problems)],
+    )
+
+
+def _stands(settings: Settings, submission: dict[str, Any] | None) -> bool:
+    """Whether the ledger knows the outcome, and the rows, where there are any, are there."""
+    if submission is None or submission["state"] not in ("landed", "returned"):
+        return False
+    if submission["state"] == "returned":
+        return True
+    where = (submission["feed"], submission["school_year"], submission["submission_id"])
+    return landed_path(settings, *where).exists()
+
+
+def _entry(
+    one: Taken, submission_id: str, by_path: dict[str, list[dict[str, Any]]], received: Any
+) -> dict[str, Any]:
+    """The ledger's row. The same bytes keep the time at which they first arrived."""
+    times = [
+        s["received_at"]
+        for s in by_path.get(one.file.source_file, [])
+        if s["file_sha256"] == one.file.sha256 and s["state"] in ("landed", "returned")
+    ]
+    return {
+        "submission_id": submission_id,
+        "feed": one.file.feed,
+        "school_year": one.file.school_year,
+        "source_file": one.file.source_file,
+        "file_sha256": one.file.sha256,
+        "state": "returned" if one.refused else "landed",
+        "rows_read": one.rows_read,
+        "rows_landed": one.rows.num_rows if one.rows is not None and not one.refused else 0,
+        "problems": as_json(one.problems),
+        "received_at": min(times, default=received),
+    }
+
+
+def _land(settings: Settings, one: Taken, submission_id: str) -> None:
+    """The rows as Parquet, complete or not there at all."""
+    target = landed_path(settings, one.file.feed, one.file.school_year, submission_id)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = target.with_suffix(".tmp")
+    pq.write_table(one.rows, aside, compression="zstd")
+    aside.replace(target)
+
+
+def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
+    """A copy of the file as handed in, and beside it what is wrong, for a spreadsheet."""
+    folder = settings.quarantine / (one.file.feed or "unplaced") / one.file.school_year
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = f"{one.file.path.stem}.{submission_id}"
+    shutil.copyfile(one.file.path, folder / f"{name}{one.file.path.suffix}")
+    with (folder / f"{name}.problems.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        columns = [
+            "severity", "file", "sheet", "row_first", "row_last", "count", "column",
+            "found", "expected", "message_zh", "message_en",
+        ]  # fmt: skip
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        for problem in one.problems:
+            cells = problem.as_dict()
+            # What a spreadsheet would compute is shown as text.
+            writer.writerow(
+                {
+                    k: f"'{v}" if isinstance(v, str) and v[:1] in tuple("=+-@\t\r") else v
+                    for k, v in cells.items()
+                }
+            )

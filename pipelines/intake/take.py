@@ -1,0 +1,288 @@
+"""From files to landed rows and problems, given the registers. Writes nothing.
+
+`ingest` keeps what comes out and `check` throws it away, so the two can't differ.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.feeds import Contract
+from pipelines.feeds.contract import ORIGIN, quoted
+from pipelines.intake.checks import check_papers, check_repeats, check_totals, resolve_references
+from pipelines.intake.clean import clean
+from pipelines.intake.problems import Problem
+from pipelines.intake.pseudonym import add_student_keys
+from pipelines.intake.reader import Sheet, Unreadable, read_sheets
+from pipelines.intake.recognise import recognise
+
+BATCH_BYTES = 64 * 2**20
+"""Files are cleaned together up to this size, so that memory does not grow with the city."""
+SHOWN = 20
+"""So many different values a rule and column are reported one by one; the others as one."""
+SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class File:
+    """One file handed in."""
+
+    path: Path
+    feed: str
+    school_year: str
+    source_file: str
+    """Its path within the raw folder."""
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one file came to: its rows as they would be landed, unless it has an error."""
+
+    file: File
+    problems: list[Problem]
+    rows_read: int
+    rows: pa.Table | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether a problem is an error."""
+        return any(p.severity == "error" for p in self.problems)
+
+
+def take(
+    contract: Contract,
+    files: Iterable[File],
+    registers: Mapping[str, list[Path]],
+    key: bytes,
+    usual_student_no: str,
+) -> Iterator[Taken]:
+    """The outcome of every file of one feed, in order.
+
+    Args:
+        contract: of the feed.
+        files: files of that feed.
+        registers: Parquet files of the landed rows of each feed that the contract refers to.
+        key: of the pseudonyms.
+        usual_student_no: pattern of a usual student number.
+    """
+    batch: list[File] = []
+    size = 0
+    for file in files:
+        batch.append(file)
+        size += file.path.stat().st_size * (1 if file.path.suffix.lower() != ".xlsx" else 6)
+        if size >= BATCH_BYTES:
+            yield from _take_batch(contract, batch, registers, key, usual_student_no)
+            batch, size = [], 0
+    if batch:
+        yield from _take_batch(contract, batch, registers, key, usual_student_no)
+
+
+def _take_batch(
+    contract: Contract,
+    files: list[File],
+    registers: Mapping[str, list[Path]],
+    key: bytes,
+    usual_student_no: str,
+) -> Iterator[Taken]:
+    problems: list[list[Problem]] = []
+    parts: list[pa.Table] = []
+    for number, file in enumerate(files):
+        tables, found = _gather(contract, file, number)
+        problems.append(found)
+        parts += tables
+    rows_read = [0] * len(files)
+    rows: dict[int, pa.Table] = {}
+    if parts:
+        with duckdb.connect() as con:
+            con.execute("set enable_progress_bar = false")
+            _register(con, contract, files, registers, parts)
+            clean(con, contract, usual_student_no)
+            for number, count in con.execute(
+                "select file_no, count(distinct (sheet, row)) from typed group by file_no"
+            ).fetchall():
+                rows_read[number] = count
+            check_totals(con, contract)
+            check_repeats(con, contract)
+            resolve_references(con, contract)
+            check_papers(con, contract)
+            for number, problem in _folded(con, files):
+                problems[number].append(problem)
+            good = [
+                n for n, ps in enumerate(problems) if not any(p.severity == "error" for p in ps)
+            ]
+            rows = _landed_rows(con, contract, good, key)
+    for number, file in enumerate(files):
+        found = problems[number]
+        if not rows_read[number] and not any(p.severity == "error" for p in found):
+            found.append(Problem("empty_file", file.source_file))
+        yield Taken(file, found, rows_read[number], rows.get(number))
+
+
+def _gather(contract: Contract, file: File, number: int) -> tuple[list[pa.Table], list[Problem]]:
+    """The recognised cells of a file, one table a sheet (and subject, in the wide form)."""
+    try:
+        sheets = read_sheets(file.path)
+    except Unreadable as error:
+        return [], [Problem("unreadable", file.source_file, found=str(error))]
+    except OSError as error:
+        return [], [Problem("unreadable", file.source_file, found=error.strerror or str(error))]
+    tables: list[pa.Table] = []
+    problems: list[Problem] = []
+    strangers: list[Problem] = []
+    for sheet in sheets:
+        recognised, found = recognise(contract, sheet.cells, file.source_file, sheet.name)
+        problems += found
+        if recognised is None:
+            if sheet.cells.num_rows:
+                strangers.append(
+                    Problem("unknown_sheet", file.source_file, sheet.name, found=sheet.name)
+                )
+            continue
+        if any(p.severity == "error" for p in found):
+            continue
+        wide = recognised.wide.values() if recognised.wide else [None]
+        for column in wide:
+            tables.append(
+                _cells(contract, sheet, number, recognised.header_row, recognised.columns,
+                       recognised.total, column)
+            )  # fmt: skip
+    if tables or problems:
+        return tables, [*problems, *strangers]
+    return [], [Problem("empty_file", file.source_file)]
+
+
+def _cells(
+    contract: Contract,
+    sheet: Sheet,
+    number: int,
+    header_row: int,
+    columns: Mapping[str, str],
+    total: str | None,
+    wide: str | None,
+) -> pa.Table:
+    """The rows below the header as table `cells` wants them; `wide` is one subject's column."""
+    below = sheet.cells.slice(header_row)
+    n = below.num_rows
+    nothing = pa.nulls(n, pa.string())
+    given: dict[str, pa.Array | pa.ChunkedArray] = {
+        name: below[column] for name, column in columns.items()
+    }
+    if wide and contract.wide:
+        header = " ".join(sheet.cells[wide][header_row - 1].as_py().split())
+        given[contract.wide.names] = pa.repeat(pa.scalar(header), n)
+        given[contract.wide.values] = below[wide]
+    return pa.table(
+        {
+            "file_no": pa.repeat(pa.scalar(number, pa.int32()), n),
+            "sheet": pa.repeat(pa.scalar(sheet.name), n),
+            "row": pa.array(range(header_row + 1, header_row + 1 + n), pa.int32()),
+            "_wide": pa.repeat(pa.scalar(wide is not None), n),
+            "_total": below[total] if total else nothing,
+            **{c.name: given.get(c.name, nothing) for c in contract.columns if c.type != "dropped"},
+        }
+    )
+
+
+def _register(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    files: list[File],
+    registers: Mapping[str, list[Path]],
+    parts: list[pa.Table],
+) -> None:
+    """Tables `cells` and `files`, and a view of the landed rows of each feed referred to."""
+    from pipelines.feeds import load_contracts
+
+    con.register("cells", pa.concat_tables(parts))
+    origin = pa.table(
+        {
+            "file_no": pa.array(range(len(files)), pa.int32()),
+            "school_year": [f.school_year for f in files],
+            "source_file": [f.source_file for f in files],
+            "file_sha256": [f.sha256 for f in files],
+        }
+    )
+    con.register("files", origin)
+    for feed in contract.depends_on:
+        typed = ", ".join(f"null::{t} as {n}" for n, t in load_contracts()[feed].landed.items())
+        query = f"select {typed} where false"
+        if registers.get(feed):
+            paths = ", ".join(quoted(str(p)) for p in registers[feed])
+            query += f" union all by name select * from read_parquet([{paths}], union_by_name=true)"
+        con.execute(f"create view register_{feed} as {query}")
+
+
+def _folded(con: duckdb.DuckDBPyConnection, files: list[File]) -> Iterator[tuple[int, Problem]]:
+    """The problems in `found`, equal ones as one, with the file's number."""
+    rows = con.execute(
+        f"""
+        with cut as (
+            select * replace (left(found, {SHOWN_CHARACTERS}) as found) from found
+        ),
+        by_value as (
+            select file_no, sheet, col, rule, expected, found,
+                min(row) as first, max(row) as last, count(*) as n
+            from cut group by file_no, sheet, col, rule, expected, found
+        ),
+        ranked as (
+            select *, row_number() over (
+                partition by file_no, sheet, col, rule order by first, found, expected
+            ) as nth
+            from by_value
+        )
+        select file_no, sheet, col, rule, any_value(expected order by nth),
+            any_value(found order by nth) || if(count(*) > 1, ' …', ''),
+            min(first), max(last), sum(n)::bigint
+        from ranked
+        group by file_no, sheet, col, rule,
+            case when rule = 'unusual_number' then 0 when nth > {SHOWN} then {SHOWN} + 1 else nth end
+        order by 1, 2, 7, 3, 4, 6
+        """
+    ).fetchall()
+    for number, sheet, column, rule, expected, found, first, last, n in rows:
+        file = files[number].source_file
+        yield number, Problem(rule, file, sheet, first, last, n, column, found, expected)
+
+
+def _landed_rows(
+    con: duckdb.DuckDBPyConnection, contract: Contract, good: list[int], key: bytes
+) -> dict[int, pa.Table]:
+    """Rows of the files without errors, by file, in the order of the source."""
+    if not good:
+        return {}
+    numbered = any(c.type == "student_no" for c in contract.columns)
+    if numbered:
+        add_student_keys(con, key, "typed")
+    own = [n for n in contract.landed if n not in ORIGIN]
+    columns = ", ".join("p.student_key" if n == "student_key" else f't."{n}"' for n in own)
+    join = "left join pseudonym as p using (student_no)" if numbered else ""
+    order = ", ".join(f't."{k}"' for k in contract.key if k != "school_year" and k != "student_no")
+    result = con.sql(
+        f"""
+        select t.file_no, {columns}, f.school_year, f.source_file,
+            nullif(t.sheet, '') as source_sheet, t.row as source_row, f.file_sha256,
+            current_timestamp::timestamp as loaded_at
+        from typed as t join files as f using (file_no) {join}
+        where t.file_no in ({", ".join(map(str, good))})
+        order by t.file_no, t.sheet, t.row{", " + order if order else ""}
+        """
+    ).to_arrow_table()
+    counts = con.execute(
+        "select file_no, count(*) from typed group by file_no order by file_no"
+    ).fetchall()
+    rows: dict[int, pa.Table] = {}
+    start = 0
+    for number, count in counts:
+        if number in set(good):
+            rows[number] = result.slice(start, count).drop_columns(["file_no"])
+            start += count
+    return rows
+
+
+def misplaced(file: File) -> Taken:
+    """The outcome of a file that lies outside `<feed>/<school year>/`."""
+    return Taken(replace(file), [Problem("misplaced_file", file.source_file)], 0, None)
