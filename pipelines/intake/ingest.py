@@ -227,8 +227,16 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
     }
 
     def identity(file: File) -> str:
-        parts = (feed, file.school_year, file.source_file, file.sha256, _code(),
-                 settings.student_no_pattern, key_id(key), reference.get(file.school_year, ""))  # fmt: skip
+        parts = (
+            feed,
+            file.school_year,
+            file.source_file,
+            file.sha256,
+            _code(),
+            settings.student_no_pattern,
+            key_id(key),
+            reference.get(file.school_year, ""),
+        )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     ids = {file.source_file: identity(file) for file in [*placed, *astray]}

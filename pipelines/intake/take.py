@@ -239,7 +239,7 @@ def _folded(con: duckdb.DuckDBPyConnection, files: list[File]) -> Iterator[tuple
             min(first), max(last), sum(n)::bigint
         from ranked
         group by file_no, sheet, col, rule,
-            case when rule = 'unusual_number' then 0 when nth > {SHOWN} then {SHOWN} + 1 else nth end
+            case when rule = 'unusual_number' then 0 else least(nth, {SHOWN} + 1) end
         order by 1, 2, 7, 3, 4, 6
         """
     ).fetchall()
