@@ -167,7 +167,8 @@ def _files(settings: Settings, feed: str) -> tuple[list[File], list[File]]:
         ]
     else:
         paths = _handed_in(settings.raw / feed)
-    placed, astray = [], []
+    placed: list[File] = []
+    astray: list[File] = []
     for path in paths:
         relative = path.relative_to(settings.raw)
         good = feed != NO_FEED and len(relative.parts) > 2 and _is_year(relative.parts[1])
