@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards.pages import PAGES, Download, Published, Unit
-from pipelines.wording import LANGUAGES, Lang, translator
+from pipelines.wording import LANGUAGES, Lang, inert, translator
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -43,7 +43,6 @@ LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
 FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -179,8 +178,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, float | Decimal):
         number = Decimal(str(value)).normalize()
         return format(abs(number) if number == 0 else number, "f")
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return str(inert(value))
 
 
 def _write(path: Path, content: bytes, written: list[Path]) -> None:

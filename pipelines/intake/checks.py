@@ -8,9 +8,21 @@ import duckdb
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import Column, quoted
-from pipelines.intake.clean import BLANKS, NOTHING, half_width, shown_number
+from pipelines.intake.clean import (
+    BLANKS,
+    NOTHING,
+    half_width,
+    header_of_score,
+    shown_number,
+    template_words,
+)
 
 MARKS = ("pass_mark", "good_mark", "excellent_mark", "low_mark")
+
+
+def _plain(decimal: str) -> str:
+    """SQL of a decimal as people write it: 80, 86.5."""
+    return f"rtrim(rtrim({decimal}::varchar, '0'), '.')"
 
 
 def check_totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
@@ -31,7 +43,7 @@ def check_totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         )
         select file_no, sheet, row, {quoted(contract.total)},
             if(number is null, 'bad_number', 'wrong_total'), total,
-            if(number is null, '', rtrim(rtrim(points::varchar, '0'), '.'))
+            if(number is null, '', {_plain("points")})
         from read
         where abs(number - points) > 0.01 or (
             number is null
@@ -156,7 +168,7 @@ def check_papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     con.execute(
         """
         create or replace temp table papers as
-        select wave_id, grade, subject, arg_max(full_mark, loaded_at) as full_mark
+        select wave_id, grade, subject, arg_max(full_mark, (loaded_at, source_file)) as full_mark
         from register_monitoring_waves group by all
         """
     )
@@ -165,24 +177,23 @@ def check_papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     con.execute(
         f"delete from typed as t where _wide and raw_score is null and not exists {paper} {same}"
     )
-    header = "if(t._wide, t.raw_subject, '成绩')"
+    header, subject = header_of_score(contract), quoted(contract.column("subject").header)
     con.execute(
         f"""
         insert into found
         select t.file_no, t.sheet, t.row, {header}, 'score_missing', '',
-            (select string_agg(distinct word, '、' order by word) from words
-             where code_set = 'score_status' and word <> code)
+            {template_words("score_status")}
         from typed as t
         where raw_score is null and raw_status is null
         union all
-        select t.file_no, t.sheet, t.row, '学科', 'not_in_wave',
+        select t.file_no, t.sheet, t.row, {subject}, 'not_in_wave',
             concat_ws(' ', t.wave_id, t.raw_grade, t.raw_subject), ''
         from typed as t
         where t.wave_id in (select wave_id from papers) and t.grade is not null
             and t.subject is not null and not exists {paper} {same}
         union all
         select t.file_no, t.sheet, t.row, {header}, 'above_full_mark', t.raw_score,
-            rtrim(rtrim(p.full_mark::varchar, '0'), '.')
+            {_plain("p.full_mark")}
         from typed as t join papers as p using (wave_id, grade, subject)
         where t.score > p.full_mark
         """

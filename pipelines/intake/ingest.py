@@ -21,6 +21,7 @@ from pipelines.intake.problems import IntakeError, Problem
 from pipelines.intake.pseudonym import key_id, load_key
 from pipelines.intake.take import File, Taken, misplaced, take
 from pipelines.settings import Settings
+from pipelines.wording import inert
 
 SCHOOL_YEAR = re.compile(r"\d{4}-\d{4}")
 NO_FEED = ""
@@ -41,11 +42,6 @@ class FeedReport:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     """Of the files that lie in the raw folder now, whether taken in this run or earlier."""
-
-    @property
-    def errors(self) -> int:
-        """Problems for which a file was refused."""
-        return sum(p.severity == "error" for p in self.problems)
 
 
 def ingest(settings: Settings) -> list[FeedReport]:
@@ -111,10 +107,10 @@ def check(
             raise FileNotFoundError(path)
         for each in [path] if path.is_file() else _handed_in(path):
             parts = each.resolve().parts
-            at = next((i for i, part in enumerate(parts) if part in contracts), len(parts))
-            own_feed = feed or (parts[at] if at < len(parts) else "")
-            years = [part for part in parts[at + 1 : -1] if SCHOOL_YEAR.fullmatch(part)]
-            year = school_year or (years[0] if years else "")
+            places = [i for i in range(len(parts) - 2) if parts[i] in contracts]
+            at = next((i for i in reversed(places) if _is_year(parts[i + 1])), None)
+            own_feed = feed or (parts[at] if at is not None else "")
+            year = school_year or (parts[at + 1] if at is not None else "")
             if own_feed not in contracts or not contracts[own_feed].wired or not year:
                 problems.append(Problem("misplaced_file", str(each)))
                 continue
@@ -122,7 +118,8 @@ def check(
     if not files:
         return problems
     key = load_key(settings)
-    registers = {name: _landed(settings, name) for name in contracts}
+    ledger = Ledger(settings)
+    registers = {name: _landed(settings, ledger, name) for name in contracts}
     with tempfile.TemporaryDirectory() as folder:
         for name, contract in contracts.items():
             own = [f for f in files if f.feed == name]
@@ -130,7 +127,7 @@ def check(
                 take(contract, own, registers, key, settings.student_no_pattern)
             ):
                 problems += taken.problems
-                if taken.rows is not None and not taken.refused:
+                if taken.rows is not None:
                     target = Path(folder) / f"{name}-{i}.parquet"
                     pq.write_table(taken.rows, target)
                     registers[name].append(target)
@@ -192,20 +189,20 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _references(settings: Settings, contract: Contract | None, year: str) -> str:
+def _references(ledger: Ledger, contract: Contract | None, year: str) -> str:
     """Which landed registers a file of that year is held against."""
     ids = []
     for feed in contract.depends_on if contract else []:
         yearly = "school_year" in load_contracts()[feed].key
-        landed = Ledger(settings).submissions(feed, "landed")
+        landed = ledger.submissions(feed, "landed")
         ids += [s["submission_id"] for s in landed if not yearly or s["school_year"] == year]
     return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
 
 
-def _landed(settings: Settings, feed: str) -> list[Path]:
+def _landed(settings: Settings, ledger: Ledger, feed: str) -> list[Path]:
     return [
         landed_path(settings, feed, s["school_year"], s["submission_id"])
-        for s in Ledger(settings).submissions(feed, "landed")
+        for s in ledger.submissions(feed, "landed")
     ]
 
 
@@ -217,14 +214,14 @@ def landed_path(settings: Settings, feed: str, school_year: str, submission_id: 
 def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedReport:
     start = time.perf_counter()
     ledger = Ledger(settings)
-    known = {s["submission_id"]: s for s in ledger.submissions() if s["feed"] == feed}
+    known = {s["submission_id"]: s for s in ledger.submissions(feed)}
     by_path: dict[str, list[dict[str, Any]]] = {}
     for submission in known.values():
         by_path.setdefault(submission["source_file"], []).append(submission)
     placed, astray = _files(settings, feed)
     key = load_key(settings) if contract else b""
     reference = {
-        year: _references(settings, contract, year) for year in {f.school_year for f in placed}
+        year: _references(ledger, contract, year) for year in {f.school_year for f in placed}
     }
 
     def identity(file: File) -> str:
@@ -247,15 +244,16 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
         if _stands(settings, known.get(ids[file.source_file]))
     }
     fresh = [file for file in placed if file.source_file not in standing]
-    taken = [misplaced(file) for file in astray if file.source_file not in standing]
     received = now()
     rows: list[dict[str, Any]] = []
     states: dict[str, str] = {}
-    registers = {name: _landed(settings, name) for name in contract.depends_on} if contract else {}
+    registers = (
+        {name: _landed(settings, ledger, name) for name in contract.depends_on} if contract else {}
+    )
 
     def keep(one: Taken) -> None:
         submission_id = ids[one.file.source_file]
-        if one.refused:
+        if one.rows is None:
             _quarantine(settings, one, submission_id)
         else:
             _land(settings, one, submission_id)
@@ -266,32 +264,33 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
                 continue
             # Other bytes that are refused leave the earlier rows standing.
             if earlier["state"] == "returned" or (
-                earlier["state"] == "landed" and (same or not one.refused)
+                earlier["state"] == "landed" and (same or one.rows is not None)
             ):
                 states[earlier["submission_id"]] = "replaced"
 
-    for one in taken:
-        keep(one)
+    for file in astray:
+        if file.source_file not in standing:
+            keep(misplaced(file))
     if contract:
+        # Each file's rows are let go once they are kept.
         for one in take(contract, fresh, registers, key, settings.student_no_pattern):
             keep(one)
-            taken.append(one)
     gone = [s for s in known.values() if s["source_file"] not in ids]
     withdrawn = [s["submission_id"] for s in gone if s["state"] in ("landed", "returned")]
     states |= dict.fromkeys(withdrawn, "withdrawn")
     ledger.record(rows, states)
-    earlier = [Problem(**p) for f in sorted(standing) for p in known[ids[f]]["problems"]]
+    stood = [known[ids[name]] for name in sorted(standing)]
+    entries = [*stood, *rows]
     return FeedReport(
         feed,
         files=len(ids),
-        new=sum(not t.refused for t in taken),
-        reused=sum(known[ids[f]]["state"] == "landed" for f in standing),
-        returned=sum(t.refused for t in taken)
-        + sum(known[ids[f]]["state"] == "returned" for f in standing),
+        new=sum(entry["state"] == "landed" for entry in rows),
+        reused=sum(entry["state"] == "landed" for entry in stood),
+        returned=sum(entry["state"] == "returned" for entry in entries),
         withdrawn=len(withdrawn),
-        rows_landed=sum(t.rows.num_rows for t in taken if t.rows is not None),
+        rows_landed=sum(entry["rows_landed"] for entry in rows),
         seconds=round(time.perf_counter() - start, 3),
-        problems=[*earlier, *(p for t in taken for p in t.problems)],
+        problems=[Problem(**problem) for entry in entries for problem in entry["problems"]],
     )
 
 
@@ -320,9 +319,9 @@ def _entry(
         "school_year": one.file.school_year,
         "source_file": one.file.source_file,
         "file_sha256": one.file.sha256,
-        "state": "returned" if one.refused else "landed",
+        "state": "returned" if one.rows is None else "landed",
         "rows_read": one.rows_read,
-        "rows_landed": one.rows.num_rows if one.rows is not None and not one.refused else 0,
+        "rows_landed": one.rows.num_rows if one.rows is not None else 0,
         "problems": as_json(one.problems),
         "received_at": min(times, default=received),
     }
@@ -351,11 +350,4 @@ def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         for problem in one.problems:
-            cells = problem.as_dict()
-            # What a spreadsheet would compute is shown as text.
-            writer.writerow(
-                {
-                    k: f"'{v}" if isinstance(v, str) and v[:1] in tuple("=+-@\t\r") else v
-                    for k, v in cells.items()
-                }
-            )
+            writer.writerow({name: inert(cell) for name, cell in problem.as_dict().items()})

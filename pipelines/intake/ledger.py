@@ -50,21 +50,24 @@ class Ledger:
         query = sa.select(SUBMISSION).order_by(
             SUBMISSION.c.feed, SUBMISSION.c.source_file, SUBMISSION.c.received_at
         )
-        if feed:
+        if feed is not None:
             query = query.where(SUBMISSION.c.feed == feed)
-        if state:
+        if state is not None:
             query = query.where(SUBMISSION.c.state == state)
         with self._engine.connect() as con:
             return [dict(row) for row in con.execute(query).mappings()]
 
     def record(self, rows: Iterable[dict[str, Any]], states: dict[str, str]) -> None:
         """Add or renew submissions, then set the states of others, in one transaction."""
+        added = list(rows)
         with self._engine.begin() as con:
-            for row in rows:
+            if added:
+                same = SUBMISSION.c.submission_id == sa.bindparam("renewed")
                 con.execute(
-                    sa.delete(SUBMISSION).where(SUBMISSION.c.submission_id == row["submission_id"])
+                    sa.delete(SUBMISSION).where(same),
+                    [{"renewed": row["submission_id"]} for row in added],
                 )
-                con.execute(sa.insert(SUBMISSION).values(**row))
+                con.execute(sa.insert(SUBMISSION), added)
             for submission_id, state in states.items():
                 con.execute(
                     sa.update(SUBMISSION)

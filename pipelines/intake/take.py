@@ -4,23 +4,25 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from pipelines.feeds import Contract
+from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake.checks import check_papers, check_repeats, check_totals, resolve_references
 from pipelines.intake.clean import clean
 from pipelines.intake.problems import Problem
 from pipelines.intake.pseudonym import add_student_keys
-from pipelines.intake.reader import Sheet, Unreadable, read_sheets
-from pipelines.intake.recognise import recognise
+from pipelines.intake.reader import BOOK_SUFFIXES, Sheet, Unreadable, read_sheets
+from pipelines.intake.recognise import Recognised, recognise
 
 BATCH_BYTES = 64 * 2**20
 """Files are cleaned together up to this size, so that memory does not grow with the city."""
+UNPACKED = 6
+"""A workbook is compressed; it counts for so many times its size."""
 SHOWN = 20
 """So many different values a rule and column are reported one by one; the others as one."""
 SHOWN_CHARACTERS = 60
@@ -46,11 +48,7 @@ class Taken:
     problems: list[Problem]
     rows_read: int
     rows: pa.Table | None
-
-    @property
-    def refused(self) -> bool:
-        """Whether a problem is an error."""
-        return any(p.severity == "error" for p in self.problems)
+    """None if and only if the file is refused."""
 
 
 def take(
@@ -69,107 +67,97 @@ def take(
         key: of the pseudonyms.
         usual_student_no: pattern of a usual student number.
     """
+    for batch in _batches(files):
+        gathered = [_gather(contract, file, number) for number, file in enumerate(batch)]
+        parts = [table for tables, _ in gathered for table in tables]
+        problems = [found for _, found in gathered]
+        rows: dict[int, pa.Table] = {}
+        rows_read: dict[int, int] = {}
+        if parts:
+            with duckdb.connect() as con:
+                con.execute("set enable_progress_bar = false")
+                _register(con, contract, batch, registers, parts)
+                clean(con, contract, usual_student_no)
+                rows_read = _counts(con, "count(distinct (sheet, row))")
+                check_totals(con, contract)
+                check_repeats(con, contract)
+                resolve_references(con, contract)
+                check_papers(con, contract)
+                for number, problem in _folded(con, batch):
+                    problems[number].append(problem)
+                rows = _landed_rows(con, contract, problems, key)
+        for number, file in enumerate(batch):
+            found = problems[number]
+            if number not in rows and not _has_error(found):
+                found.append(Problem("empty_file", file.source_file))
+            yield Taken(file, found, rows_read.get(number, 0), rows.get(number))
+
+
+def misplaced(file: File) -> Taken:
+    """The outcome of a file that lies outside `<feed>/<school year>/`."""
+    return Taken(file, [Problem("misplaced_file", file.source_file)], 0, None)
+
+
+def _batches(files: Iterable[File]) -> Iterator[list[File]]:
     batch: list[File] = []
     size = 0
     for file in files:
         batch.append(file)
-        size += file.path.stat().st_size * (1 if file.path.suffix.lower() != ".xlsx" else 6)
+        packed = file.path.suffix.lower() in BOOK_SUFFIXES
+        size += file.path.stat().st_size * (UNPACKED if packed else 1)
         if size >= BATCH_BYTES:
-            yield from _take_batch(contract, batch, registers, key, usual_student_no)
+            yield batch
             batch, size = [], 0
     if batch:
-        yield from _take_batch(contract, batch, registers, key, usual_student_no)
+        yield batch
 
 
-def _take_batch(
-    contract: Contract,
-    files: list[File],
-    registers: Mapping[str, list[Path]],
-    key: bytes,
-    usual_student_no: str,
-) -> Iterator[Taken]:
-    problems: list[list[Problem]] = []
-    parts: list[pa.Table] = []
-    for number, file in enumerate(files):
-        tables, found = _gather(contract, file, number)
-        problems.append(found)
-        parts += tables
-    rows_read = [0] * len(files)
-    rows: dict[int, pa.Table] = {}
-    if parts:
-        with duckdb.connect() as con:
-            con.execute("set enable_progress_bar = false")
-            _register(con, contract, files, registers, parts)
-            clean(con, contract, usual_student_no)
-            for number, count in con.execute(
-                "select file_no, count(distinct (sheet, row)) from typed group by file_no"
-            ).fetchall():
-                rows_read[number] = count
-            check_totals(con, contract)
-            check_repeats(con, contract)
-            resolve_references(con, contract)
-            check_papers(con, contract)
-            for number, problem in _folded(con, files):
-                problems[number].append(problem)
-            good = [
-                n for n, ps in enumerate(problems) if not any(p.severity == "error" for p in ps)
-            ]
-            rows = _landed_rows(con, contract, good, key)
-    for number, file in enumerate(files):
-        found = problems[number]
-        if not rows_read[number] and not any(p.severity == "error" for p in found):
-            found.append(Problem("empty_file", file.source_file))
-        yield Taken(file, found, rows_read[number], rows.get(number))
+def _has_error(problems: list[Problem]) -> bool:
+    return any(p.severity == "error" for p in problems)
+
+
+def _counts(con: duckdb.DuckDBPyConnection, what: str) -> dict[int, int]:
+    """An aggregate of `typed` by file, in the order of the files."""
+    query = f"select file_no, {what} from typed group by file_no order by file_no"
+    return dict(con.execute(query).fetchall())
 
 
 def _gather(contract: Contract, file: File, number: int) -> tuple[list[pa.Table], list[Problem]]:
     """The recognised cells of a file, one table a sheet (and subject, in the wide form)."""
     try:
         sheets = read_sheets(file.path)
-    except Unreadable as error:
+    except (Unreadable, OSError) as error:
         return [], [Problem("unreadable", file.source_file, found=str(error))]
-    except OSError as error:
-        return [], [Problem("unreadable", file.source_file, found=error.strerror or str(error))]
     tables: list[pa.Table] = []
     problems: list[Problem] = []
     strangers: list[Problem] = []
     for sheet in sheets:
         recognised, found = recognise(contract, sheet.cells, file.source_file, sheet.name)
         problems += found
-        if recognised is None:
-            if sheet.cells.num_rows:
-                strangers.append(
-                    Problem("unknown_sheet", file.source_file, sheet.name, found=sheet.name)
-                )
-            continue
-        if any(p.severity == "error" for p in found):
-            continue
-        wide = recognised.wide.values() if recognised.wide else [None]
-        for column in wide:
-            tables.append(
-                _cells(contract, sheet, number, recognised.header_row, recognised.columns,
-                       recognised.total, column)
-            )  # fmt: skip
+        if recognised and not _has_error(found):
+            tables += [
+                _cells(contract, sheet, number, recognised, column)
+                for column in recognised.wide.values() or [None]
+            ]
+        elif recognised is None and sheet.cells.num_rows:
+            strangers.append(
+                Problem("unknown_sheet", file.source_file, sheet.name, found=sheet.name)
+            )
     if tables or problems:
         return tables, [*problems, *strangers]
     return [], [Problem("empty_file", file.source_file)]
 
 
 def _cells(
-    contract: Contract,
-    sheet: Sheet,
-    number: int,
-    header_row: int,
-    columns: Mapping[str, str],
-    total: str | None,
-    wide: str | None,
+    contract: Contract, sheet: Sheet, number: int, recognised: Recognised, wide: str | None
 ) -> pa.Table:
     """The rows below the header as table `cells` wants them; `wide` is one subject's column."""
+    header_row = recognised.header_row
     below = sheet.cells.slice(header_row)
     n = below.num_rows
     nothing = pa.nulls(n, pa.string())
     given: dict[str, pa.Array | pa.ChunkedArray] = {
-        name: below[column] for name, column in columns.items()
+        name: below[column] for name, column in recognised.columns.items()
     }
     if wide and contract.wide:
         header = " ".join(sheet.cells[wide][header_row - 1].as_py().split())
@@ -181,7 +169,7 @@ def _cells(
             "sheet": pa.repeat(pa.scalar(sheet.name), n),
             "row": pa.array(range(header_row + 1, header_row + 1 + n), pa.int32()),
             "_wide": pa.repeat(pa.scalar(wide is not None), n),
-            "_total": below[total] if total else nothing,
+            "_total": below[recognised.total] if recognised.total else nothing,
             **{c.name: given.get(c.name, nothing) for c in contract.columns if c.type != "dropped"},
         }
     )
@@ -195,8 +183,6 @@ def _register(
     parts: list[pa.Table],
 ) -> None:
     """Tables `cells` and `files`, and a view of the landed rows of each feed referred to."""
-    from pipelines.feeds import load_contracts
-
     con.register("cells", pa.concat_tables(parts))
     origin = pa.table(
         {
@@ -249,9 +235,10 @@ def _folded(con: duckdb.DuckDBPyConnection, files: list[File]) -> Iterator[tuple
 
 
 def _landed_rows(
-    con: duckdb.DuckDBPyConnection, contract: Contract, good: list[int], key: bytes
+    con: duckdb.DuckDBPyConnection, contract: Contract, problems: list[list[Problem]], key: bytes
 ) -> dict[int, pa.Table]:
     """Rows of the files without errors, by file, in the order of the source."""
+    good = {number for number, found in enumerate(problems) if not _has_error(found)}
     if not good:
         return {}
     numbered = any(c.type == "student_no" for c in contract.columns)
@@ -267,22 +254,14 @@ def _landed_rows(
             nullif(t.sheet, '') as source_sheet, t.row as source_row, f.file_sha256,
             current_timestamp::timestamp as loaded_at
         from typed as t join files as f using (file_no) {join}
-        where t.file_no in ({", ".join(map(str, good))})
+        where t.file_no in ({", ".join(map(str, sorted(good)))})
         order by t.file_no, t.sheet, t.row{", " + order if order else ""}
         """
     ).to_arrow_table()
-    counts = con.execute(
-        "select file_no, count(*) from typed group by file_no order by file_no"
-    ).fetchall()
     rows: dict[int, pa.Table] = {}
     start = 0
-    for number, count in counts:
-        if number in set(good):
+    for number, count in _counts(con, "count(*)").items():
+        if number in good:
             rows[number] = result.slice(start, count).drop_columns(["file_no"])
             start += count
     return rows
-
-
-def misplaced(file: File) -> Taken:
-    """The outcome of a file that lies outside `<feed>/<school year>/`."""
-    return Taken(replace(file), [Problem("misplaced_file", file.source_file)], 0, None)

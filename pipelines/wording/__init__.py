@@ -5,6 +5,7 @@ memory, so there is no compiled file to forget. This room knows nothing of the o
 """
 
 from pipelines.wording.catalogue import LANGUAGES, Lang, translator
+from pipelines.wording.cells import inert
 from pipelines.wording.glossary import Term, load_glossary
 from pipelines.wording.numbers import (
     count,
@@ -22,6 +23,7 @@ __all__ = [
     "Lang",
     "Term",
     "count",
+    "inert",
     "interval",
     "load_glossary",
     "percent",
