@@ -135,7 +135,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
             case when not handed_in then 'no_register'
                 when fitting > 1 then 'ambiguous_name' else 'unknown_reference' end,
             if(handed_in, t.{value}, {quoted(column.header)}),
-            concat_ws(' ', {title}, l.year)
+            concat_ws(' ', {title}, nullif(l.year, ''))
         from typed as t join files as f using (file_no) {matched} where l.code is null
         """
     )

@@ -330,7 +330,8 @@ def _entry(
 def _land(settings: Settings, one: Taken, submission_id: str) -> None:
     """The rows as Parquet, complete or not there at all."""
     target = landed_path(settings, one.file.feed, one.file.school_year, submission_id)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.landing.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_suffix(".tmp")
     pq.write_table(one.rows, aside, compression="zstd")
     aside.replace(target)
@@ -338,8 +339,9 @@ def _land(settings: Settings, one: Taken, submission_id: str) -> None:
 
 def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
     """A copy of the file as handed in, and beside it what is wrong, for a spreadsheet."""
+    settings.quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = settings.quarantine / (one.file.feed or "unplaced") / one.file.school_year
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
     name = f"{one.file.path.stem}.{submission_id}"
     shutil.copyfile(one.file.path, folder / f"{name}{one.file.path.suffix}")
     with (folder / f"{name}.problems.csv").open("w", encoding="utf-8-sig", newline="") as file:

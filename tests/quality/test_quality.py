@@ -107,7 +107,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("students", {"student_key": "b" * 64, "grade": 13}, "in_set", "grade"),
     ("students", {"student_key": "b" * 64, "birth_date": "2011-13"}, "pattern", "birth_date"),
     ("students", {"student_key": "G370402201104011234"}, "pattern", "student_key"),
-    ("students", {"student_key": "b" * 64, "gender": None}, "not_null", "gender"),
+    ("students", {"student_key": "b" * 64, "class_no": None}, "not_null", "class_no"),
     ("students", {"student_key": "b" * 64, "source_file": None}, "not_null", "source_file"),
     ("monitoring_waves", {"wave_id": "v", "full_mark": 0.999}, "in_range", "full_mark"),
     ("monitoring_results", {"subject": "english", "score": -0.001}, "in_range", "score"),

@@ -1,0 +1,318 @@
+"""From the raw folder to landed rows, ledger and quarantine: what stands, what goes back."""
+
+import csv
+import hashlib
+import hmac
+from pathlib import Path
+
+import pytest
+
+from pipelines.intake import IntakeError, Ledger, check, ingest, unwired
+from pipelines.intake.ingest import landed_path
+from tests.intake.conftest import FILES, NUMBERS, YEAR, Handed
+
+RESULTS = "monitoring_results"
+
+
+def states(handed: Handed, feed: str = RESULTS) -> list[tuple[str, str]]:
+    return [
+        (Path(s["source_file"]).name, s["state"]) for s in Ledger(handed.settings).submissions(feed)
+    ]
+
+
+def key_of(handed: Handed, number: str) -> str:
+    key = bytes.fromhex(handed.settings.pseudonym_key_file.read_text().strip())
+    return hmac.new(key, number.encode(), hashlib.sha256).hexdigest()
+
+
+def test_a_sound_city_lands_whole(handed: Handed) -> None:
+    reports = handed.ingest()
+    assert {name: r.rows_landed for name, r in reports.items()} == {
+        "districts": 1, "schools": 2, "staff": 1, "students": 4, "monitoring_waves": 2,
+        RESULTS: 6, "": 0,
+    }  # fmt: skip
+    assert not any(p.severity == "error" for report in reports.values() for p in report.problems)
+    rows = handed.landed(
+        "select student_key, school_code, subject, score::varchar, status, source_row "
+        "from landed order by source_file, source_row, subject"
+    )
+    first, second = "3137000001", "3137000002"
+    keys = [key_of(handed, number) for number in NUMBERS]
+    assert rows == [
+        (keys[0], first, "chinese", "88.500", "present", 2),
+        (keys[0], first, "mathematics", "110.000", "present", 2),
+        (keys[1], first, "chinese", None, "absent", 3),
+        (keys[1], first, "mathematics", "60.000", "present", 3),
+        (keys[2], second, "chinese", "70.000", "present", 2),
+        (keys[2], second, "mathematics", None, "deferred", 3),
+    ]
+
+
+def test_an_empty_gender_is_landed_empty(handed: Handed) -> None:
+    handed.ingest()
+    counts = "select gender, count(*) from landed group by all order by all"
+    assert handed.landed(counts, "students") == [("female", 2), ("male", 1), (None, 1)]
+
+
+def test_no_name_or_number_is_kept_outside_quarantine(handed: Handed) -> None:
+    handed.write("students/c.csv", FILES["students/a.csv"].replace("女", "女性别"))
+    handed.ingest()
+    kept = [
+        path.read_bytes()
+        for path in handed.settings.home.rglob("*")
+        if path.is_file() and path.suffix not in (".csv",)
+    ]
+    assert len(kept) >= len(FILES)
+    for secret in [*NUMBERS[:2], "韩梅梅", "李雷"]:
+        assert not any(secret.encode() in content for content in kept)
+
+
+def test_the_same_files_again_are_not_taken_again(handed: Handed) -> None:
+    handed.ingest()
+    before = {p: p.stat().st_mtime_ns for p in handed.settings.landing.rglob("*.parquet")}
+    again = handed.ingest()
+    assert all(r.new == 0 and r.rows_landed == 0 for r in again.values())
+    assert again[RESULTS].reused == 2
+    after = {p: p.stat().st_mtime_ns for p in handed.settings.landing.rglob("*.parquet")}
+    assert before == after
+
+
+def test_a_lost_landed_file_is_landed_again(handed: Handed) -> None:
+    handed.ingest()
+    lost = next((handed.settings.landing / RESULTS).rglob("*.parquet"))
+    content = lost.read_bytes()
+    lost.unlink()
+    assert handed.ingest()[RESULTS].new == 1
+    assert lost.exists() and len(lost.read_bytes()) == len(content)
+
+
+def test_a_newer_version_replaces_the_older_one(handed: Handed) -> None:
+    handed.ingest()
+    handed.write(f"{RESULTS}/a.csv", FILES[f"{RESULTS}/a.csv"].replace("88.5,110,198.5", "90,,90"))
+    handed.ingest()
+    assert handed.found(RESULTS) >= {
+        ("score_missing", "2-2", "", "正常、缺考、缓考、免考、违纪、转出")
+    }
+    assert ("a.csv", "landed") in states(handed) and ("a.csv", "returned") in states(handed)
+
+    handed.write(
+        f"{RESULTS}/a.csv", FILES[f"{RESULTS}/a.csv"].replace("88.5,110,198.5", "90,100,190")
+    )
+    report = handed.ingest()[RESULTS]
+    assert (report.new, report.reused, report.returned) == (1, 1, 0)
+    assert sorted(states(handed)) == [
+        ("a.csv", "landed"), ("a.csv", "replaced"), ("a.csv", "replaced"), ("b.csv", "landed"),
+    ]  # fmt: skip
+
+
+def test_a_file_taken_away_is_withdrawn_and_comes_back(handed: Handed) -> None:
+    handed.ingest()
+    path = handed.settings.raw / RESULTS / YEAR / "b.csv"
+    path.unlink()
+    assert handed.ingest()[RESULTS].withdrawn == 1
+    assert states(handed) == [("a.csv", "landed"), ("b.csv", "withdrawn")]
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    assert handed.ingest()[RESULTS].new == 1
+    assert states(handed) == [("a.csv", "landed"), ("b.csv", "landed")]
+
+
+def test_a_refused_file_is_kept_with_its_problems_in_both_languages(handed: Handed) -> None:
+    handed.add(f"{RESULTS}/a.csv", f"W24,{NUMBERS[2]},=1+1,第三小学,5,1,120.5,110,230.5")
+    report = handed.ingest()[RESULTS]
+    assert (report.new, report.returned) == (1, 1)
+    assert handed.found(RESULTS) >= {
+        ("unknown_reference", "4-4", "第三小学", "学校名录 2023-2024"),
+        ("above_full_mark", "4-4", "120.5", "100"),
+    }
+    folder = handed.settings.quarantine / RESULTS / YEAR
+    (returned,) = [p for p in folder.iterdir() if not p.name.endswith(".problems.csv")]
+    assert returned.read_bytes() == (handed.settings.raw / RESULTS / YEAR / "a.csv").read_bytes()
+    (listed,) = folder.glob("*.problems.csv")
+    assert listed.read_bytes().startswith(b"\xef\xbb\xbf")
+    with listed.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    (line,) = [x for x in lines if x["found"] == "第三小学"]
+    assert line["severity"] == "error" and line["row_first"] == "4"
+    assert line["column"] == "学校标识码"
+    assert "第三小学 不在学校名录 2023-2024中" in line["message_zh"]
+    assert "is not in" in line["message_en"]
+    assert NUMBERS[0] not in listed.read_text(encoding="utf-8-sig")
+    for restricted in (handed.settings.quarantine, handed.settings.landing):
+        assert (restricted.stat().st_mode & 0o077) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "problem"),
+    [
+        (
+            f"{RESULTS}/a.csv",
+            f"W24,{NUMBERS[0]},韩梅梅,第一小学,5,1,87,110,197",
+            ("duplicate_key", "2-4", "W24、…123X、chinese", ""),
+        ),
+        (
+            f"{RESULTS}/a.csv",
+            f"W24,{NUMBERS[3]},某,第二小学,5,1,87,110,196",
+            ("wrong_total", "4-4", "196", "197"),
+        ),
+        (
+            f"{RESULTS}/b.csv",
+            f"W24,{NUMBERS[3]},3137000002,5,1,英语,70,",
+            ("not_in_wave", "4-4", "W24 5 英语", ""),
+        ),
+        (
+            f"{RESULTS}/b.csv",
+            f"W23,{NUMBERS[3]},3137000002,5,1,语文,70,",
+            ("unknown_reference", "4-4", "W23", "监测批次"),
+        ),
+        (
+            "monitoring_waves/w.csv",
+            "W24,市,学业质量监测,2024-06-20,六年级,语文,100",
+            None,
+        ),
+    ],
+)
+def test_what_a_row_more_may_break(
+    handed: Handed, name: str, line: str, problem: tuple[str, str, str, str] | None
+) -> None:
+    handed.add(name, line)
+    feed = name.split("/")[0]
+    report = handed.ingest()[feed]
+    errors = {
+        (p.rule, f"{p.row_first}-{p.row_last}", p.found, p.expected)
+        for p in report.problems
+        if p.severity == "error"
+    }
+    if problem is None:
+        assert not errors and not report.returned
+    else:
+        assert report.returned == 1
+        assert problem[0] in {rule for rule, *_ in errors}
+        assert problem in errors
+
+
+def test_an_equal_row_counts_once(handed: Handed) -> None:
+    line = FILES[f"{RESULTS}/b.csv"].splitlines()[1]
+    handed.add(f"{RESULTS}/b.csv", line)
+    report = handed.ingest()[RESULTS]
+    assert (report.returned, report.rows_landed) == (0, 6)
+    assert ("repeated_row", "4-4", "", "") in handed.found(RESULTS)
+
+
+def test_a_name_of_two_schools_asks_for_the_code(handed: Handed) -> None:
+    handed.add("schools/s.csv", "3137000003,第一小学,370402,小学,城区,公办")
+    handed.ingest()
+    assert ("ambiguous_name", "2-3", "第一小学", "学校名录 2023-2024") in handed.found(RESULTS)
+
+
+def test_without_a_register_nothing_that_refers_to_it_is_landed(handed: Handed) -> None:
+    (handed.settings.raw / "schools" / YEAR / "s.csv").unlink()
+    reports = handed.ingest()
+    assert reports["students"].rows_landed == reports[RESULTS].rows_landed == 0
+    assert {p.rule for p in reports["students"].problems if p.severity == "error"} == {
+        "no_register"
+    }
+
+
+def test_a_register_that_comes_later_mends_what_was_refused(handed: Handed) -> None:
+    path = handed.settings.raw / "schools" / YEAR / "s.csv"
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    handed.ingest()
+    handed.write("schools/s.csv", text)
+    reports = handed.ingest()
+    assert reports[RESULTS].rows_landed == 6 and reports["students"].rows_landed == 4
+    assert {state for _, state in states(handed)} == {"landed", "replaced"}
+
+
+def test_an_empty_cell_of_a_subject_that_the_grade_does_not_sit_is_no_row(handed: Handed) -> None:
+    handed.write(
+        f"{RESULTS}/a.csv",
+        f"监测批次,学籍号,学校,年级,语文,数学,物理\nW24,{NUMBERS[0]},第一小学,5,88,110,\n",
+    )
+    report = handed.ingest()[RESULTS]
+    assert (report.returned, report.rows_landed) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("成绩.csv", "misplaced_file"), ("notes/2023-2024/a.csv", "misplaced_file")],
+)
+def test_a_file_outside_every_feed_is_named(handed: Handed, name: str, rule: str) -> None:
+    path = handed.settings.raw / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a\n1\n", encoding="utf-8")
+    reports = handed.ingest()
+    assert [(p.rule, p.file) for p in reports[""].problems] == [(rule, name)]
+    assert list((handed.settings.quarantine / "unplaced").rglob("*.problems.csv"))
+
+
+def test_a_file_without_a_school_year_is_named(handed: Handed) -> None:
+    path = handed.settings.raw / RESULTS / "2023-2025" / "a.csv"
+    path.parent.mkdir()
+    path.write_text(FILES[f"{RESULTS}/a.csv"], encoding="utf-8")
+    report = handed.ingest()[RESULTS]
+    assert ("misplaced_file", f"{RESULTS}/2023-2025/a.csv") in {
+        (p.rule, p.file) for p in report.problems
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "empty_file"),
+        (FILES[f"{RESULTS}/b.csv"].splitlines()[0].encode() + b"\n", "empty_file"),
+        ("监测批次,学籍号\nW24,1\n".encode(), "missing_column"),
+        (b"PK\x03\x04 no workbook", "unreadable"),
+        (b"\x00\x01\x02\x03" * 50, "unreadable"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_file_that_holds_no_table(handed: Handed, content: bytes, rule: str, suffix: str) -> None:
+    path = handed.settings.raw / RESULTS / YEAR / f"c.{suffix}"
+    path.write_bytes(content)
+    report = handed.ingest()[RESULTS]
+    assert (report.new, report.returned) == (2, 1)
+    rules = {p.rule for p in report.problems if p.severity == "error"}
+    assert len(rules) == 1 and rules <= {rule, "unreadable", "empty_file"}
+
+
+def test_an_empty_raw_folder_says_what_to_do(handed: Handed) -> None:
+    empty = handed.settings.model_copy(update={"raw": handed.settings.home / "nothing"})
+    with pytest.raises(IntakeError, match="eqm sample"):
+        ingest(empty)
+
+
+def test_feeds_that_are_not_wired_are_counted(handed: Handed) -> None:
+    handed.write("training_logs/t.csv", "a\n")
+    assert unwired(handed.settings) == {"training_logs": 1}
+
+
+def test_check_lands_nothing_and_finds_the_same(handed: Handed) -> None:
+    handed.ingest()
+    handed.add(f"{RESULTS}/a.csv", f"W24,{NUMBERS[2]},某,第三小学,5,1,120.5,110,230.5")
+    before = sorted(handed.settings.home.rglob("*"))
+    path = handed.settings.raw / RESULTS / YEAR / "a.csv"
+    problems = check(handed.settings, [path])
+    assert sorted(handed.settings.home.rglob("*")) == before
+    found = {(p.rule, p.row_first, p.found) for p in problems}
+    assert {p.file for p in problems} == {str(path)}
+    assert found == {
+        (p.rule, p.row_first, p.found) for p in handed.ingest()[RESULTS].problems if "/a" in p.file
+    }
+
+
+def test_check_takes_a_whole_folder_against_itself(handed: Handed) -> None:
+    assert not [p for p in check(handed.settings, [handed.settings.raw]) if p.severity == "error"]
+    assert not handed.settings.landing.exists()
+    with pytest.raises(FileNotFoundError):
+        check(handed.settings, [handed.settings.raw / "none"])
+
+
+def test_where_rows_are_landed(handed: Handed) -> None:
+    handed.ingest()
+    for s in Ledger(handed.settings).submissions(RESULTS, "landed"):
+        path = landed_path(handed.settings, RESULTS, YEAR, s["submission_id"])
+        assert path.exists()
+        assert s["rows_landed"] == len(
+            handed.landed(f"select 1 from landed where file_sha256 = '{s['file_sha256']}'")
+        )
