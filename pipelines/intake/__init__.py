@@ -5,6 +5,7 @@ from pipelines.intake.ledger import Ledger
 from pipelines.intake.problems import IntakeError, Problem
 from pipelines.intake.reader import Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
+from pipelines.intake.standing import Standing, freeze, sweep
 
 __all__ = [
     "FeedReport",
@@ -13,11 +14,14 @@ __all__ = [
     "Problem",
     "Recognised",
     "Sheet",
+    "Standing",
     "Unreadable",
     "check",
+    "freeze",
     "ingest",
     "ingest_feed",
     "read_sheets",
     "recognise",
+    "sweep",
     "unwired",
 ]

@@ -1,0 +1,164 @@
+"""Which rows stand when files overlap: the newer file's, whole files where nothing overlaps."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.feeds import load_contracts
+from pipelines.intake import Ledger, Standing, freeze, sweep
+from pipelines.intake.ingest import landed_path
+from pipelines.settings import Settings
+from tests.intake.conftest import FILES, NUMBERS, Handed
+
+RESULTS = "monitoring_results"
+
+
+def rows(standing: Standing, query: str, feed: str = RESULTS) -> list[tuple[object, ...]]:
+    with duckdb.connect() as con:
+        con.execute(
+            f"create view standing as from "
+            f"read_parquet('{standing.path}/{feed}/*/*.parquet', union_by_name = true)"
+        )
+        return con.execute(query).fetchall()
+
+
+def test_where_nothing_overlaps_the_landed_files_stand(handed: Handed) -> None:
+    handed.ingest()
+    standing = freeze(handed.settings)
+    linked = list((standing.path / RESULTS).rglob("*.parquet"))
+    assert len(linked) == 2 and all(p.stat().st_nlink == 2 for p in linked)
+    assert standing.rows[RESULTS] == 6 and not standing.problems
+    assert set(standing.rows) == {f for f, c in load_contracts().items() if c.wired}
+
+
+def test_a_feed_without_files_stands_empty_with_its_columns(handed: Handed) -> None:
+    (handed.settings.raw / "staff/2023-2024/t.csv").unlink()
+    handed.ingest()
+    standing = freeze(handed.settings)
+    assert rows(standing, "select * from standing", "staff") == []
+    found = rows(standing, "select column_name, column_type from (describe standing)", "staff")
+    assert {str(n): str(t).lower() for n, t in found} == {
+        n: t.replace("decimal(9,3)", "decimal(9,3)")
+        for n, t in load_contracts()["staff"].landed.items()
+    }
+
+
+def test_the_newer_file_stands_and_both_are_named(handed: Handed) -> None:
+    handed.ingest()
+    header = FILES[f"{RESULTS}/b.csv"].splitlines()[0]
+    changed = f"W24,{NUMBERS[2]},3137000002,5,1,语文,71,"
+    equal = f"W24,{NUMBERS[2]},3137000002,5,1,数学,,缓考"
+    handed.write(f"{RESULTS}/a0.csv", f"{header}\n{equal}\n{changed}\n")
+    handed.ingest()
+    standing = freeze(handed.settings)
+    assert standing.rows[RESULTS] == 6
+    query = "select subject, score::varchar, source_file from standing where score in (70, 71)"
+    assert rows(standing, query) == [("chinese", "71.000", f"{RESULTS}/2023-2024/a0.csv")]
+    assert [(p.rule, p.file, p.row_first, p.count, p.expected) for p in standing.problems] == [
+        (
+            "differs_between_files",
+            f"{RESULTS}/2023-2024/a0.csv",
+            3,
+            1,
+            f"{RESULTS}/2023-2024/b.csv",
+        )
+    ]
+    assert "较新" in standing.problems[0].text("zh") or "新" in standing.problems[0].text("zh")
+
+
+def test_the_same_state_is_frozen_once_and_swept_when_unused(handed: Handed) -> None:
+    handed.ingest()
+    first = freeze(handed.settings)
+    stamp = (first.path / "standing.json").stat().st_mtime_ns
+    handed.ingest()
+    assert freeze(handed.settings) == first
+    assert (first.path / "standing.json").stat().st_mtime_ns == stamp
+    (handed.settings.raw / RESULTS / "2023-2024/b.csv").unlink()
+    handed.ingest()
+    second = freeze(handed.settings)
+    assert second.digest != first.digest and second.rows[RESULTS] == 4
+    sweep(handed.settings, {second.path.name})
+    assert [p.name for p in handed.settings.standing.iterdir()] == [second.path.name]
+
+
+def test_what_a_killed_process_left_is_made_anew(handed: Handed) -> None:
+    handed.ingest()
+    path = freeze(handed.settings).path
+    expected = sorted(p.relative_to(path) for p in path.rglob("*"))
+    (path / "standing.json").unlink()
+    (path / RESULTS / "2023-2024" / "half.parquet").write_bytes(b"half")
+    path.with_name(f"{path.name}.building").mkdir()
+    assert sorted(p.relative_to(path) for p in freeze(handed.settings).path.rglob("*")) == expected
+
+
+def landed(home: Path, files: list[pd.DataFrame], order: list[int]) -> Settings:
+    """Files put straight into landing and ledger, arriving in this order."""
+    own = Settings.load(raw=home / "raw", home=home, pseudonym_key_file=home.parent / "key")
+    types = ", ".join(
+        f'try_cast("{c}" as {t}) as "{c}"' for c, t in load_contracts()["districts"].landed.items()
+    )
+    entries = []
+    for i, frame in enumerate(files):
+        submission_id = f"{i:016d}"
+        whole = frame.assign(
+            district_kind="county", school_year="2023-2024", source_file=f"{i}.csv",
+            source_sheet=None, source_row=np.arange(2, 2 + len(frame)), file_sha256="0",
+            loaded_at=None,
+        )  # fmt: skip
+        path = landed_path(own, "districts", "2023-2024", submission_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect() as con:
+            con.register("whole", pa.Table.from_pandas(whole, preserve_index=False))
+            pq.write_table(con.sql(f"select {types} from whole").to_arrow_table(), path)
+        entries.append(
+            {
+                "submission_id": submission_id, "feed": "districts", "school_year": "2023-2024",
+                "source_file": f"{i}.csv", "file_sha256": "0", "state": "landed",
+                "rows_read": len(frame), "rows_landed": len(frame), "problems": [],
+                "received_at": datetime(2024, 1, 1) + timedelta(days=order.index(i)),
+            }
+        )  # fmt: skip
+    Ledger(own).record(entries, {})
+    return own
+
+
+file_of_districts = st.dictionaries(
+    st.integers(0, 5), st.integers(0, 2), min_size=1, max_size=6
+).map(
+    lambda rows: pd.DataFrame(
+        {
+            "district_code": [str(k) for k in rows],
+            "district_name": [str(v) for v in rows.values()],
+        }
+    )
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_standing_is_what_pandas_keeps(tmp_path_factory: object, data: st.DataObject) -> None:
+    files = data.draw(st.lists(file_of_districts, min_size=1, max_size=5))
+    order = data.draw(st.permutations(range(len(files))))
+    home = tmp_path_factory.mktemp("standing") / "home"  # type: ignore[attr-defined]
+    standing = freeze(landed(home, files, order))
+    frames = [files[i].assign(source_file=f"{i}.csv") for i in order]
+    expected = pd.concat(frames).drop_duplicates("district_code", keep="last")
+    query = "select district_code, district_name, source_file from standing order by 1"
+    assert rows(standing, query, "districts") == [
+        tuple(row)
+        for row in expected.sort_values("district_code")[
+            ["district_code", "district_name", "source_file"]
+        ].itertuples(index=False)
+    ]
+    assert standing.rows["districts"] == len(expected)
+    # A digest is equal for equal rows, whatever the order of arrival, where nothing overlaps.
+    if sum(map(len, files)) == len(expected):
+        other = freeze(landed(home.parent / "other", files, sorted(order)))
+        assert other.digest == standing.digest
