@@ -1,12 +1,15 @@
-# Each target works alone on a fresh clone.
+# Each target works alone on a fresh clone. EQM_RAW and EQM_HOME choose other folders.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+RAW = $${EQM_RAW:-data/raw}
+SERVE ?= 1
 
-.PHONY: setup test lint bench
+.PHONY: setup run dev test lint bench
 setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
+	@echo "environment: .venv, from requirements.lock (about a minute the first time)"
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --seed -q --python $(PYTHON) .venv; \
 		uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements.lock \
@@ -17,6 +20,16 @@ $(STAMP): requirements.lock pyproject.toml
 		&& $(BIN)/pip install -q --no-deps -e .; \
 	fi
 	@touch $(STAMP)
+
+# Exit code 1 of a build says that some files have errors: what is good was released all the same.
+run: setup
+	@test -n "$$(ls $(RAW) 2>/dev/null)" || $(BIN)/eqm sample --out $(RAW)
+	@$(BIN)/eqm build || test $$? -eq 1
+	@test "$(SERVE)" = 0 || exec $(BIN)/eqm serve
+
+dev: setup
+	@test -n "$$(ls $(RAW) 2>/dev/null)" || $(BIN)/eqm sample --out $(RAW)
+	@exec $(BIN)/eqm dev
 
 test: setup
 	$(BIN)/pytest

@@ -1,20 +1,199 @@
 """`eqm`: the platform from the command line. Thin: each command calls one room's face."""
 
 import json
+import os
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from pipelines.feeds import load_contracts, write_template
+from pipelines.settings import Settings, SettingsError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Education Quality Monitor.")
+DATA_ERRORS, WRONG_USAGE, ENVIRONMENT = 1, 2, 3
+SHOWN_PROBLEMS = 40
+
+EPILOG = (
+    "Exit codes: 0 done · 1 the data has errors (what is good was still built and released, "
+    "unless a check failed) · 2 wrong usage · 3 the environment. "
+    "Every setting can be given as EQM_NAME or in eqm.toml."
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="教育质量监测 · From schools' files to published figures.",
+    epilog=EPILOG,
+)
+releases_app = typer.Typer(no_args_is_help=True, help="The releases: list, show, go back, prune.")
+app.add_typer(releases_app, name="releases")
+
+RawOption = Annotated[
+    Path | None, typer.Option("--raw", help="Folder of the files handed in. [default: data/raw]")
+]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of all state. [default: var]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+
+console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
+notes = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-@app.callback()
-def _eqm() -> None:
-    """Keep `eqm` a group, so that every command is named."""
+def _settings(raw: Path | None = None, home: Path | None = None, **given: Any) -> Settings:
+    try:
+        return Settings.load(raw=raw, home=home, **given)
+    except SettingsError as error:
+        _stop(str(error), WRONG_USAGE)
+
+
+def _stop(text: str, code: int) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(code)
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, default=str, ensure_ascii=False, indent=2))
+
+
+def _print_problems(problems: Iterable[Any]) -> None:
+    """Errors first, in both languages; the rest is counted and stays in quarantine and `ops`."""
+    order = {"error": 0, "query": 1, "note": 2}
+    ranked = sorted(problems, key=lambda p: order[p.severity])
+    for problem in ranked[:SHOWN_PROBLEMS]:
+        typer.echo(f"{problem.text('zh')}\n  {problem.text('en')}")
+    if len(ranked) > SHOWN_PROBLEMS:
+        typer.echo(f"… {len(ranked) - SHOWN_PROBLEMS} more; --json lists all")
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, no_wrap=True)
+    return table
+
+
+@app.command()
+def build(
+    raw: RawOption = None,
+    home: HomeOption = None,
+    target: Annotated[
+        str, typer.Option(help="Engine: duckdb (spark is not built yet).")
+    ] = "duckdb",
+    as_json: JsonOption = False,
+) -> None:
+    """Everything: take in the files, build the warehouse, publish one release."""
+    from pipelines.build import build as run
+    from pipelines.intake import NoKey, NothingHandedIn
+    from pipelines.release import Busy
+    from pipelines.warehouse import WarehouseError
+
+    if target != "duckdb":
+        _stop(f"no target {target}; the one that is built is duckdb", WRONG_USAGE)
+    settings = _settings(raw, home)
+    try:
+        report = run(settings, say=lambda line: notes.print(f"· {line}", markup=False))
+    except NothingHandedIn as error:
+        _stop(str(error), DATA_ERRORS)
+    except (NoKey, Busy, WarehouseError, OSError) as error:
+        _stop(str(error), ENVIRONMENT)
+    if report.key_made:
+        notes.print(
+            f"[bold]去标识化密钥已生成：{settings.pseudonym_key_file}。请妥善备份；"
+            "遗失后无法与以往年份的数据关联。[/bold]\n"
+            f"The pseudonym key was made: {settings.pseudonym_key_file}. Back it up: without it "
+            "new files can't be joined to earlier years."
+        )
+    if as_json:
+        _print_json(report.as_dict())
+        raise typer.Exit(report.exit_code)
+    _print_problems(report.problems)
+    for feed, files in report.not_wired.items():
+        typer.echo(f"{feed}: {files} files handed in, not landed yet (this feed is not wired)")
+    if report.returned:
+        typer.echo(f"{report.returned} files refused; copies and reasons: {settings.quarantine}")
+    if report.released:
+        how = "unchanged, served again" if report.reused else "made and verified"
+        typer.echo(f"release {report.release_id}: {how}")
+        typer.echo(str(settings.current / "site" / "index.html"))
+    else:
+        kept = f"release {report.release_id} stays" if report.release_id else "nothing is served"
+        typer.echo(f"no release was made ({kept}): {report.failure}", err=True)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def ingest(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Raw files → landing zone, ledger and quarantine; nothing is built."""
+    from pipelines import intake
+    from pipelines.release import Busy, hold
+
+    settings = _settings(raw, home)
+    try:
+        with hold(settings):
+            reports = intake.ingest(settings)
+    except intake.NothingHandedIn as error:
+        _stop(str(error), DATA_ERRORS)
+    except (intake.NoKey, Busy, OSError) as error:
+        _stop(str(error), ENVIRONMENT)
+    problems = [problem for report in reports for problem in report.problems]
+    if as_json:
+        _print_json([{**asdict(r), "problems": [p.as_dict() for p in r.problems]} for r in reports])
+    else:
+        table = _table("feed", "files", "new", "unchanged", "refused", "withdrawn", "rows", "s")
+        for r in reports:
+            numbers = (r.files, r.new, r.reused, r.returned, r.withdrawn, r.rows_landed, r.seconds)
+            table.add_row(r.feed or "(outside every feed)", *map(str, numbers))
+        console.print(table)
+        _print_problems(problems)
+    raise typer.Exit(DATA_ERRORS if any(r.returned for r in reports) else 0)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", metavar="PATH...")],
+    feed: Annotated[
+        str | None, typer.Option("--feed", help="Feed, where the path does not name it.")
+    ] = None,
+    year: Annotated[
+        str | None, typer.Option("--year", help="School year, such as 2024-2025, likewise.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What would be refused in these files; lands nothing.
+
+    Feed and school year are read from the path (…/students/2024-2025/…) unless given.
+    """
+    from pipelines import intake
+
+    if feed is not None and feed not in load_contracts():
+        _stop(f"no feed {feed}; the feeds are: {', '.join(sorted(load_contracts()))}", WRONG_USAGE)
+    settings = _settings(home=home)
+    try:
+        problems = intake.check(settings, paths, feed, year)
+    except FileNotFoundError as error:
+        _stop(f"no file or folder {error}", WRONG_USAGE)
+    except intake.NoKey as error:
+        _stop(str(error), ENVIRONMENT)
+    errors = sum(p.severity == "error" for p in problems)
+    if as_json:
+        _print_json([problem.as_dict() for problem in problems])
+    else:
+        _print_problems(problems)
+        cells = sum(p.count for p in problems if p.severity == "error")
+        typer.echo(
+            f"共 {cells} 处错误，请更正后重新报送整份文件。 / "
+            f"{cells} errors; correct them and hand in the whole file again."
+            if errors
+            else "可以报送。 / Ready to hand in."
+        )
+    raise typer.Exit(DATA_ERRORS if errors else 0)
 
 
 @app.command()
@@ -27,12 +206,10 @@ def template(
     """Write a workbook to fill in."""
     contracts = load_contracts()
     if feed not in contracts:
-        typer.echo(f"no feed {feed}; the feeds are: {', '.join(sorted(contracts))}", err=True)
-        raise typer.Exit(2)
+        _stop(f"no feed {feed}; the feeds are: {', '.join(sorted(contracts))}", WRONG_USAGE)
     path = output or Path(f"{feed}.xlsx")
     if not path.parent.is_dir():
-        typer.echo(f"no folder {path.parent}; make it first", err=True)
-        raise typer.Exit(2)
+        _stop(f"no folder {path.parent}; make it first", WRONG_USAGE)
     typer.echo(str(write_template(contracts[feed], path)))
 
 
@@ -42,7 +219,7 @@ def sample(
     students: Annotated[int, typer.Option(min=1, help="Students in each school year.")] = 15_000,
     years: Annotated[int, typer.Option(min=1, max=8, help="School years, up to 2025-2026.")] = 4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 2024,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the submissions of an invented city, and its truth beside them in OUT.truth."""
     from pipelines.sample import write_sample
@@ -50,15 +227,189 @@ def sample(
     try:
         report = write_sample(out, students=students, years=years, seed=seed)
     except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        _stop(str(error), WRONG_USAGE)
     if as_json:
-        typer.echo(json.dumps(asdict(report), default=str, ensure_ascii=False, indent=2))
+        _print_json(asdict(report))
         return
     typer.echo(
         f"{report.schools} schools, {report.students:,} students, {report.results:,} results "
         f"in {report.files:,} files: {report.out}\nwhat was put in: {report.truth}"
     )
+
+
+@app.command()
+def status(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Feeds and their freshness, submissions, the release that is served, the next run."""
+    from pipelines.status import status as tell
+
+    found = tell(_settings(raw, home))
+    if as_json:
+        _print_json(asdict(found))
+        return
+    table = _table("feed", "", "files", "landed", "refused", "rows", "newest")
+    for f in found.feeds:
+        state = "" if f.wired else "not wired yet"
+        newest = f"{f.newest:%Y-%m-%d %H:%M}" if f.newest else "-"
+        table.add_row(
+            f.feed, state, str(f.files), str(f.landed), str(f.refused), f"{f.rows:,}", newest
+        )
+    console.print(table)
+    if found.release is None:
+        typer.echo("release: none yet; `eqm build` makes one")
+    else:
+        r = found.release
+        typer.echo(
+            f"release: {r.release_id}, made {r.made_at}, from {r.files} files; "
+            f"{r.checks} checks, {r.failed_checks} failed"
+        )
+    for feed, year, reported, expected in found.missing:
+        typer.echo(f"{feed} {year}: {reported} of {expected} schools have reported")
+    when = f"{found.next_run:%Y-%m-%d %H:%M %Z}"
+    typer.echo(
+        f"next run: {when}"
+        if found.scheduler_running
+        else f"next run: none, no scheduler is running (it would be {when}; `make dev` starts one)"
+    )
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: 8400]")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Serve the current release on 127.0.0.1 until Ctrl-C."""
+    from werkzeug.serving import make_server
+
+    from dashboards.gate import create_app
+    from pipelines.release import current
+
+    settings = _settings(home=home, port=port)
+    if current(settings) is None:
+        _stop(f"nothing has been released under {settings.home}; run `eqm build`", DATA_ERRORS)
+    try:
+        server = make_server("127.0.0.1", settings.port, create_app(settings.home), threaded=True)
+    except (OSError, SystemExit):
+        _stop(
+            f"port {settings.port} is in use; choose another with --port or EQM_PORT", ENVIRONMENT
+        )
+    typer.echo(f"打开 / open: http://127.0.0.1:{settings.port}/")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
+@app.command()
+def doctor(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """What is missing on this machine, and how to mend it."""
+    from pipelines.doctor import examine
+
+    findings = examine(_settings(raw, home))
+    if as_json:
+        _print_json([asdict(f) for f in findings])
+    else:
+        for f in findings:
+            sign = {"ok": "✓", "hint": "·", "missing": "✗"}[f.state]
+            typer.echo(f"{sign} {f.what}: {f.found}" + (f" → {f.mend}" if f.mend else ""))
+    raise typer.Exit(ENVIRONMENT if any(f.state == "missing" for f in findings) else 0)
+
+
+@app.command()
+def dev(
+    raw: RawOption = None,
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="Port of Dagster's UI on 127.0.0.1.")] = 3000,
+) -> None:
+    """Dagster's UI and scheduler over the same job that `eqm build` runs."""
+    from pipelines.build import dagster_home
+
+    settings = _settings(raw, home)
+    os.environ |= {
+        "EQM_RAW": str(settings.raw),
+        "EQM_HOME": str(settings.home),
+        "DAGSTER_HOME": dagster_home(settings),
+    }
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    address = ["-h", "127.0.0.1", "-p", str(port)]
+    os.execv(dagster, [dagster, "dev", "-m", "pipelines.definitions", *address])
+
+
+@releases_app.command("list")
+def releases_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Every release, the newest first; the one that is served is marked."""
+    from pipelines.release import releases
+
+    found = releases(_settings(home=home))
+    if as_json:
+        _print_json([asdict(r) for r in found])
+        return
+    if not found:
+        typer.echo("no releases yet; `eqm build` makes one")
+        return
+    table = _table("", "release", "made", "files", "MB")
+    for r in found:
+        mark = "served" if r.current else ""
+        table.add_row(mark, r.release_id, r.made_at, str(r.files), f"{r.bytes / 1e6:.1f}")
+    console.print(table)
+
+
+@releases_app.command("show")
+def releases_show(
+    release_id: Annotated[str, typer.Argument(metavar="ID")], home: HomeOption = None
+) -> None:
+    """The record of a release: inputs, code, settings, rows, checks, seconds. As JSON."""
+    from pipelines.release import NoSuchRelease, show
+
+    try:
+        _print_json(show(_settings(home=home), release_id))
+    except NoSuchRelease as error:
+        _stop(str(error), WRONG_USAGE)
+
+
+@releases_app.command("rollback")
+def releases_rollback(
+    release_id: Annotated[str, typer.Argument(metavar="ID")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve an earlier release again, until the next build makes a new one."""
+    from pipelines.release import NoSuchRelease, hold, switch
+    from pipelines.release.errors import Busy
+
+    settings = _settings(home=home)
+    try:
+        with hold(settings):
+            switch(settings, release_id)
+    except NoSuchRelease as error:
+        _stop(str(error), WRONG_USAGE)
+    except Busy as error:
+        _stop(str(error), ENVIRONMENT)
+    if as_json:
+        _print_json({"current": release_id})
+    else:
+        typer.echo(f"served now: {release_id}")
+
+
+@releases_app.command("prune")
+def releases_prune(
+    keep: Annotated[int, typer.Option(min=1, help="How many of the newest stay.")] = 30,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old releases; the one that is served always stays."""
+    from pipelines.release import hold, prune
+    from pipelines.release.errors import Busy
+
+    settings = _settings(home=home)
+    try:
+        with hold(settings):
+            gone = prune(settings, keep)
+    except Busy as error:
+        _stop(str(error), ENVIRONMENT)
+    if as_json:
+        _print_json({"removed": gone})
+    else:
+        typer.echo(f"removed {len(gone)}: {', '.join(gone) or 'none'}")
 
 
 def main() -> None:

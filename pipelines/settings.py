@@ -8,6 +8,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -70,7 +71,22 @@ class Settings(BaseSettings):
         0.85, gt=0, lt=1, description="Default excellent mark / full mark."
     )
     low_share: float = Field(0.40, gt=0, lt=1, description="Default low mark / full mark.")
+    nightly_at: str = Field(
+        "02:00",
+        pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]",
+        description="When the nightly build starts.",
+    )
+    time_zone: str = Field("Asia/Shanghai", description="Time zone of the nightly build.")
     port: int = Field(8400, ge=1, le=65535, description="Port of `eqm serve` on 127.0.0.1.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone {value}") from error
+        return value
 
     @field_validator("raw", "home", "pseudonym_key_file")
     @classmethod
@@ -141,6 +157,17 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """SQLAlchemy address of the ledger of submissions."""
         return self.ledger_url or f"sqlite:///{self.home / 'ledger' / 'ledger.sqlite'}"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own state: runs, schedules, logs."""
+        return self.home / "dagster"
+
+    @property
+    def nightly_cron(self) -> str:
+        """When the nightly build starts, as a cron expression."""
+        hour, minute = self.nightly_at.split(":")
+        return f"{int(minute)} {int(hour)} * * *"
 
     def figures(self) -> dict[str, Any]:
         """The settings that a published figure depends on; they enter the release's id."""

@@ -1,6 +1,6 @@
 {#- Relation of all standing rows of a feed. Naming the source keeps the feed in the lineage. -#}
 {% macro read_landing(feed) %}
-    {%- do source('landing', feed) -%}
+    {%- do source('standing', feed) -%}
     {{ return(adapter.dispatch('read_landing')(feed)) }}
 {% endmacro %}
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
 from pipelines.intake.ledger import Ledger, as_json, now
-from pipelines.intake.problems import IntakeError, Problem
+from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, load_key
 from pipelines.intake.take import File, Taken, misplaced, take
 from pipelines.settings import Settings
@@ -50,16 +50,29 @@ def ingest(settings: Settings) -> list[FeedReport]:
     Raises:
         IntakeError: no raw folder, none of its files belongs to a wired feed, or no key.
     """
-    contracts = load_contracts()
-    wired = [name for name, contract in contracts.items() if contract.wired]
-    if not any(_handed_in(settings.raw / name) for name in wired):
-        raise IntakeError(
+    require_files(settings)
+    wired = [name for name, contract in load_contracts().items() if contract.wired]
+    return [*(ingest_feed(settings, name) for name in wired), ingest_strays(settings)]
+
+
+def require_files(settings: Settings) -> None:
+    """Refuse an empty raw folder, which would withdraw everything that was handed in.
+
+    Raises:
+        NothingHandedIn: no raw folder, or none of its files belongs to a wired feed.
+    """
+    wired = [name for name, contract in load_contracts().items() if contract.wired]
+    if not files_by_feed(settings).keys() & set(wired):
+        raise NothingHandedIn(
             f"{settings.raw} 中没有可读取的文件；请放入 <数据源>/<学年>/ 文件夹。 / "
             f"No files to take in under {settings.raw}; expected <feed>/<school year>/<file>, "
             f"with feeds such as {', '.join(wired[:3])}. `eqm sample` writes an example."
         )
-    reports = [ingest_feed(settings, name) for name in wired]
-    return [*reports, _take_in(settings, NO_FEED, None)]
+
+
+def ingest_strays(settings: Settings) -> FeedReport:
+    """Files outside every feed's folder: they go to quarantine, each with its problem."""
+    return _take_in(settings, NO_FEED, None)
 
 
 def ingest_feed(settings: Settings, feed: str) -> FeedReport:
@@ -75,14 +88,23 @@ def ingest_feed(settings: Settings, feed: str) -> FeedReport:
     return _take_in(settings, feed, contract)
 
 
+def problems(settings: Settings) -> list[Problem]:
+    """What is wrong with the files that lie in the raw folder, as the last ingest found it."""
+    stood = [*Ledger(settings).submissions(state="landed")]
+    stood += Ledger(settings).submissions(state="returned")
+    return [Problem(**each) for submission in stood for each in submission["problems"]]
+
+
+def files_by_feed(settings: Settings) -> dict[str, int]:
+    """Number of files in each feed's raw folder, for the feeds that have any."""
+    counts = {name: len(_handed_in(settings.raw / name)) for name in load_contracts()}
+    return {name: n for name, n in counts.items() if n}
+
+
 def unwired(settings: Settings) -> dict[str, int]:
     """Feeds that have files but are not landed yet, with the number of files."""
-    counts = {
-        name: len(_handed_in(settings.raw / name))
-        for name, contract in load_contracts().items()
-        if not contract.wired
-    }
-    return {name: n for name, n in counts.items() if n}
+    contracts = load_contracts()
+    return {name: n for name, n in files_by_feed(settings).items() if not contracts[name].wired}
 
 
 def check(

@@ -9,7 +9,15 @@ Severity = Literal["error", "query", "note"]
 
 
 class IntakeError(Exception):
-    """Intake can't start at all: no raw folder, no key in production."""
+    """Intake can't start at all; the text says why and what to do."""
+
+
+class NothingHandedIn(IntakeError):
+    """No raw folder, or no file in it that could be taken in."""
+
+
+class NoKey(IntakeError):
+    """The pseudonym key is missing in production, or is none."""
 
 
 def _(message: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.intake.problems import IntakeError
+from pipelines.intake.problems import NoKey
 from pipelines.settings import Settings
 
 BLOCK = 64
@@ -17,12 +17,12 @@ def load_key(settings: Settings) -> bytes:
     """The key; made on first use (mode 0600), except in production.
 
     Raises:
-        IntakeError: no key in production, or a file that holds fewer than 32 bytes.
+        NoKey: no key in production, or a file that holds fewer than 32 bytes.
     """
     path: Path = settings.pseudonym_key_file
     if not path.exists():
         if settings.env == "production":
-            raise IntakeError(
+            raise NoKey(
                 f"没有找到去标识化密钥：{path}。请从备份恢复。 / "
                 f"No pseudonym key at {path}. Restore it from its backup."
             )
@@ -33,9 +33,9 @@ def load_key(settings: Settings) -> bytes:
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError as error:
-        raise IntakeError(f"{path} holds no hexadecimal key") from error
+        raise NoKey(f"{path} holds no hexadecimal key") from error
     if len(key) < 32:
-        raise IntakeError(f"the key in {path} is shorter than 32 bytes")
+        raise NoKey(f"the key in {path} is shorter than 32 bytes")
     return key
 
 

@@ -101,7 +101,9 @@ def write_sample(
     truth = Path(truth) if truth else out.resolve().with_name(out.resolve().name + ".truth")
     if truth.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"the truth must not lie below {out}")
-    if out.exists() and (not out.is_dir() or any(p.is_file() for p in out.rglob("*"))):
+    if out.exists() and (
+        not out.is_dir() or any(p.is_file() and not p.name.startswith(".") for p in out.rglob("*"))
+    ):
         raise ValueError(f"{out} holds files already")
     truth.mkdir(parents=True, exist_ok=True)
     city = _City(out, truth, students, years, seed)

@@ -106,8 +106,8 @@ def test_empty_feeds_build_empty_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize("feed", FEEDS)
 def test_sources_name_the_columns_of_the_contract(feed: str) -> None:
     text = (PROJECT / "models" / "sources.yml").read_text(encoding="utf-8")
-    landing = next(s for s in yaml.safe_load(text)["sources"] if s["name"] == "landing")
-    table = next(t for t in landing["tables"] if t["name"] == feed)
+    standing = next(s for s in yaml.safe_load(text)["sources"] if s["name"] == "standing")
+    table = next(t for t in standing["tables"] if t["name"] == feed)
     names = [column["name"] for column in table["columns"]]
     assert names == list(landed_columns(feed))
     assert all(column["description"] for column in table["columns"])

@@ -1,0 +1,153 @@
+"""Runs Dagster's job in this process: what `eqm build` does, and what the night does."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pipelines import intake, release
+from pipelines.intake import Problem
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+ENVIRONMENT_WORDS = ("No space left", "Permission denied", "Read-only file system", "too large")
+
+Say = Callable[[str], None]
+"""Takes one line on what is going on."""
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """How a build ended."""
+
+    released: bool
+    """Whether `current` now is the release of these inputs."""
+    release_id: str | None
+    """The release that is served now; none if there never was one."""
+    reused: bool = False
+    """Whether that release had been made before from the same inputs, settings and code."""
+    key_made: bool = False
+    """Whether the pseudonym key was made in this build, so that it must be backed up."""
+    returned: int = 0
+    """Files refused, in quarantine."""
+    problems: list[Problem] = field(default_factory=list)
+    not_wired: dict[str, int] = field(default_factory=dict)
+    """Feeds that have files which are not landed yet."""
+    failure: str = ""
+    """Why nothing was released; empty where something was."""
+    environment: bool = False
+    """Whether the machine is the cause (disk, rights), not the data."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 the data has errors or a check failed, 3 the environment."""
+        if self.released:
+            return 1 if self.returned else 0
+        return 3 if self.environment else 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, problems with both sentences."""
+        return {
+            **asdict(self),
+            "problems": [p.as_dict() for p in self.problems],
+            "exit_code": self.exit_code,
+        }
+
+
+def dagster_home(settings: Settings) -> str:
+    """Dagster's folder, with its telemetry switched off; made if missing."""
+    settings.dagster.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config = settings.dagster / "dagster.yaml"
+    if not config.exists():
+        config.write_text(DAGSTER_YAML)
+    return str(settings.dagster)
+
+
+def build(settings: Settings, say: Say) -> BuildReport:
+    """Files → release. The earlier release stays served unless this one is whole and verified.
+
+    Raises:
+        NothingHandedIn: the raw folder is empty.
+        NoKey: no pseudonym key in production.
+        Busy: another build works on the same home.
+        WarehouseError: dbt can't read its project.
+    """
+    intake.require_files(settings)
+    key_missing = not settings.pseudonym_key_file.exists()
+    intake.load_key(settings)
+    with release.hold(settings):
+        say("reading the definitions")
+        import dagster as dg
+
+        from pipelines.definitions import JOB, build_definitions
+
+        definitions = build_definitions(settings, _console(say))
+        with dg.DagsterInstance.from_config(dagster_home(settings)) as instance:
+            _bury_the_dead(instance)
+            result = definitions.resolve_job_def(JOB).execute_in_process(
+                instance=instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
+            )
+        report = BuildReport(
+            released=result.success,
+            release_id=release.current(settings),
+            key_made=key_missing,
+            returned=len(intake.Ledger(settings).submissions(state="returned")),
+            problems=[*intake.problems(settings), *intake.freeze(settings).problems],
+            not_wired=intake.unwired(settings),
+        )
+        if not result.success:
+            failure, environment = _cause(result)
+            return replace(report, failure=failure, environment=environment)
+        metadata = result.asset_materializations_for_node("release__current")[0].metadata
+        return replace(report, reused=bool(metadata["reused"].value))
+
+
+def _console(say: Say) -> "dg.LoggerDefinition":
+    """A Dagster logger that says when a stage starts and ends, and nothing else."""
+    import dagster as dg
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            event = meta.get("dagster_event")
+            if event is None:
+                return
+            if event.event_type == dg.DagsterEventType.STEP_START:
+                say(event.step_key.replace("__", "/"))
+            elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+                seconds = event.step_success_data.duration_ms / 1000
+                say(f"{event.step_key.replace('__', '/')} done in {seconds:.1f} s")
+
+    @dg.logger
+    def console(_: dg.InitLoggerContext) -> logging.Logger:
+        made = logging.Logger("eqm")
+        made.addHandler(Handler())
+        return made
+
+    return console
+
+
+def _bury_the_dead(instance: "dg.DagsterInstance") -> None:
+    """Mark runs as failed that a killed process left as running; the home is held, so none runs."""
+    import dagster as dg
+
+    running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(filters=running):
+        instance.report_run_failed(run, "the process of this run ended before the run did")
+
+
+def _cause(result: "dg.ExecuteInProcessResult") -> tuple[str, bool]:
+    """The innermost reason of the first failure, and whether the machine is to blame."""
+    for event in result.all_events:
+        if not (event.is_step_failure or event.is_failure):
+            continue
+        error = getattr(event.event_specific_data, "error", None)
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = (error.message if error is not None else event.message or "").strip()
+        environment = any(word in text for word in ENVIRONMENT_WORDS)
+        return f"{(event.step_key or 'build').replace('__', '/')}: {text}", environment
+    return "the run ended without saying why", False

@@ -1,0 +1,378 @@
+"""The building on one page: feeds → landing → standing → warehouse → release, checked, nightly.
+
+Dagster's UI (`make dev`), the nightly schedule and `eqm build` run this one job. What one step
+leaves for the next lies on disk, so that each can be looked at, and made anew, by itself.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from graphlib import TopologicalSorter
+from hashlib import sha256
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from dashboards.site import render_site
+from pipelines import intake, ops, quality, release, warehouse
+from pipelines.feeds import Contract, load_contracts
+from pipelines.settings import Settings
+
+JOB = "build"
+Home = dg.ResourceParam[Settings]
+"""The settings of a home that this run alone works on."""
+RELIED_ON = (
+    "marts.attainment", "marts.pass_rate_trend", "published.attainment",
+    "published.pass_rate_trend", "ops.submission", "ops.problem", "ops.quality_check",
+    "ops.release",
+)  # fmt: skip
+"""Tables without which no release is made: others rely on them."""
+
+
+class Translator(DagsterDbtTranslator):
+    """A model's asset has the name of its relation and stands in the group of its layer."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """`marts/attainment` for the relation `marts.attainment`."""
+        props = dbt_resource_props
+        if props["resource_type"] == "source":
+            return dg.AssetKey([props["source_name"], props["name"]])
+        return dg.AssetKey([props["schema"], props["alias"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The folder under `models/`."""
+        return str(dbt_resource_props["fqn"][1])
+
+
+def build_definitions(
+    settings: Settings, console: dg.LoggerDefinition | None = None
+) -> dg.Definitions:
+    """Assets, checks, the job and its schedule, over the folders of these settings.
+
+    Args:
+        settings: where everything lies.
+        console: who tells of progress, in place of Dagster's own log on the terminal.
+    """
+    wired = [contract for contract in load_contracts().values() if contract.wired]
+    manifest = warehouse.manifest(settings)
+
+    @dg.resource(description="The settings, while no other build may work on their home.")
+    def held(_: dg.InitResourceContext) -> Iterator[Settings]:
+        with release.hold(settings):
+            intake.require_files(settings)
+            yield settings
+
+    def landing(contract: Contract) -> dg.AssetsDefinition:
+        others = [["landing", feed] for feed in contract.depends_on]
+
+        @dg.asset(
+            key=["landing", contract.feed],
+            deps=[["raw", contract.feed], *others],
+            group_name="landing",
+            description=f"{contract.title} · rows landed as immutable Parquet, one file each.",
+            kinds={"parquet"},
+        )
+        def landed(home: Home) -> dg.MaterializeResult:
+            return _told(intake.ingest_feed(home, contract.feed))
+
+        return landed
+
+    @dg.asset(
+        key=["landing", "unplaced"],
+        group_name="landing",
+        description="Files outside every feed's folder; each goes to quarantine.",
+    )
+    def unplaced(home: Home) -> dg.MaterializeResult:
+        return _told(intake.ingest_strays(home))
+
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec(
+                ["standing", c.feed],
+                deps=[["landing", c.feed], ["landing", "unplaced"]],
+                group_name="standing",
+                description=f"{c.title} · the landed rows that stand, newer files before older.",
+                kinds={"parquet"},
+            )
+            for c in wired
+        ],
+    )
+    def standing(home: Home) -> Iterator[dg.MaterializeResult]:
+        view = intake.freeze(home)
+        building = release.begin(home, _name(home, view))
+        for contract in wired:
+            files = list((view.path / contract.feed).rglob("*.parquet"))
+            yield dg.MaterializeResult(
+                asset_key=["standing", contract.feed],
+                metadata={
+                    "rows": view.rows[contract.feed],
+                    "files": len(files),
+                    "bytes": sum(f.stat().st_size for f in files),
+                    "release": building.release_id,
+                },
+            )
+
+    @dg.multi_asset_check(
+        specs=[
+            dg.AssetCheckSpec(
+                "contract",
+                asset=["standing", c.feed],
+                blocking=True,
+                description="The Great Expectations suite derived from the feed's contract.",
+            )
+            for c in wired
+        ],
+    )
+    def contracts(home: Home) -> Iterator[dg.AssetCheckResult]:
+        view = intake.freeze(home)
+        building = _building(home)
+        if not building.complete:
+            results = quality.validate(view.path, [c.feed for c in wired])
+            rows = [asdict(result) for result in results]
+            building.quality.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+        else:
+            rows = ops.recorded_suites(building)
+        for contract in wired:
+            own = [row for row in rows if row["feed"] == contract.feed]
+            broken = [row for row in own if not row["passed"]]
+            yield dg.AssetCheckResult(
+                check_name="contract",
+                asset_key=["standing", contract.feed],
+                passed=not broken,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"rules": len(own), "broken": dg.MetadataValue.json(broken)},
+            )
+
+    @dg.asset(
+        key=["ops", "submission"],
+        deps=[["standing", c.feed] for c in wired],
+        group_name="ops",
+        description="Every submission and its problems, as the warehouse shows them.",
+    )
+    def submission(home: Home) -> dg.MaterializeResult:
+        building = _building(home)
+        if building.complete:
+            return dg.MaterializeResult(metadata={"reused": building.release_id})
+        submissions, problems = ops.submissions_and_problems(home)
+        warehouse.write_ops(building.work, "problem", problems)
+        rows = warehouse.write_ops(building.work, "submission", submissions)
+        return dg.MaterializeResult(metadata={"rows": rows, "problems": len(problems)})
+
+    @dbt_assets(
+        manifest=manifest,
+        dagster_dbt_translator=Translator(),
+        name="dbt",
+    )
+    def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, home: Home) -> Iterator[Any]:
+        building = _building(home)
+        if building.complete:
+            for key in TopologicalSorter(models.asset_deps).static_order():
+                if key in models.keys:
+                    name = models.get_output_name_for_asset_key(key)
+                    yield dg.Output(None, name, metadata={"reused": building.release_id})
+            for spec in models.check_specs:
+                # Nothing is released unless every test passed.
+                yield dg.AssetCheckResult(
+                    passed=True,
+                    asset_key=spec.asset_key,
+                    check_name=spec.name,
+                    metadata={"reused": building.release_id},
+                )
+            return
+        given = json.dumps(home.figures(), ensure_ascii=False)
+        build = ["build", "--exclude-resource-type", "unit_test", "--vars", given]
+        with (
+            _environment(warehouse.environment(intake.freeze(home).path, building.work)),
+            open(os.devnull, "w") as nothing,  # noqa: PTH123
+            contextlib.redirect_stdout(nothing),
+        ):
+            built: list[dg.Output] = []
+            for event in dbt.cli(build, context=context, target_path=building.dbt).stream():
+                if isinstance(event, dg.Output):
+                    # Kept until dbt has closed the database, to tell the rows of each table.
+                    built.append(event)
+                else:
+                    yield event
+        rows = warehouse.row_counts(building.work)
+        for output in built:
+            key = context.asset_key_for_output(output.output_name)
+            count = rows.get(".".join(key.path))
+            told = {} if count is None else {"dagster/row_count": count}
+            yield output.with_metadata({**output.metadata, **told})
+
+    layers = [key for key in models.keys if key.path[0] in ("marts", "published")]
+
+    @dg.asset(
+        key=["release", "warehouse"],
+        deps=layers,
+        group_name="release",
+        description="warehouse.duckdb: marts, published, ops; no row of a student.",
+        kinds={"duckdb"},
+    )
+    def sealed(home: Home) -> dg.MaterializeResult:
+        building = _building(home)
+        if not building.complete:
+            view = intake.freeze(home)
+            checks = ops.checks(building)
+            warehouse.write_ops(building.work, "quality_check", checks)
+            warehouse.write_ops(building.work, "release", [ops.release_row(home, building, view)])
+            warehouse.seal(building.work, building.warehouse)
+            warehouse.write_docs(home, view.path, building.work, building.dbt, building.docs)
+        rows = warehouse.row_counts(building.warehouse)
+        return dg.MaterializeResult(
+            metadata={
+                "rows": sum(rows.values()),
+                "tables": dg.MetadataValue.json(rows),
+                "bytes": building.warehouse.stat().st_size,
+                "release": building.release_id,
+            }
+        )
+
+    @dg.asset(
+        key=["release", "site"],
+        deps=[["release", "warehouse"]],
+        group_name="release",
+        description="The pages, in Chinese and English, and their downloads.",
+        kinds={"html"},
+    )
+    def site(home: Home) -> dg.MaterializeResult:
+        building = _building(home)
+        if building.complete:
+            return dg.MaterializeResult(metadata={"reused": building.release_id})
+        for folder in (building.site, building.downloads):
+            shutil.rmtree(folder, ignore_errors=True)
+        report = render_site(
+            building.warehouse,
+            building.site,
+            building.downloads,
+            release_id=building.release_id,
+            unit_name_zh=home.unit_name_zh,
+            unit_name_en=home.unit_name_en,
+            unit_code=home.unit_code,
+        )
+        return dg.MaterializeResult(metadata={"files": report.files, "bytes": report.bytes})
+
+    @dg.asset(
+        key=["release", "current"],
+        deps=[["release", "warehouse"], ["release", "site"]],
+        group_name="release",
+        description="The release that is served: verified, then made visible by one switch.",
+    )
+    def current(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:
+        building = _building(home)
+        view = intake.freeze(home)
+        record: dict[str, Any] = {}
+        if not building.complete:
+            links = release.verify(building, RELIED_ON)
+            record = ops.release_record(home, building, view, ops.stages(context), links)
+        release.publish(home, building, record)
+        intake.sweep(home, {view.path.name})
+        return dg.MaterializeResult(
+            metadata={"release": building.release_id, "reused": building.complete}
+        )
+
+    job = dg.define_asset_job(
+        JOB,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw"),
+        executor_def=dg.in_process_executor,
+        description="From the files handed in to the release that is served.",
+    )
+    return dg.Definitions(
+        assets=[
+            *(_raw(contract) for contract in load_contracts().values()),
+            *(landing(contract) for contract in wired),
+            unplaced,
+            standing,
+            submission,
+            models,
+            sealed,
+            site,
+            current,
+        ],
+        asset_checks=[contracts],
+        jobs=[job],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="nightly",
+                job=job,
+                cron_schedule=settings.nightly_cron,
+                execution_timezone=settings.time_zone,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Every night, when the schools have handed in.",
+            )
+        ],
+        loggers={"console": console} if console else None,
+        resources={
+            "home": held,
+            "dbt": DbtCliResource(
+                project_dir=str(warehouse.DBT_PROJECT),
+                profiles_dir=str(warehouse.DBT_PROJECT),
+                dbt_executable=warehouse.DBT,
+            ),
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster's own tools load: the definitions over the settings of the environment."""
+    return build_definitions(Settings.load())
+
+
+def _raw(contract: Contract) -> dg.AssetSpec:
+    state = "" if contract.wired else " (handed in files are counted, not landed yet)"
+    return dg.AssetSpec(
+        ["raw", contract.feed],
+        group_name="raw",
+        description=f"{contract.title} · {contract.description}{state}",
+    )
+
+
+def _told(report: intake.FeedReport) -> dg.MaterializeResult:
+    """An asset's metadata out of what the ingest of a feed reports."""
+    lines = [p.text("zh") + "  \n" + p.text("en") for p in report.problems[:50]]
+    return dg.MaterializeResult(
+        metadata={
+            "rows": report.rows_landed,
+            "files": report.files,
+            "new": report.new,
+            "reused": report.reused,
+            "returned": report.returned,
+            "withdrawn": report.withdrawn,
+            "problems": len(report.problems),
+            "first problems": dg.MetadataValue.md("\n\n".join(lines)),
+        }
+    )
+
+
+def _name(settings: Settings, view: intake.Standing) -> str:
+    """The release's name: what stands, what was refused (pages count it), settings, code."""
+    refused = sorted(
+        [s["feed"], s["school_year"], s["submission_id"]]
+        for s in intake.Ledger(settings).submissions(state="returned")
+    )
+    inputs = sha256(json.dumps([view.digest, refused]).encode()).hexdigest()
+    return release.release_id(inputs, settings.figures())
+
+
+def _building(settings: Settings) -> release.Building:
+    return release.open_building(settings, _name(settings, intake.freeze(settings)))
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The process environment with these values, for the process of dbt."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

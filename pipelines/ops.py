@@ -1,0 +1,128 @@
+"""What the build writes about itself: the tables of `ops`, and a release's record."""
+
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import dagster as dg
+
+from pipelines import intake, release, warehouse
+from pipelines.release.build import code_digest
+from pipelines.settings import Settings
+
+
+def submissions_and_problems(
+    settings: Settings,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `ops.submission` and of `ops.problem`."""
+    submissions, problems = [], []
+    for each in intake.Ledger(settings).submissions():
+        found = [intake.Problem(**problem) for problem in each["problems"]]
+        submissions.append({**each, "rows": each["rows_read"], "problems": len(found)})
+        if each["state"] in ("landed", "returned"):
+            ids = {"submission_id": each["submission_id"], "feed": each["feed"]}
+            problems += [{**ids, **problem.as_dict()} for problem in found]
+    problems += [
+        {"submission_id": "", "feed": "", **problem.as_dict()}
+        for problem in intake.freeze(settings).problems
+    ]
+    return submissions, problems
+
+
+def checks(building: release.Building) -> list[dict[str, Any]]:
+    """Rows of `ops.quality_check`: the suites of the feeds, then dbt's tests."""
+    suites = [
+        {
+            "source": "great_expectations",
+            "on_table": f"standing.{row['feed']}",
+            "on_column": row["column"],
+            **row,
+        }
+        for row in json.loads(building.quality.read_text(encoding="utf-8"))
+    ]
+    return [*suites, *warehouse.dbt_checks(building.dbt)]
+
+
+def recorded_suites(building: release.Building) -> list[dict[str, Any]]:
+    """The outcome of the suites as a complete release holds them."""
+    rows = warehouse.read(
+        building.warehouse,
+        "select * from ops.quality_check where source = 'great_expectations'",
+    )
+    return [{**row, "feed": row["on_table"].removeprefix("standing.")} for row in rows]
+
+
+def release_row(
+    settings: Settings, building: release.Building, view: intake.Standing
+) -> dict[str, Any]:
+    """The row of `ops.release`."""
+    return {
+        "release_id": building.release_id,
+        "made_at": datetime.now(UTC).replace(tzinfo=None),
+        "inputs": view.digest,
+        "code": code_digest(),
+        "settings": json.dumps(settings.figures(), ensure_ascii=False, sort_keys=True),
+    }
+
+
+def stages(context: dg.AssetExecutionContext) -> list[dict[str, Any]]:
+    """Seconds, rows and bytes of every step of this run so far, as Dagster recorded them."""
+    instance, run = context.instance, context.run_id
+    told: dict[str, dict[str, int]] = {}
+    for entry in instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        event = entry.get_dagster_event()
+        metadata = event.step_materialization_data.materialization.metadata
+        numbers = told.setdefault(str(event.step_key), {"rows": 0, "bytes": 0, "files": 0})
+        for name in numbers:
+            value = metadata.get(name) or (
+                metadata.get("dagster/row_count") if name == "rows" else None
+            )
+            numbers[name] += int(value.value) if value else 0
+    steps = sorted(instance.get_run_step_stats(run), key=lambda s: s.start_time or 0)
+    return [
+        {
+            "stage": step.step_key,
+            "seconds": round(step.end_time - step.start_time, 3),
+            **told.get(step.step_key, {}),
+        }
+        for step in steps
+        if step.start_time and step.end_time
+    ]
+
+
+def release_record(
+    settings: Settings,
+    building: release.Building,
+    view: intake.Standing,
+    steps: list[dict[str, Any]],
+    links: int,
+) -> dict[str, Any]:
+    """What `release.json` says."""
+    submissions = intake.Ledger(settings).submissions()
+    outcomes = warehouse.read(
+        building.warehouse,
+        "select source, count(*) as rules, count(*) filter (where not passed) as failed "
+        "from ops.quality_check group by source order by source",
+    )
+    return {
+        "release_id": building.release_id,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "inputs_digest": view.digest,
+        "inputs": [
+            {
+                name: s[name]
+                for name in ("feed", "school_year", "source_file", "file_sha256", "state")
+            }
+            for s in submissions
+            if s["state"] in ("landed", "returned")
+        ],
+        "not_wired": intake.unwired(settings),
+        "code": {"version": version("education-quality-monitor"), "digest": code_digest()},
+        "settings": settings.figures(),
+        "rows": warehouse.row_counts(building.warehouse),
+        "standing_rows": view.rows,
+        "checks": outcomes,
+        "links_followed": links,
+        "stages": steps,
+    }

@@ -1,0 +1,183 @@
+"""A release in the making: `releases/<id>.building`, renamed when it is whole.
+
+Nothing but the rename makes a release: a process that dies before it leaves a folder that the next
+build sweeps away, and the release that is served stays as it was.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipelines.release.errors import Busy, ReleaseError
+from pipelines.release.store import RECORD, switch
+from pipelines.settings import PROJECT, Settings
+
+CODE = ("pipelines", "dashboards", "dbt_project")
+"""Folders whose files decide what a release holds."""
+CODE_SUFFIXES = {
+    ".py", ".sql", ".yml", ".md", ".po", ".csv", ".html", ".css", ".js", ".svg",
+}  # fmt: skip
+LIBRARIES = ("babel", "dbt-core", "dbt-duckdb", "duckdb", "jinja2", "plotly")
+"""Libraries whose version may change a figure or a page."""
+IN_THE_MAKING = ".building"
+
+
+@dataclass(frozen=True)
+class Building:
+    """A release that is being made, or one that is complete already and is used again."""
+
+    release_id: str
+    path: Path
+    complete: bool
+
+    @property
+    def work(self) -> Path:
+        """The database that dbt builds in; it does not stay in the release."""
+        return self.path / "work.duckdb"
+
+    @property
+    def warehouse(self) -> Path:
+        """The sealed warehouse."""
+        return self.path / "warehouse.duckdb"
+
+    @property
+    def site(self) -> Path:
+        """The pages."""
+        return self.path / "site"
+
+    @property
+    def downloads(self) -> Path:
+        """The tables to take away."""
+        return self.path / "downloads"
+
+    @property
+    def docs(self) -> Path:
+        """The documentation of the warehouse, for analysts."""
+        return self.path / "docs"
+
+    @property
+    def quality(self) -> Path:
+        """The outcome of the checks of the standing rows."""
+        return self.path / "quality.json"
+
+    @property
+    def dbt(self) -> Path:
+        """What dbt writes beside the database; it does not stay in the release."""
+        return self.path / "dbt"
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the platform's files and the versions of the libraries that decide figures."""
+    digest = hashlib.sha256()
+    for folder in CODE:
+        for path in sorted((PROJECT / folder).rglob("*")):
+            parts = path.relative_to(PROJECT).parts
+            if path.suffix in CODE_SUFFIXES and not {"target", "logs"} & set(parts):
+                digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
+    for library in LIBRARIES:
+        digest.update(f"{library}=={version(library)}".encode())
+    return digest.hexdigest()
+
+
+def release_id(inputs: str, figures: dict[str, Any]) -> str:
+    """Name of the release of these inputs (a digest) and settings under this code.
+
+    Equal inputs, settings and code have equal names, wherever and whenever they are built.
+    """
+    parts = [inputs, json.dumps(figures, sort_keys=True, ensure_ascii=False), code_digest()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def hold(settings: Settings) -> Iterator[None]:
+    """Keep every other build away from this home; the operating system lets go of a dead one's.
+
+    Raises:
+        Busy: another process builds there.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(settings.home / "build.lock", timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Busy(
+            f"另一项构建正在使用 {settings.home}；请等它结束。 / "
+            f"Another build is using {settings.home}. Wait until it ends."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def begin(settings: Settings, name: str) -> Building:
+    """An empty folder for the release of that name, or the complete release if it exists.
+
+    What earlier builds left unfinished is removed. To be called while the home is held.
+    """
+    finished = settings.releases / name
+    settings.releases.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in settings.releases.glob(f"*{IN_THE_MAKING}"):
+        shutil.rmtree(left)
+    if (finished / RECORD).exists():
+        return Building(name, finished, complete=True)
+    aside = settings.releases / f"{name}{IN_THE_MAKING}"
+    aside.mkdir()
+    return Building(name, aside, complete=False)
+
+
+def open_building(settings: Settings, name: str) -> Building:
+    """The release of that name as `begin` left it.
+
+    Raises:
+        ReleaseError: `begin` was not called for these inputs.
+    """
+    finished = settings.releases / name
+    if (finished / RECORD).exists():
+        return Building(name, finished, complete=True)
+    aside = settings.releases / f"{name}{IN_THE_MAKING}"
+    if not aside.is_dir():
+        raise ReleaseError(f"no build of {name} has begun; run the whole job")
+    return Building(name, aside, complete=False)
+
+
+def publish(settings: Settings, building: Building, record: dict[str, Any]) -> None:
+    """Write `release.json`, give the folder its final name, and switch `current` to it."""
+    if not building.complete:
+        shutil.rmtree(building.dbt, ignore_errors=True)
+        for left in (building.work, building.quality):
+            left.unlink(missing_ok=True)
+        text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
+        (building.path / RECORD).write_text(text + "\n", encoding="utf-8")
+        _to_disk(building.path)
+        finished = settings.releases / building.release_id
+        # A folder of that name without a record is no release.
+        shutil.rmtree(finished, ignore_errors=True)
+        building.path.rename(finished)
+        _to_disk_one(settings.releases)
+    switch(settings, building.release_id)
+
+
+def _to_disk(folder: Path) -> None:
+    """Make sure that every file is on the disk before anything points to it."""
+    for path in [*folder.rglob("*"), folder]:
+        _to_disk_one(path)
+
+
+def _to_disk_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,87 @@
+"""The releases of a home: which there are, which is served, going back, and clearing up."""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.release.errors import NoSuchRelease
+from pipelines.settings import Settings
+
+RECORD = "release.json"
+NAME = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A complete release."""
+
+    release_id: str
+    made_at: str
+    """ISO time, UTC."""
+    files: int
+    """Files handed in that it was made from."""
+    bytes: int
+    """Size on disk."""
+    current: bool
+    """Whether it is served."""
+
+
+def current(settings: Settings) -> str | None:
+    """Name of the release that is served; none before the first."""
+    link = settings.current
+    return link.resolve().name if link.is_symlink() and link.exists() else None
+
+
+def releases(settings: Settings) -> list[Release]:
+    """The complete releases, the newest first."""
+    served = current(settings)
+    found = []
+    for path in settings.releases.glob(f"*/{RECORD}"):
+        name = path.parent.name
+        if NAME.fullmatch(name):
+            record = show(settings, name)
+            size = sum(p.stat().st_size for p in path.parent.rglob("*") if p.is_file())
+            found.append(
+                Release(name, record["made_at"], len(record["inputs"]), size, name == served)
+            )
+    return sorted(found, key=lambda r: (r.made_at, r.release_id), reverse=True)
+
+
+def show(settings: Settings, name: str) -> dict[str, Any]:
+    """The record of a release: `release.json`.
+
+    Raises:
+        NoSuchRelease: there is none of that name.
+    """
+    path = settings.releases / name / RECORD
+    if not NAME.fullmatch(name) or not path.exists():
+        raise NoSuchRelease(f"no release {name}; `eqm releases list` shows them")
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record
+
+
+def switch(settings: Settings, name: str) -> None:
+    """Let `current` point to that release, in one step that no reader can see half done.
+
+    Raises:
+        NoSuchRelease: there is none of that name.
+    """
+    show(settings, name)
+    aside = settings.home / "current.new"
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(Path(settings.releases.name) / name)
+    os.replace(aside, settings.current)  # noqa: PTH105  replaces the link itself
+
+
+def prune(settings: Settings, keep: int) -> list[str]:
+    """Remove all but the newest `keep` releases and the one that is served; answers their names."""
+    gone = [r.release_id for r in releases(settings)[keep:] if not r.current]
+    for name in gone:
+        # Without its record it is no release any more, so a removal cut short is finished later.
+        (settings.releases / name / RECORD).unlink()
+        shutil.rmtree(settings.releases / name)
+    return gone

@@ -1,0 +1,77 @@
+"""What must hold of a release before anybody sees it."""
+
+from collections.abc import Collection
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+
+from pipelines.release.build import Building
+from pipelines.release.errors import NotVerified
+
+
+class _Links(HTMLParser):
+    """Addresses that a page names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def verify(building: Building, tables: Collection[str]) -> int:
+    """Open the warehouse, look for its tables, follow every link; answers the links followed.
+
+    Args:
+        building: what was built.
+        tables: names (`schema.table`) that the warehouse must hold.
+
+    Raises:
+        NotVerified: with one line for each thing that is wrong.
+    """
+    wrong = _missing_tables(building.warehouse, tables)
+    pages = sorted(building.site.rglob("*.html"))
+    if not (building.site / "index.html").is_file():
+        wrong.append("site/index.html is missing")
+    followed = 0
+    for page in pages:
+        parser = _Links()
+        parser.feed(page.read_text(encoding="utf-8"))
+        for link in parser.found:
+            followed += 1
+            fault = _fault(building.site, page, link)
+            if fault:
+                wrong.append(f"{page.relative_to(building.site)}: {link}: {fault}")
+    for table in sorted(building.downloads.glob("*.csv")):
+        if not table.read_bytes().startswith(b"\xef\xbb\xbf"):
+            wrong.append(f"downloads/{table.name}: no byte order mark, Excel would misread it")
+    if wrong:
+        raise NotVerified("\n".join(wrong))
+    return followed
+
+
+def _missing_tables(warehouse: Path, tables: Collection[str]) -> list[str]:
+    if not warehouse.is_file():
+        return ["warehouse.duckdb is missing"]
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        rows = con.execute("select schema_name || '.' || table_name from duckdb_tables()")
+        held = {row[0] for row in rows.fetchall()}
+    return [f"warehouse.duckdb: no table {name}" for name in sorted(set(tables) - held)]
+
+
+def _fault(site: Path, page: Path, link: str) -> str:
+    """What is wrong with a link; empty if nothing is."""
+    parts = urlsplit(link)
+    if parts.scheme == "data" or not (parts.scheme or parts.netloc or parts.path):
+        return ""
+    if parts.scheme or parts.netloc:
+        return "leads out of the release"
+    target = (page.parent / unquote(parts.path)).resolve()
+    if not target.is_relative_to(site.resolve()):
+        return "leads out of the site"
+    if target.is_dir():
+        target = target / "index.html"
+    return "" if target.is_file() else "leads nowhere"

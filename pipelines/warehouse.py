@@ -1,0 +1,185 @@
+"""The dbt project as the build uses it: its manifest, its environment, `ops`, sealing, its docs."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.feeds.contract import quoted
+from pipelines.settings import PROJECT, Settings
+
+DBT_PROJECT = PROJECT / "dbt_project"
+DBT = str(Path(sys.executable).with_name("dbt"))
+KEPT = ("marts", "published", "ops")
+"""Schemas of the sealed warehouse. Staging and intermediate hold students and stay behind."""
+
+OPS: dict[str, dict[str, pa.DataType]] = {
+    "submission": {
+        "submission_id": pa.string(), "feed": pa.string(), "school_year": pa.string(),
+        "source_file": pa.string(), "file_sha256": pa.string(), "state": pa.string(),
+        "rows": pa.int64(), "rows_landed": pa.int64(), "problems": pa.int64(),
+        "received_at": pa.timestamp("us"),
+    },
+    "problem": {
+        "submission_id": pa.string(), "feed": pa.string(), "severity": pa.string(),
+        "rule": pa.string(), "file": pa.string(), "sheet": pa.string(), "row_first": pa.int64(),
+        "row_last": pa.int64(), "count": pa.int64(), "column": pa.string(), "found": pa.string(),
+        "expected": pa.string(), "message_zh": pa.string(), "message_en": pa.string(),
+    },
+    "quality_check": {
+        "source": pa.string(), "on_table": pa.string(), "rule": pa.string(),
+        "on_column": pa.string(), "passed": pa.bool_(), "rows": pa.int64(),
+        "failed_rows": pa.int64(), "detail": pa.string(),
+    },
+    "release": {
+        "release_id": pa.string(), "made_at": pa.timestamp("us"), "inputs": pa.string(),
+        "code": pa.string(), "settings": pa.string(),
+    },
+}  # fmt: skip
+"""What the platform writes about itself: table → column → type."""
+
+
+class WarehouseError(Exception):
+    """dbt could not read its project or write its documentation; the text is dbt's."""
+
+
+def _dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [DBT, "--no-use-colors", *arguments],
+        cwd=DBT_PROJECT,
+        env={
+            **os.environ,
+            **environment,
+            "DBT_TARGET_PATH": str(target),
+            "DBT_LOG_PATH": str(target),
+            "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise WarehouseError(f"dbt {arguments[0]}: {(done.stdout + done.stderr).strip()}")
+
+
+def manifest(settings: Settings) -> Path:
+    """dbt's description of its project; made anew only when a file of the project changed.
+
+    Raises:
+        WarehouseError: dbt can't parse the project.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(DBT_PROJECT.rglob("*")):
+        if path.suffix in (".sql", ".yml", ".md", ".csv"):
+            digest.update(str(path.relative_to(DBT_PROJECT)).encode() + path.read_bytes())
+    target = settings.dagster / "dbt" / digest.hexdigest()[:12]
+    if not (target / "manifest.json").exists():
+        _dbt(["parse"], target, {})
+    return target / "manifest.json"
+
+
+def environment(standing: Path, database: Path) -> dict[str, str]:
+    """What dbt's profile and macros read from the environment."""
+    return {"EQM_STANDING": str(standing), "EQM_WAREHOUSE": str(database)}
+
+
+def write_ops(database: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Replace a table of `ops`; answers the number of rows."""
+    schema = pa.schema(list(OPS[table].items()))
+    names = schema.names
+    arrow = pa.Table.from_pylist([{n: row.get(n) for n in names} for row in rows], schema)
+    with duckdb.connect(str(database)) as con:
+        con.execute("create schema if not exists ops")
+        con.register("rows_in", arrow)
+        con.execute(f"create or replace table ops.{table} as select * from rows_in")
+    return arrow.num_rows
+
+
+def seal(database: Path, target: Path) -> None:
+    """Copy what stays of dbt's database into a new file.
+
+    Rows are put in order, so that equal tables are stored equal. Constraints come along.
+    """
+    target.unlink(missing_ok=True)
+    with duckdb.connect() as con:
+        con.execute(f"attach {quoted(str(database))} as work (read_only)")
+        con.execute(f"attach {quoted(str(target))} as sealed")
+        tables = con.execute(
+            "select schema_name, table_name, sql from duckdb_tables() "
+            "where database_name = 'work' order by 1, 2"
+        ).fetchall()
+        for schema, table, create in tables:
+            if schema not in KEPT:
+                continue
+            con.execute(f"create schema if not exists sealed.{schema}")
+            columns = create.partition("(")[2]
+            con.execute(f'create table sealed.{schema}."{table}" ({columns}')
+            con.execute(
+                f'insert into sealed.{schema}."{table}" '
+                f'select * from work.{schema}."{table}" order by all'
+            )
+
+
+def dbt_checks(target: Path) -> list[dict[str, Any]]:
+    """The outcome of dbt's tests, as rows of `ops.quality_check`."""
+    described = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    rows = []
+    for result in results:
+        node = described.get(result["unique_id"])
+        if node is None or node["resource_type"] != "test":
+            continue
+        model = described.get(node.get("attached_node") or "", {})
+        rows.append(
+            {
+                "source": "dbt",
+                "on_table": f"{model['schema']}.{model['alias']}" if model else "",
+                "rule": (node.get("test_metadata") or {}).get("name") or node["name"],
+                "on_column": node.get("column_name") or "",
+                "passed": result["status"] == "pass",
+                "rows": None,
+                "failed_rows": result.get("failures") or 0,
+                "detail": result.get("message") or "",
+            }
+        )
+    return rows
+
+
+def write_docs(settings: Settings, standing: Path, database: Path, target: Path, docs: Path) -> int:
+    """The documentation of the warehouse as one page that opens anywhere; answers its bytes.
+
+    Raises:
+        WarehouseError: dbt can't write it.
+    """
+    given = json.dumps(settings.figures(), ensure_ascii=False)
+    _dbt(
+        ["docs", "generate", "--static", "--no-compile", "--vars", given],
+        target,
+        environment(standing, database),
+    )
+    docs.mkdir(parents=True, exist_ok=True)
+    page = docs / "index.html"
+    page.write_bytes((target / "static_index.html").read_bytes())
+    return page.stat().st_size
+
+
+def read(database: Path, query: str) -> list[dict[str, Any]]:
+    """The rows of a query on a sealed warehouse."""
+    with duckdb.connect(str(database), read_only=True) as con:
+        return con.sql(query).to_arrow_table().to_pylist()
+
+
+def row_counts(database: Path) -> dict[str, int]:
+    """Rows of every table, by `schema.table`."""
+    query = (
+        "select schema_name || '.' || table_name as name, estimated_size as n "
+        "from duckdb_tables() order by 1"
+    )
+    return {row["name"]: row["n"] for row in read(database, query)}
