@@ -3,7 +3,8 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.template import BLUE, GREY, TEMPLATE, distance, numbers, ticks
+from dashboards.figures.intervals import rate_markers
+from dashboards.figures.template import GREY, TEMPLATE, ticks
 
 
 def unit_dots(
@@ -26,25 +27,9 @@ def unit_dots(
     absent = frame[frame["pass_rate"].isna()]
     figure = go.Figure(layout={"template": TEMPLATE})
     figure.add_scatter(
-        x=numbers(shown["pass_rate"]),
         y=list(shown["name"]),
         mode="markers",
-        marker={
-            "color": ["#ffffff" if mark == "u" else BLUE for mark in shown["mark"]],
-            "size": 10,
-            "line": {"color": BLUE, "width": 2},
-        },
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": distance(shown["pass_high"], shown["pass_rate"]),
-            "arrayminus": distance(shown["pass_rate"], shown["pass_low"]),
-            "color": BLUE,
-            "thickness": 1.5,
-            "width": 5,
-        },
-        text=list(shown["hover"]),
-        hovertemplate="%{text}<extra></extra>",
+        **rate_markers(shown, "x", size=10, cap=5),
     )
     for name, note in zip(absent["name"], absent["note"], strict=True):
         figure.add_annotation(

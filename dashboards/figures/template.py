@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 
-import pandas as pd
 import plotly.graph_objects as go
 
 BLUE = "#1f5fa8"
@@ -67,9 +66,3 @@ def ticks(axis: tuple[float, float]) -> list[float]:
     low, high = round(axis[0] * 10), round(axis[1] * 10)
     step = 1 if high - low <= 5 else 2
     return [tenth / 10 for tenth in range(high, low - 1, -step)][::-1]
-
-
-def distance(high: pd.Series, low: pd.Series) -> list[float]:
-    """Lengths of error bars; 0 where an end is missing."""
-    pairs = zip(numbers(high), numbers(low), strict=True)
-    return [0.0 if a is None or b is None else round(a - b, 6) for a, b in pairs]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, distance, numbers, ticks
+from dashboards.figures.intervals import rate_markers
+from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, numbers, ticks
 
 MOST_TICKS = 4
 
@@ -20,7 +21,6 @@ def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, fl
         axis: the range of the vertical axis: the same in all panels.
     """
     shown = frame[frame["pass_rate"].notna()]
-    rate = numbers(shown["pass_rate"])
     figure = go.Figure(layout={"template": TEMPLATE})
     paced = frame[frame["pace_rate"].notna()]
     if len(paced) > 1:
@@ -33,25 +33,9 @@ def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, fl
         )
     figure.add_scatter(
         x=list(shown["year"]),
-        y=rate,
         mode="lines+markers",
         line={"color": BLUE, "width": 1.5},
-        marker={
-            "color": ["#ffffff" if mark == "u" else BLUE for mark in shown["mark"]],
-            "size": 7,
-            "line": {"color": BLUE, "width": 2},
-        },
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": distance(shown["pass_high"], shown["pass_rate"]),
-            "arrayminus": distance(shown["pass_rate"], shown["pass_low"]),
-            "color": BLUE,
-            "thickness": 1.5,
-            "width": 4,
-        },
-        text=list(shown["hover"]),
-        hovertemplate="%{text}<extra></extra>",
+        **rate_markers(shown, "y", size=7, cap=4),
     )
     step = -(-len(years) // MOST_TICKS)
     labelled = list(reversed(list(reversed(years))[::step])) if years else []

@@ -12,7 +12,8 @@ import pytest
 from made_up_city import City, Rendered, rows_of
 from plotly.offline import get_plotlyjs_version
 
-from dashboards.pages import pass_rate
+from dashboards import pages
+from dashboards.pages.sentences import Teller
 from dashboards.site.render import STATIC
 
 Render = Callable[[City], Rendered]
@@ -54,13 +55,13 @@ def test_headline_claims_no_more_than_the_interval(
         "year_change_low": low,
         "year_change_high": high,
     }
-    assert said in pass_rate.Teller("zh").headline(row, "全市")
+    assert said in Teller("zh").headline(row, "全市")
 
 
 def test_headline_names_an_earlier_year_that_is_not_the_year_before() -> None:
     row = front(City()) | {"previous_year": "2024-2025"}
-    assert "比 2024–2025学年高" in pass_rate.Teller("zh").headline(row, "全市")
-    assert "higher than in 2024–2025" in pass_rate.Teller("en").headline(row, "the city")
+    assert "比 2024–2025学年高" in Teller("zh").headline(row, "全市")
+    assert "higher than in 2024–2025" in Teller("en").headline(row, "the city")
 
 
 def test_the_baseline_is_told_in_both_readings(whole: Rendered) -> None:
@@ -203,9 +204,11 @@ def test_the_page_stays_within_its_budget(whole: Rendered) -> None:
 
 
 def test_pages_ask_the_published_layer_only() -> None:
-    pages = Path(pass_rate.__file__).parent.glob("*.py")
+    modules = Path(pages.__file__).parent.glob("*.py")
     tables = [
-        t for p in pages for t in re.findall(r"^\s*(?:from|join) (\w+\.\w+)$", p.read_text(), re.M)
+        t
+        for p in modules
+        for t in re.findall(r"^\s*(?:from|join) (\w+\.\w+)$", p.read_text(), re.M)
     ]
     assert tables
     assert all(table.startswith("published.") for table in tables)
