@@ -3,32 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
+from tests.oracle import CELL, UNIT_YEAR, agree, attainment, joined, trend
+
 from .conftest import CITY, FEEDS, PROJECT, City, landed_columns, run_dbt
-from .oracle import attainment, joined, trend
-
-CELL = ["school_year", "wave_id", "grade", "subject"]
-CELL += ["level", "unit_code", "group_kind", "group_value"]
-UNIT_YEAR = ["level", "unit_code", "stage", "subject", "school_year"]
-
-
-def agree(found: pd.DataFrame, expected: pd.DataFrame, key: list[str]) -> None:
-    """Same keys on both sides, same words, and figures within 1e-9."""
-    expected = expected.set_index(key).sort_index()
-    found = found.set_index(key).sort_index()
-    assert not found.index.has_duplicates
-    assert list(found.index) == list(expected.index)
-    for column in expected.columns:
-        ours, theirs = found[column], expected[column]
-        if pd.api.types.is_numeric_dtype(theirs):
-            gap = (ours.astype(float) - theirs.astype(float)).abs()
-            assert (ours.isna() == theirs.isna()).all(), column
-            assert gap.max() < 1e-9, (column, gap.idxmax())
-        else:
-            assert ours.fillna("").tolist() == theirs.fillna("").tolist(), column
 
 
 def test_attainment_agrees_at_every_level_and_group(city: City) -> None:

@@ -9,6 +9,9 @@ import pandas as pd
 
 Z = 1.959963984540054
 DEFAULTS = {"pass_mark": 0.60, "good_mark": 0.75, "excellent_mark": 0.85, "low_mark": 0.40}
+CELL = ["school_year", "wave_id", "grade", "subject"]
+CELL += ["level", "unit_code", "group_kind", "group_value"]
+UNIT_YEAR = ["level", "unit_code", "stage", "subject", "school_year"]
 STAGES = {
     **dict.fromkeys(range(1, 7), "primary"),
     **dict.fromkeys(range(7, 10), "junior"),
@@ -166,3 +169,19 @@ def trend(
                     )  # fmt: skip
                 out.append(line)
     return pd.DataFrame(out)
+
+
+def agree(found: pd.DataFrame, expected: pd.DataFrame, key: list[str]) -> None:
+    """Same keys on both sides, same words, and figures within 1e-9."""
+    expected = expected.set_index(key).sort_index()
+    found = found.set_index(key).sort_index()
+    assert not found.index.has_duplicates
+    assert list(found.index) == list(expected.index)
+    for column in expected.columns:
+        ours, theirs = found[column], expected[column]
+        if pd.api.types.is_numeric_dtype(theirs):
+            gap = (ours.astype(float) - theirs.astype(float)).abs()
+            assert (ours.isna() == theirs.isna()).all(), column
+            assert gap.max() < 1e-9, (column, gap.idxmax())
+        else:
+            assert ours.fillna("").tolist() == theirs.fillna("").tolist(), column

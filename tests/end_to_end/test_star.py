@@ -1,0 +1,42 @@
+"""Real data, all the way: a part of the STAR panel (Mosteller 1995) against pandas."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end import star
+from tests.end_to_end.conftest import House
+from tests.oracle import CELL, UNIT_YEAR, agree, attainment, joined, trend
+
+RAW = Path(__file__).parent / "star_raw"
+CITY = "370400"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Nine of its eighty schools, three a locale, built."""
+    folder = tmp_path_factory.mktemp("star")
+    house = House(RAW, folder / "home", folder / "key" / "pseudonym.key")
+    house.eqm("build")
+    return house
+
+
+def test_attainment_agrees_with_pandas_at_every_level_and_group(built: House) -> None:
+    expected = attainment(joined(star.read(RAW), CITY))
+    assert set(expected["level"]) == {"city", "district", "school", "class"}
+    assert {"urban", "town", "rural", "male", "female"} <= set(expected["group_value"])
+    agree(built.rows("from marts.attainment"), expected, CELL)
+
+
+def test_the_trend_agrees_with_pandas(built: House) -> None:
+    """Without a wave in the plan's baseline year, nothing is compared with it."""
+    found = built.rows("from marts.pass_rate_trend")
+    assert set(found["comparability"]) == {"no_baseline"} and found["status"].isna().all()
+    agree(found, trend(joined(star.read(RAW), CITY)), UNIT_YEAR)
+
+
+def test_foreign_numbers_are_taken_and_asked_about(built: House) -> None:
+    problems = built.rows("select distinct severity, rule from ops.problem")
+    assert problems.to_dict("records") == [{"severity": "query", "rule": "unusual_number"}]
+    page = (built.current / "site" / "index.html").read_text(encoding="utf-8")
+    assert "1988–1989学年" in page and "进度线" in page
