@@ -1,31 +1,166 @@
-"""The command line, as a person types it."""
+"""`eqm`: what a user types and reads."""
 
 import json
+import socket
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
+from pipelines.feeds import load_contracts
+from pipelines.sample import write_sample
+from pipelines.settings import Settings
+from pipelines.status import next_run
 
 run = CliRunner().invoke
+COMMANDS = (
+    "build", "check", "dev", "doctor", "ingest", "releases", "sample", "serve", "status", "template"
+)  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings that point below `tmp_path`, with an empty raw folder."""
+    monkeypatch.setenv("EQM_RAW", str(tmp_path / "raw"))
+    monkeypatch.setenv("EQM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EQM_PSEUDONYM_KEY_FILE", str(tmp_path / "key" / "pseudonym.key"))
+    return tmp_path / "home"
+
+
+def test_help_names_every_command() -> None:
+    result = run(app, ["--help"])
+    assert result.exit_code == 0
+    assert all(command in result.output for command in COMMANDS)
+    assert "Exit codes" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(app, [command, "--help"])
+    assert result.exit_code == 0 and len(result.output.splitlines()) > 4
 
 
 def test_a_template_is_written(tmp_path: Path) -> None:
-    target = tmp_path / "students.xlsx"
-    assert run(app, ["template", "students", "-o", str(target)]).exit_code == 0
-    assert target.stat().st_size > 0
+    path = tmp_path / "students.xlsx"
+    result = run(app, ["template", "students", "-o", str(path)])
+    assert result.exit_code == 0 and path.exists()
 
 
-def test_an_unknown_feed_lists_the_known_ones() -> None:
-    result = run(app, ["template", "pupils"])
+def test_an_unknown_feed_is_wrong_usage_and_lists_the_feeds(tmp_path: Path) -> None:
+    result = run(app, ["template", "pupils", "-o", str(tmp_path / "x.xlsx")])
     assert result.exit_code == 2
-    assert "students" in result.output
+    assert all(feed in result.output for feed in load_contracts())
 
 
-def test_a_sample_is_written_once(tmp_path: Path) -> None:
-    command = ["sample", "--out", str(tmp_path / "city"), "--students", "40", "--years", "1"]
-    assert json.loads(run(app, [*command, "--json"]).output)["students"] == 40
-    assert (tmp_path / "city.truth" / "truth.json").exists()
-    again = run(app, command)
-    assert again.exit_code == 2
-    assert "holds files already" in again.output
+def test_an_unknown_setting_is_wrong_usage(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EQM_HOEM", "/somewhere")
+    result = run(app, ["status"])
+    assert result.exit_code == 2 and "EQM_HOEM" in result.output and "home" in result.output
+
+
+def test_an_empty_raw_folder_is_said(home: Path) -> None:
+    for command in ("build", "ingest"):
+        result = run(app, [command])
+        assert result.exit_code == 1
+        assert "没有可读取的文件" in result.output and "eqm sample" in result.output
+    assert not (home / "landing").exists()
+
+
+def test_production_without_a_key_is_the_environments_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sample(home.with_name("raw"), students=60, years=1)
+    monkeypatch.setenv("EQM_ENV", "production")
+    for command in ("build", "ingest"):
+        result = run(app, [command])
+        assert result.exit_code == 3 and "Restore it from its backup" in result.output
+
+
+def test_a_home_that_can_not_be_made_is_the_environments_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sample(home.with_name("raw"), students=60, years=1)
+    home.write_text("a file where the folder should be")
+    result = run(app, ["build"])
+    assert result.exit_code == 3 and str(home) in result.output
+
+
+def test_ingest_reports_each_feed_and_what_was_refused(home: Path) -> None:
+    raw = home.with_name("raw")
+    write_sample(raw, students=120, years=1)
+    assert run(app, ["ingest"]).exit_code == 0
+    (raw / "students" / "2025-2026" / "broken.csv").write_text("学籍号,年级\nG1,5\n")
+    result = run(app, ["ingest", "--json"])
+    assert result.exit_code == 1
+    told = {r["feed"]: r for r in json.loads(result.stdout)}
+    assert told["students"]["returned"] == 1 and told["students"]["new"] == 0
+    missing = [p for p in told["students"]["problems"] if p["rule"] == "missing_column"]
+    assert {p["expected"] for p in missing} >= {"学校标识码", "班级"}
+    result = run(app, ["ingest"])
+    assert result.exit_code == 1 and "没有找到" in result.output and "no column" in result.output
+
+
+def test_check_lands_nothing(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "students.csv"
+    path.write_text("学籍号,年级\nG1,5\n")
+    result = run(app, ["check", str(path), "--feed", "students", "--year", "2025-2026"])
+    assert result.exit_code == 1 and "no column 学校标识码" in result.output
+    assert "重新报送" in result.output
+    assert not (home / "landing").exists() and not (home / "quarantine").exists()
+    assert run(app, ["check", str(tmp_path / "nowhere.csv")]).exit_code == 2
+    assert run(app, ["check", str(path), "--feed", "pupils"]).exit_code == 2
+
+
+def test_status_before_anything_was_built(home: Path) -> None:
+    result = run(app, ["status"])
+    assert result.exit_code == 0 and "none yet" in result.output
+    told = json.loads(run(app, ["status", "--json"]).stdout)
+    assert told["release"] is None and {f["feed"] for f in told["feeds"]} == set(load_contracts())
+
+
+def test_no_release_no_serving_no_going_back(home: Path) -> None:
+    assert "eqm build" in run(app, ["serve"]).output
+    assert run(app, ["serve"]).exit_code == 1
+    assert json.loads(run(app, ["releases", "list", "--json"]).stdout) == []
+    assert run(app, ["releases", "rollback", "nonsense"]).exit_code == 2
+    assert run(app, ["releases", "show", "nonsense"]).exit_code == 2
+    assert json.loads(run(app, ["releases", "prune", "--json"]).stdout) == {"removed": []}
+
+
+def test_a_port_in_use_is_said(home: Path) -> None:
+    from tests.release.test_release import A, make
+
+    make(Settings.load(), A, "2026-01-01")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run(app, ["serve", "--port", port])
+    assert result.exit_code == 3 and port in result.output and "--port" in result.output
+
+
+def test_doctor_finds_what_is_wrong(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {f["what"]: f for f in json.loads(run(app, ["doctor", "--json"]).stdout)}
+    assert told["packages"]["state"] == "ok" and told["pseudonym key"]["state"] == "hint"
+    key = home.with_name("key") / "pseudonym.key"
+    key.parent.mkdir()
+    key.write_text("00" * 32)
+    key.chmod(0o644)
+    monkeypatch.setenv("EQM_LEDGER_URL", "postgresql+psycopg://eqm:secret@127.0.0.1:1/eqm")
+    result = run(app, ["doctor"])
+    assert result.exit_code == 3 and f"chmod 600 {key}" in result.output
+    assert "EQM_LEDGER_URL" in result.output and "secret" not in result.output
+
+
+def test_the_next_run_is_the_next_two_o_clock_in_the_city() -> None:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    settings, zone = Settings.load(), ZoneInfo("Asia/Shanghai")
+    for now, day in (((2026, 3, 1, 1, 59), 1), ((2026, 3, 1, 2, 0), 2), ((2026, 3, 1, 23, 0), 2)):
+        assert next_run(settings, datetime(*now, tzinfo=zone)) == datetime(
+            2026, 3, day, 2, tzinfo=zone
+        )
+    utc = datetime(2026, 3, 1, 17, 59, tzinfo=ZoneInfo("UTC"))
+    assert next_run(settings, utc) == datetime(2026, 3, 2, 2, tzinfo=zone)

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'attainment'}}}) }}
+-- Runs with the model whose intervals it vouches for. depends_on: {{ ref('attainment') }}
 -- A failing row is an interval that differs from its published value: Wilson's interval of 81/263
 -- (Newcombe 1998, Statistics in Medicine 17:857, table I), and the hybrid interval of the
 -- difference 56/70 - 48/80 (ibid. 17:873, table II, method 10).
