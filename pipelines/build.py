@@ -1,6 +1,7 @@
 """Runs Dagster's job in this process: what `eqm build` does, and what the night does."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,12 @@ from pipelines.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 ENVIRONMENT_WORDS = ("No space left", "Permission denied", "Read-only file system", "too large")
+
+CLASS_NAME = re.compile(r"^([A-Za-z_]+\.)*[A-Za-z]+(Error|Exception): ")
+"""What Python puts before an error's text."""
+SHOWN_CHECKS = 20
 
 Say = Callable[[str], None]
 """Takes one line on what is going on."""
@@ -141,6 +146,15 @@ def _bury_the_dead(instance: "dg.DagsterInstance") -> None:
 
 def _cause(result: "dg.ExecuteInProcessResult") -> tuple[str, bool]:
     """The innermost reason of the first failure, and whether the machine is to blame."""
+    import dagster as dg
+
+    broken = [
+        f"{'/'.join(check.asset_key.path)}: {check.check_name}: {check.description or ''}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
+    if broken:
+        return "\n".join(["a check failed", *broken[:SHOWN_CHECKS]]), False
     for event in result.all_events:
         if not (event.is_step_failure or event.is_failure):
             continue
@@ -149,5 +163,6 @@ def _cause(result: "dg.ExecuteInProcessResult") -> tuple[str, bool]:
             error = error.cause
         text = (error.message if error is not None else event.message or "").strip()
         environment = any(word in text for word in ENVIRONMENT_WORDS)
-        return f"{(event.step_key or 'build').replace('__', '/')}: {text}", environment
+        stage = (event.step_key or "build").replace("__", "/")
+        return f"{stage}: {CLASS_NAME.sub('', text)}", environment
     return "the run ended without saying why", False

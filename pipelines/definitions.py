@@ -144,6 +144,11 @@ def build_definitions(
                 asset_key=["standing", contract.feed],
                 passed=not broken,
                 severity=dg.AssetCheckSeverity.ERROR,
+                description="; ".join(
+                    f"{row['rule']} on {row['column']}: {row['failed_rows']} of {row['rows']} rows "
+                    f"({row['detail']})"
+                    for row in broken
+                ),
                 metadata={"rules": len(own), "broken": dg.MetadataValue.json(broken)},
             )
 
@@ -337,12 +342,14 @@ def _told(report: intake.FeedReport) -> dg.MaterializeResult:
     lines = [p.text("zh") + "  \n" + p.text("en") for p in report.problems[:50]]
     return dg.MaterializeResult(
         metadata={
-            "rows": report.rows_landed,
+            "rows": report.rows,
+            "rows new": report.rows_landed,
             "files": report.files,
             "new": report.new,
             "reused": report.reused,
             "returned": report.returned,
             "withdrawn": report.withdrawn,
+            "seconds": report.seconds,
             "problems": len(report.problems),
             "first problems": dg.MetadataValue.md("\n\n".join(lines)),
         }

@@ -38,7 +38,10 @@ class FeedReport:
     reused: int = 0
     returned: int = 0
     withdrawn: int = 0
+    rows: int = 0
+    """Rows of the landed files, new or unchanged."""
     rows_landed: int = 0
+    """Rows of the new ones."""
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     """Of the files that lie in the raw folder now, whether taken in this run or earlier."""
@@ -310,6 +313,7 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
         reused=sum(entry["state"] == "landed" for entry in stood),
         returned=sum(entry["state"] == "returned" for entry in entries),
         withdrawn=len(withdrawn),
+        rows=sum(entry["rows_landed"] for entry in entries),
         rows_landed=sum(entry["rows_landed"] for entry in rows),
         seconds=round(time.perf_counter() - start, 3),
         problems=[Problem(**problem) for entry in entries for problem in entry["problems"]],
