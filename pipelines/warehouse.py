@@ -77,8 +77,10 @@ def manifest(settings: Settings) -> Path:
     """
     digest = hashlib.sha256()
     for path in sorted(DBT_PROJECT.rglob("*")):
-        if path.suffix in (".sql", ".yml", ".md", ".csv"):
-            digest.update(str(path.relative_to(DBT_PROJECT)).encode() + path.read_bytes())
+        parts = path.relative_to(DBT_PROJECT).parts
+        # Whoever runs dbt or sqlfluff by hand leaves folders of these names.
+        if path.is_file() and parts[0] not in ("target", "logs"):
+            digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
     target = settings.dagster / "dbt" / digest.hexdigest()[:12]
     if not (target / "manifest.json").exists():
         _dbt(["parse"], target, {})

@@ -27,6 +27,8 @@ CODE = ("pipelines", "dashboards", "dbt_project")
 CODE_SUFFIXES = {
     ".py", ".sql", ".yml", ".md", ".po", ".csv", ".html", ".css", ".js", ".svg",
 }  # fmt: skip
+OUTPUTS = ("target", "logs")
+"""Folders that dbt writes where it is run by hand."""
 LIBRARIES = ("babel", "dbt-core", "dbt-duckdb", "duckdb", "jinja2", "plotly")
 """Libraries whose version may change a figure or a page."""
 IN_THE_MAKING = ".building"
@@ -83,7 +85,7 @@ def code_digest() -> str:
     for folder in CODE:
         for path in sorted((PROJECT / folder).rglob("*")):
             parts = path.relative_to(PROJECT).parts
-            if path.suffix in CODE_SUFFIXES and not {"target", "logs"} & set(parts):
+            if path.suffix in CODE_SUFFIXES and path.is_file() and parts[1] not in OUTPUTS:
                 digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
     for library in LIBRARIES:
         digest.update(f"{library}=={version(library)}".encode())
