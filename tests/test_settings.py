@@ -1,10 +1,12 @@
 """Settings: precedence, refusal of unknown names, the key outside the data."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import PROJECT, Settings, SettingsError
 
 
 def test_arguments_win_over_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -37,3 +39,18 @@ def test_the_key_never_lies_in_a_data_folder(tmp_path: Path) -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_documentation_names_every_setting_as_it_is() -> None:
+    text = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)`( \*)? \|", text, re.MULTILINE))
+    assert list(rows) == list(Settings.model_fields)
+    assert {name for name, star in rows.items() if star} == set(Settings.load().figures())
+    for name, field in Settings.model_fields.items():
+        (row,) = re.findall(rf"^\| `{name}`.*$", text, re.MULTILINE)
+        assert row.endswith(f"| {field.description} |")
+        default = field.default
+        if isinstance(default, dict):
+            default = json.dumps(default)
+        if name not in ("raw", "home") and default != "":
+            assert f"| `{default}` |" in row
