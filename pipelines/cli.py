@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipelines.feeds import load_contracts, write_template
 from pipelines.settings import Settings, SettingsError
+from pipelines.wording import bilingual
 
 DATA_ERRORS, WRONG_USAGE, ENVIRONMENT = 1, 2, 3
 SHOWN_PROBLEMS = 40
@@ -103,12 +104,12 @@ def build(
     except (NoKey, Busy, WarehouseError, OSError) as error:
         _stop(str(error), ENVIRONMENT)
     if report.key_made:
-        notes.print(
-            f"[bold]去标识化密钥已生成：{settings.pseudonym_key_file}。请妥善备份；"
-            "遗失后无法与以往年份的数据关联。[/bold]\n"
-            f"The pseudonym key was made: {settings.pseudonym_key_file}. Back it up: without it "
-            "new files can't be joined to earlier years."
+        made = bilingual(
+            "The pseudonym key was made: {path}. Back it up: without it new files can't be joined "
+            "to earlier years.",
+            path=settings.pseudonym_key_file,
         )
+        notes.print(made, style="bold", markup=False)
     if as_json:
         _print_json(report.as_dict())
         raise typer.Exit(report.exit_code)
@@ -188,10 +189,12 @@ def check(
         _print_problems(problems)
         cells = sum(p.count for p in problems if p.severity == "error")
         typer.echo(
-            f"共 {cells} 处错误，请更正后重新报送整份文件。 / "
-            f"{cells} errors; correct them and hand in the whole file again."
+            bilingual(
+                "{cells} cells with errors; correct them and hand in the whole file again.",
+                cells=cells,
+            )
             if errors
-            else "可以报送。 / Ready to hand in."
+            else bilingual("Ready to hand in.")
         )
     raise typer.Exit(DATA_ERRORS if errors else 0)
 
@@ -292,7 +295,7 @@ def serve(
         _stop(
             f"port {settings.port} is in use; choose another with --port or EQM_PORT", ENVIRONMENT
         )
-    typer.echo(f"打开 / open: http://127.0.0.1:{settings.port}/")
+    typer.echo(bilingual("Open {address}", address=f"http://127.0.0.1:{settings.port}/"))
     try:
         server.serve_forever()
     except KeyboardInterrupt:

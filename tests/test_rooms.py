@@ -13,7 +13,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.feeds": {"pipelines.settings"},
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
     "pipelines.quality": {"pipelines.feeds"},
-    "pipelines.release": {"pipelines.settings"},
+    "pipelines.release": {"pipelines.settings", WORDS},
     "pipelines.sample": {"pipelines.feeds"},
     "pipelines.warehouse": {"pipelines.feeds", "pipelines.settings"},
     "dashboards.figures": set(),

@@ -21,7 +21,7 @@ from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, load_key
 from pipelines.intake.take import File, Taken, misplaced, take
 from pipelines.settings import Settings
-from pipelines.wording import inert
+from pipelines.wording import bilingual, inert
 
 SCHOOL_YEAR = re.compile(r"\d{4}-\d{4}")
 NO_FEED = ""
@@ -67,9 +67,12 @@ def require_files(settings: Settings) -> None:
     wired = [name for name, contract in load_contracts().items() if contract.wired]
     if not files_by_feed(settings).keys() & set(wired):
         raise NothingHandedIn(
-            f"{settings.raw} 中没有可读取的文件；请放入 <数据源>/<学年>/ 文件夹。 / "
-            f"No files to take in under {settings.raw}; expected <feed>/<school year>/<file>, "
-            f"with feeds such as {', '.join(wired[:3])}. `eqm sample` writes an example."
+            bilingual(
+                "No files to take in under {raw}; expected <feed>/<school year>/<file>, with feeds "
+                "such as {feeds}. `eqm sample` writes an example.",
+                raw=settings.raw,
+                feeds=", ".join(wired[:3]),
+            )
         )
 
 

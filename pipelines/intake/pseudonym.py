@@ -9,6 +9,7 @@ import duckdb
 
 from pipelines.intake.problems import NoKey
 from pipelines.settings import Settings
+from pipelines.wording import bilingual
 
 BLOCK = 64
 
@@ -23,8 +24,7 @@ def load_key(settings: Settings) -> bytes:
     if not path.exists():
         if settings.env == "production":
             raise NoKey(
-                f"没有找到去标识化密钥：{path}。请从备份恢复。 / "
-                f"No pseudonym key at {path}. Restore it from its backup."
+                bilingual("No pseudonym key at {path}. Restore it from its backup.", path=path)
             )
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -33,9 +33,9 @@ def load_key(settings: Settings) -> bytes:
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError as error:
-        raise NoKey(f"{path} holds no hexadecimal key") from error
+        raise NoKey(bilingual("{path} holds no hexadecimal key.", path=path)) from error
     if len(key) < 32:
-        raise NoKey(f"the key in {path} is shorter than 32 bytes")
+        raise NoKey(bilingual("The key in {path} is shorter than 32 bytes.", path=path))
     return key
 
 

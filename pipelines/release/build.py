@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pipelines.release.errors import Busy, ReleaseError
 from pipelines.release.store import RECORD, switch
 from pipelines.settings import PROJECT, Settings
+from pipelines.wording import bilingual
 
 CODE = ("pipelines", "dashboards", "dbt_project")
 """Folders whose files decide what a release holds."""
@@ -114,8 +115,7 @@ def hold(settings: Settings) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise Busy(
-            f"另一项构建正在使用 {settings.home}；请等它结束。 / "
-            f"Another build is using {settings.home}. Wait until it ends."
+            bilingual("Another build is using {home}. Wait until it ends.", home=settings.home)
         ) from None
     try:
         yield

@@ -4,7 +4,7 @@ Msgids are English; `zh_CN.po` holds the Chinese. The catalogue is read as text 
 memory, so there is no compiled file to forget. This room knows nothing of the others.
 """
 
-from pipelines.wording.catalogue import LANGUAGES, Lang, translator
+from pipelines.wording.catalogue import LANGUAGES, Lang, bilingual, translator
 from pipelines.wording.cells import inert
 from pipelines.wording.glossary import Term, load_glossary
 from pipelines.wording.numbers import (
@@ -22,6 +22,7 @@ __all__ = [
     "LANGUAGES",
     "Lang",
     "Term",
+    "bilingual",
     "count",
     "inert",
     "interval",

@@ -36,3 +36,8 @@ def translator(lang: str) -> NullTranslations:
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+def bilingual(message: str, **values: object) -> str:
+    """A message of the catalogue in both languages, Chinese first; for terminals and logs."""
+    return " / ".join(translator(lang).gettext(message).format(**values) for lang in LANGUAGES)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 from pipelines.wording import (
@@ -22,6 +22,7 @@ from pipelines.wording.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+KEYWORDS = {**DEFAULT_KEYWORDS, "bilingual": None}
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}")
 
 
@@ -29,7 +30,9 @@ def messages() -> dict[str, str]:
     """Every msgid in code and templates, with the place of its first use."""
     found: dict[str, str] = {}
     for package in ("pipelines", "dashboards"):
-        for file, line, message, _, _ in extract_from_dir(ROOT / package, METHODS):
+        for file, line, message, _, _ in extract_from_dir(
+            ROOT / package, METHODS, keywords=KEYWORDS
+        ):
             for msgid in [message] if isinstance(message, str) else message[:1]:
                 found.setdefault(msgid, f"{package}/{file}:{line}")
     return found
