@@ -259,7 +259,13 @@ def build_definitions(
             unit_name_en=home.unit_name_en,
             unit_code=home.unit_code,
         )
-        return dg.MaterializeResult(metadata={"files": report.files, "bytes": report.bytes})
+        return dg.MaterializeResult(
+            metadata={
+                "files": report.files,
+                "bytes": report.bytes,
+                "pass rate": dg.MetadataValue.json(ops.headline(building)),
+            }
+        )
 
     @dg.asset(
         key=["release", "current"],

@@ -53,6 +53,16 @@ def recorded_suites(building: release.Building) -> list[dict[str, Any]]:
     return [{**row, "feed": row["on_table"].removeprefix("standing.")} for row in rows]
 
 
+def headline(building: release.Building) -> list[dict[str, Any]]:
+    """The city's published pass rate by school year, all stages and subjects together."""
+    return warehouse.read(
+        building.warehouse,
+        "select school_year, n, pass_rate, pass_low, pass_high, change_points, status "
+        "from published.pass_rate_trend "
+        "where level = 'city' and stage = 'all' and subject = 'all' order by school_year",
+    )
+
+
 def release_row(
     settings: Settings, building: release.Building, view: intake.Standing
 ) -> dict[str, Any]:
