@@ -33,8 +33,3 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[City], Rende
 def whole(rendered: Callable[[City], Rendered]) -> Rendered:
     """The site of a usual city."""
     return rendered(City())
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """The marker of tests that open a page in Chromium."""
-    config.addinivalue_line("markers", "browser: opens a page in Chromium, when it is installed")

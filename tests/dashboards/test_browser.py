@@ -1,37 +1,19 @@
 """The page as a person gets it: through the gate and from the disk, wide and narrow."""
 
 import csv
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from made_up_city import Rendered
+from playwright.sync_api import Browser
 from werkzeug.serving import make_server
 
 from dashboards.gate import create_app
 from pipelines.wording import count, percent, percent_interval
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    """Debian's Chromium."""
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield opened
-        opened.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +41,7 @@ def address(whole: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ],
 )
 def test_the_page_draws_without_complaint(
-    browser: "sync_api.Browser",
+    browser: Browser,
     address: str,
     whole: Rendered,
     width: int,
@@ -82,7 +64,7 @@ def test_the_page_draws_without_complaint(
     page.close()
 
 
-def test_tables_equal_their_downloads(browser: "sync_api.Browser", whole: Rendered) -> None:
+def test_tables_equal_their_downloads(browser: Browser, whole: Rendered) -> None:
     page = browser.new_page()
     page.goto((whole.site / "index.html").as_uri())
     cells = "rows => rows.map(row => [...row.querySelectorAll('td')].map(td => td.textContent))"
@@ -101,7 +83,7 @@ def test_tables_equal_their_downloads(browser: "sync_api.Browser", whole: Render
     page.close()
 
 
-def test_tables_read_without_scripts(browser: "sync_api.Browser", whole: Rendered) -> None:
+def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((whole.site / "index.html").as_uri())

@@ -17,25 +17,6 @@ PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Row = dict[str, object]
 CITY = "370400"
 FEEDS = ("districts", "schools", "staff", "students", "monitoring_waves", "monitoring_results")
-SQL_TYPES = {
-    "text": "varchar",
-    "code": "varchar",
-    "student_no": "varchar",
-    "month": "varchar",
-    "grade": "integer",
-    "number": "decimal(9,3)",
-    "score": "decimal(9,3)",
-    "date": "date",
-    "flag": "boolean",
-}
-ORIGIN = {
-    "school_year": "varchar",
-    "source_file": "varchar",
-    "source_sheet": "varchar",
-    "source_row": "integer",
-    "file_sha256": "varchar",
-    "loaded_at": "timestamp",
-}
 
 
 @dataclass(frozen=True)
@@ -53,12 +34,7 @@ class City:
 
 def landed_columns(feed: str) -> dict[str, str]:
     """Columns and SQL types of a landed file of the feed, from its contract."""
-    own = {
-        "student_key" if column.type == "student_no" else column.name: SQL_TYPES[column.type]
-        for column in load_contracts()[feed].columns
-        if column.type != "dropped"
-    }
-    return own | ORIGIN
+    return load_contracts()[feed].landed
 
 
 def write_standing(folder: Path, feeds: dict[str, pd.DataFrame]) -> None:

@@ -1,7 +1,6 @@
 """The page that a viewer opens after `eqm build` and `eqm serve`, in Debian's Chromium."""
 
 import csv
-import shutil
 import socket
 import subprocess
 import time
@@ -9,17 +8,12 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from pipelines.wording import percent, points
 from tests.end_to_end.conftest import EQM, House
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +35,10 @@ def address(city: House) -> Iterator[str]:
     served.wait(timeout=10)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield opened
-        opened.close()
-
-
 @pytest.mark.parametrize("path", ["", "en/"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_draws_at_once_and_fits(
-    browser: "sync_api.Browser", address: str, path: str, width: int
+    browser: Browser, address: str, path: str, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     complaints: list[str] = []
@@ -71,7 +54,7 @@ def test_the_page_draws_at_once_and_fits(
 
 
 def test_the_headline_says_what_the_warehouse_says(
-    browser: "sync_api.Browser", address: str, city: House
+    browser: Browser, address: str, city: House
 ) -> None:
     """The newest year of the whole city, all stages and subjects together."""
     newest = city.rows(
@@ -89,7 +72,7 @@ def test_the_headline_says_what_the_warehouse_says(
 
 
 def test_a_download_opens_in_excel_and_holds_the_published_rows(
-    browser: "sync_api.Browser", address: str, city: House
+    browser: Browser, address: str, city: House
 ) -> None:
     page = browser.new_page()
     page.goto(address)
