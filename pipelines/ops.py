@@ -24,7 +24,8 @@ def submissions_and_problems(
             ids = {"submission_id": each["submission_id"], "feed": each["feed"]}
             problems += [{**ids, **problem.as_dict()} for problem in found]
     problems += [
-        {"submission_id": "", "feed": "", **problem.as_dict()}
+        # Between two files, so of neither submission alone.
+        {"submission_id": "", "feed": problem.file.partition("/")[0], **problem.as_dict()}
         for problem in intake.freeze(settings).problems
     ]
     return submissions, problems
