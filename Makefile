@@ -41,4 +41,5 @@ lint: setup
 	$(BIN)/sqlfluff lint dbt_project/models
 
 bench: setup
+	$(BIN)/python -m bench.landing
 	$(BIN)/python -m bench.warehouse

@@ -1,19 +1,19 @@
-"""A plain made-up city of any size, made in SQL: students who age, change school, sit papers.
+"""A plain made-up city, made in SQL: `python -m bench.city FOLDER STUDENTS YEARS SUBJECTS`.
 
 It exists to be measured, not to look real: sizes and shares are those of a city, the scores are
-noise around a school's level. The same arguments give the same rows.
+noise around a school's level. Every student sits every subject every year, so that the rows of
+results are students times years times subjects. The same arguments give the same rows.
 """
 
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
 from pipelines.feeds import load_contracts
+from pipelines.feeds.contract import quoted
 
 SUBJECTS = (
     "chinese", "mathematics", "english", "science", "pe", "politics", "history", "geography",
@@ -116,18 +116,18 @@ def make(con: duckdb.DuckDBPyConnection, size: Size) -> None:
     )
 
 
-def _spread(con: duckdb.DuckDBPyConnection, query: str, feed: str, folder: Path, form: str) -> None:
-    """A query's rows as `folder/<feed>/<school year>/<school or feed>.<form>`.
+def _spread(con: duckdb.DuckDBPyConnection, query: str, feed: str, folder: Path) -> None:
+    """A query's rows as `folder/<feed>/<school year>/<school or feed>.csv`.
 
     The query's columns `year_` and, for a feed by school, `school_` name the file only.
     """
     parts = folder / ".parts"
     by = "year_, school_" if feed in BY_SCHOOL else "year_"
-    con.execute(f"copy ({query}) to '{parts}' (format {form}, partition_by ({by}))")
-    for number, part in enumerate(sorted(parts.rglob(f"*.{form}"))):
+    con.execute(f"copy ({query}) to {quoted(str(parts))} (format csv, partition_by ({by}))")
+    for number, part in enumerate(sorted(parts.rglob("*.csv"))):
         year, *school = (p.split("=", 1)[1] for p in part.relative_to(parts).parts[:-1])
         stem = school[0] if school else feed
-        target = folder / feed / year / f"{stem}.{form}"
+        target = folder / feed / year / f"{stem}.csv"
         if target.exists():
             target = target.with_stem(f"{stem}-{number}")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -139,39 +139,9 @@ def _names(feed: str) -> str:
     return "school_year as year_" + (", school_code as school_" if feed in BY_SCHOOL else "")
 
 
-def write_standing(size: Size, folder: Path) -> None:
-    """The city as a standing view: one Parquet file a school and year, or a feed and year."""
-    with duckdb.connect() as con:
-        make(con, size)
-        given = {
-            "source_file": "'made up'",
-            "source_sheet": "''",
-            "source_row": "1",
-            "file_sha256": "repeat('0', 64)",
-            "loaded_at": "timestamp '2024-01-01'",
-            "student_key": "sha256(student_no)",
-        }
-        for feed, contract in load_contracts().items():
-            if not contract.wired:
-                continue
-            known = con.execute("select table_name from duckdb_tables()").fetchall()
-            table = feed if (feed,) in known else "(select null as nothing limit 0)"
-            held = {row[0] for row in con.execute(f"describe from {table}").fetchall()}
-            columns = ", ".join(
-                f"({given.get(c) or (c if c in held else 'null')})::{sql} as {c}"
-                for c, sql in contract.landed.items()
-            )
-            if table == feed:
-                query = f"select {columns}, {_names(feed)} from {feed}"
-                _spread(con, query, feed, folder, "parquet")
-            else:
-                empty = folder / feed / "0000-0000" / "empty.parquet"
-                empty.parent.mkdir(parents=True)
-                con.execute(f"copy (select {columns} from {table}) to '{empty}' (format parquet)")
-
-
 def write_raw(size: Size, folder: Path) -> None:
     """The city as handed in: CSV with the templates' headers, results in the wide form."""
+    folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as con:
         make(con, size)
         for feed in ("districts", "schools", "students", "monitoring_waves"):
@@ -183,7 +153,7 @@ def write_raw(size: Size, folder: Path) -> None:
                 if c.name in held
             )
             query = f"select {columns}, {_names(feed)} from {feed}"
-            _spread(con, query, feed, folder, "csv")
+            _spread(con, query, feed, folder)
         contract = load_contracts()["monitoring_results"]
         own = ("wave_id", "student_no", "school_code", "grade", "class_no")
         columns = ", ".join(f'any_value({c}) as "{contract.column(c).header}"' for c in own)
@@ -195,22 +165,8 @@ def write_raw(size: Size, folder: Path) -> None:
             f"select {columns}, {papers}, {_names('monitoring_results')} from monitoring_results "
             f"group by school_year, school_code, student_no"
         )
-        _spread(con, query, "monitoring_results", folder, "csv")
+        _spread(con, query, "monitoring_results", folder)
 
 
-def make_apart(form: Literal["standing", "raw"], size: Size, folder: Path) -> None:
-    """Write the city in a process of its own.
-
-    A measured process counts the memory of the one that started it, which must stay small.
-    """
-    code = (
-        "import sys; from pathlib import Path; from bench import city; "
-        f"city.write_{form}(city.Size(*map(int, sys.argv[2:])), Path(sys.argv[1]))"
-    )
-    numbers = [str(n) for n in (size.students, size.years, size.subjects)]
-    folder.mkdir()
-    subprocess.run(
-        [sys.executable, "-c", code, str(folder), *numbers],
-        check=True,
-        cwd=Path(__file__).resolve().parents[1],
-    )
+if __name__ == "__main__":
+    write_raw(Size(*map(int, sys.argv[2:])), Path(sys.argv[1]))

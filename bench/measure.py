@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ start = time.perf_counter()
 duckdb.execute(query, [sys.argv[1]]).fetchall()
 print(time.perf_counter() - start)
 """
+LOAD_BEFORE = os.getloadavg()[0]
+"""Processes that ran or waited, on average, in the minute before the measurement began."""
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "great-expectations", "pandas", "pyarrow")
 
 
@@ -32,10 +34,13 @@ class Measure:
 
     step: str
     rows: int
+    """Rows of results that it worked on."""
     seconds: float
+    """Wall time, the start of the process included; of the bare scan, its query alone."""
     rows_per_second: float
     peak_rss_mb: float
     ratio_to_scan: float | None = None
+    """Its seconds over those of the bare scan."""
 
 
 class StepFailed(RuntimeError):
@@ -69,7 +74,6 @@ def run(
     step: str,
     command: Sequence[str],
     rows: int,
-    scan: Measure | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Measure:
     """Run a command in the project's folder: wall seconds, rows a second, peak memory.
@@ -80,14 +84,7 @@ def run(
         StepFailed: the command's exit code is not 0.
     """
     _, seconds, peak = _process(step, command, environment or {})
-    return Measure(
-        step,
-        rows,
-        round(seconds, 3),
-        round(rows / seconds),
-        round(peak, 1),
-        round(seconds / scan.seconds, 1) if scan else None,
-    )
+    return Measure(step, rows, round(seconds, 3), round(rows / seconds), round(peak, 1))
 
 
 def bare_scan(files: str, rows: int) -> Measure:
@@ -115,11 +112,14 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "duckdb_threads": duckdb.execute("select current_setting('threads')").fetchall()[0][0],
+        "load_before": round(LOAD_BEFORE, 2),
     }
 
 
-def report(name: str, size: dict[str, Any], measures: list[Measure]) -> Path:
-    """Print a table and write `bench/results/<name>.json`."""
+def report(name: str, size: dict[str, Any], scan: Measure, steps: list[Measure]) -> Path:
+    """Print a table, each step set against the scan, and write `bench/results/<name>.json`."""
+    against = [replace(m, ratio_to_scan=round(m.seconds / scan.seconds, 1)) for m in steps]
+    measures = [scan, *against]
     print(f"{'step':<28}{'rows':>12}{'seconds':>10}{'rows/s':>12}{'peak MB':>10}{'x scan':>8}")
     for m in measures:
         ratio = f"{m.ratio_to_scan:.1f}" if m.ratio_to_scan is not None else ""
