@@ -1,7 +1,7 @@
 """Typed contracts, loaded from YAML and checked against each other when loaded."""
 
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -153,6 +153,7 @@ class Contract(_Strict):
         return list(dict.fromkeys(name for name in named if name != self.feed))
 
 
+@lru_cache(maxsize=100_000)
 def normalise(header: str) -> str:
     """A header as it is compared: no case, space, line break, full-width form or unit."""
     text = unicodedata.normalize("NFKC", header).casefold()

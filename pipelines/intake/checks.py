@@ -39,7 +39,7 @@ def check_totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         ),
         read as (
             select *, try_cast(replace(total, ',', '') as decimal(12, 3)) as number
-            from rows_with_total where total not in {NOTHING}
+            from rows_with_total where total not in ({", ".join(map(quoted, NOTHING))})
         )
         select file_no, sheet, row, {quoted(contract.total)},
             if(number is null, 'bad_number', 'wrong_total'), total,
@@ -141,9 +141,10 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
     )
     con.execute(
         f"""
-        create or replace temp table typed as
-        select t.* replace (coalesce(l.code, t.{value}) as {value})
-        from typed as t join files as f using (file_no) left {matched}
+        update typed as t set {value} = l.code
+        from files as f, lookup as l
+        where f.file_no = t.file_no and l.year = {own} and l.value = t.{value}
+            and l.code <> t.{value}
         """
     )
 

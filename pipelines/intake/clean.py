@@ -14,7 +14,7 @@ from pipelines.feeds.contract import SQL_TYPES, normalise, quoted
 FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋"
 HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+"
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
-NOTHING = "('', '-', '—', '——', '/')"
+NOTHING = ("", "-", "—", "——", "/")
 DAYS = (
     "['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y%m%d', '%Y年%m月%d日', "
     "'%Y-%m-%d %H:%M:%S', '%Y/%m/%d %H:%M:%S']"
@@ -79,8 +79,11 @@ def _tidy(column: Column) -> str:
     """Text without blanks around it; a mark for nothing is null. Prose keeps its full width."""
     text = f'"{column.name}"'
     prose = column.type == "text" and not (column.pattern or column.references)
-    trimmed = f"trim({text if prose else half_width(text)}, {quoted(BLANKS)})"
-    return f"case when {trimmed} not in {NOTHING} then {trimmed} end"
+    tidied = f"trim({text if prose else half_width(text)}, {quoted(BLANKS)})"
+    # `not in (…)` would be planned as a join, at a second a column.
+    for mark in NOTHING:
+        tidied = f"nullif({tidied}, {quoted(mark)})"
+    return tidied
 
 
 def _day(x: str) -> str:
@@ -167,7 +170,8 @@ def clean(con: duckdb.DuckDBPyConnection, contract: Contract, usual_student_no: 
     con.execute(
         f"""
         create or replace temp table typed as
-        with tidy as (
+        -- Materialised, or the tidying would be done again for the filter.
+        with tidy as materialized (
             select file_no, sheet, row, _wide, {half_width("_total")} as _total,
                 {", ".join(f'{_tidy(c)} as "raw_{c.name}"' for c in columns)}
             from cells

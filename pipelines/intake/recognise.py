@@ -1,10 +1,11 @@
 """Which row is the header, and which column means what."""
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import pyarrow as pa
 
-from pipelines.feeds.contract import Contract, codes, normalise
+from pipelines.feeds.contract import Contract, codes, load_contracts, normalise
 from pipelines.intake.problems import Problem
 
 HEADER_WITHIN = 30
@@ -23,7 +24,10 @@ class Recognised:
     total: str | None = None
 
 
-def _words(contract: Contract) -> tuple[dict[str, str], dict[str, str], str | None]:
+@cache
+def _words(feed: str) -> tuple[dict[str, str], dict[str, str], str | None]:
+    """Headers, names of the wide form and the total's header, normalised."""
+    contract = load_contracts()[feed]
     wide: dict[str, str] = {}
     if contract.wide:
         named = contract.column(contract.wide.names)
@@ -40,7 +44,7 @@ def recognise(
     Returns nothing recognised where fewer than two headers of the contract stand in one row; the
     problems say what is missing, means two things, or was left out.
     """
-    headers, wide, total = _words(contract)
+    headers, wide, total = _words(contract.feed)
     top = [list(row.values()) for row in cells.slice(0, HEADER_WITHIN).to_pylist()]
     score = [len({normalise(v or "") for v in row} & (headers.keys() | wide.keys())) for row in top]
     if not score or max(score) < min(2, len(contract.columns)):

@@ -19,7 +19,7 @@ from pipelines.intake.pseudonym import add_student_keys
 from pipelines.intake.reader import BOOK_SUFFIXES, Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
 
-BATCH_BYTES = 64 * 2**20
+BATCH_BYTES = 16 * 2**20
 """Files are cleaned together up to this size, so that memory does not grow with the city."""
 UNPACKED = 6
 """A workbook is compressed; it counts for so many times its size."""
