@@ -1,20 +1,33 @@
 """Runs Dagster's job in this process: what `eqm build` does, and what the night does."""
 
+import contextlib
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from pipelines import intake, release
 from pipelines.intake import Problem
 from pipelines.settings import Settings
+from pipelines.warehouse import WarehouseError
 
 if TYPE_CHECKING:
     import dagster as dg
 
 DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
-ENVIRONMENT_WORDS = ("No space left", "Permission denied", "Read-only file system", "too large")
+MACHINE_WORDS = (
+    "No space left", "disk is full", "disk I/O error", "Disk quota", "File too large",
+    "Permission denied", "Read-only file system", "readonly database",
+)  # fmt: skip
+"""What the system, DuckDB and SQLite say when the machine is to blame."""
+FULL_BYTES = 50e6
+"""Less free room than this is the cause of whatever could not be written."""
+DBT_WORDS = "Errors parsed from dbt logs:"
+SHOWN_CHARACTERS = 2000
 
 CLASS_NAME = re.compile(r"^([A-Za-z_]+\.)*[A-Za-z]+(Error|Exception): ")
 """What Python puts before an error's text."""
@@ -67,7 +80,9 @@ def dagster_home(settings: Settings) -> str:
     settings.dagster.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = settings.dagster / "dagster.yaml"
     if not config.exists():
-        config.write_text(DAGSTER_YAML)
+        aside = config.with_suffix(".new")
+        aside.write_text(DAGSTER_YAML)
+        aside.replace(config)
     return str(settings.dagster)
 
 
@@ -78,36 +93,52 @@ def build(settings: Settings, say: Say) -> BuildReport:
         NothingHandedIn: the raw folder is empty.
         NoKey: no pseudonym key in production.
         Busy: another build works on the same home.
-        WarehouseError: dbt can't read its project.
+        OSError: the home can't be made.
     """
     intake.require_files(settings)
     key_missing = not settings.pseudonym_key_file.exists()
     intake.load_key(settings)
     with release.hold(settings):
-        say("reading the definitions")
-        import dagster as dg
-
-        from pipelines.definitions import JOB, build_definitions
-
-        definitions = build_definitions(settings, _console(say))
-        with dg.DagsterInstance.from_config(dagster_home(settings)) as instance:
-            _bury_the_dead(instance)
-            result = definitions.resolve_job_def(JOB).execute_in_process(
-                instance=instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
+        try:
+            report = _run(settings, say)
+        except (OSError, sa.exc.SQLAlchemyError, WarehouseError) as error:
+            failure, environment = _plain(settings, str(error))
+            report = BuildReport(
+                False,
+                release.current(settings),
+                failure=failure,
+                environment=environment or isinstance(error, WarehouseError),
             )
-        report = BuildReport(
-            released=result.success,
-            release_id=release.current(settings),
-            key_made=key_missing,
-            returned=len(intake.Ledger(settings).submissions(state="returned")),
-            problems=[*intake.problems(settings), *intake.freeze(settings).problems],
-            not_wired=intake.unwired(settings),
+        return replace(report, key_made=key_missing)
+
+
+def _run(settings: Settings, say: Say) -> BuildReport:
+    say("reading the definitions")
+    import dagster as dg
+
+    from pipelines.definitions import JOB, build_definitions
+
+    definitions = build_definitions(settings, _console(say))
+    with dg.DagsterInstance.from_config(dagster_home(settings)) as instance:
+        result = definitions.resolve_job_def(JOB).execute_in_process(
+            instance=instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
         )
-        if not result.success:
-            failure, environment = _cause(result)
-            return replace(report, failure=failure, environment=environment)
-        metadata = result.asset_materializations_for_node("release__current")[0].metadata
-        return replace(report, reused=bool(metadata["reused"].value))
+    report = BuildReport(
+        released=result.success,
+        release_id=release.current(settings),
+        returned=len(intake.Ledger(settings).submissions(state="returned")),
+        problems=intake.problems(settings),
+        not_wired=intake.unwired(settings),
+    )
+    if not result.success:
+        failure, environment = _cause(settings, result)
+        return replace(report, failure=failure, environment=environment)
+    metadata = result.asset_materializations_for_node("release__current")[0].metadata
+    return replace(
+        report,
+        reused=bool(metadata["reused"].value),
+        problems=[*report.problems, *intake.freeze(settings).problems],
+    )
 
 
 def _console(say: Say) -> "dg.LoggerDefinition":
@@ -135,16 +166,7 @@ def _console(say: Say) -> "dg.LoggerDefinition":
     return console
 
 
-def _bury_the_dead(instance: "dg.DagsterInstance") -> None:
-    """Mark runs as failed that a killed process left as running; the home is held, so none runs."""
-    import dagster as dg
-
-    running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(filters=running):
-        instance.report_run_failed(run, "the process of this run ended before the run did")
-
-
-def _cause(result: "dg.ExecuteInProcessResult") -> tuple[str, bool]:
+def _cause(settings: Settings, result: "dg.ExecuteInProcessResult") -> tuple[str, bool]:
     """The innermost reason of the first failure, and whether the machine is to blame."""
     import dagster as dg
 
@@ -161,8 +183,22 @@ def _cause(result: "dg.ExecuteInProcessResult") -> tuple[str, bool]:
         error = getattr(event.event_specific_data, "error", None)
         while error is not None and error.cause is not None:
             error = error.cause
-        text = (error.message if error is not None else event.message or "").strip()
-        environment = any(word in text for word in ENVIRONMENT_WORDS)
+        text = error.message if error is not None else event.message or ""
         stage = (event.step_key or "build").replace("__", "/")
-        return f"{stage}: {CLASS_NAME.sub('', text)}", environment
+        failure, environment = _plain(settings, text)
+        return f"{stage}: {failure}", environment
     return "the run ended without saying why", False
+
+
+def _plain(settings: Settings, text: str) -> tuple[str, bool]:
+    """An error's text without what only a programmer reads, and whether the machine is to blame."""
+    lines = [CLASS_NAME.sub("", line.strip()) for line in text.strip().splitlines()]
+    machine = next((n for n in lines if any(word in n for word in MACHINE_WORDS)), None)
+    if machine is not None:
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(settings.home).free
+            if free < FULL_BYTES:
+                return f"the disk of {settings.home} is full ({machine[:SHOWN_CHARACTERS]})", True
+        return machine[:SHOWN_CHARACTERS], True
+    _, _, words = text.partition(DBT_WORDS)
+    return (words or "\n".join(lines)).strip()[:SHOWN_CHARACTERS], False

@@ -92,7 +92,6 @@ def build(
     from pipelines.build import build as run
     from pipelines.intake import NoKey, NothingHandedIn
     from pipelines.release import Busy
-    from pipelines.warehouse import WarehouseError
 
     if target != "duckdb":
         _stop(f"no target {target}; the one that is built is duckdb", WRONG_USAGE)
@@ -101,7 +100,7 @@ def build(
         report = run(settings, say=lambda line: notes.print(f"· {line}", markup=False))
     except NothingHandedIn as error:
         _stop(str(error), DATA_ERRORS)
-    except (NoKey, Busy, WarehouseError, OSError) as error:
+    except (NoKey, Busy, OSError) as error:
         _stop(str(error), ENVIRONMENT)
     if report.key_made:
         made = bilingual(
@@ -131,6 +130,8 @@ def build(
 @app.command()
 def ingest(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Raw files → landing zone, ledger and quarantine; nothing is built."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from pipelines import intake
     from pipelines.release import Busy, hold
 
@@ -140,8 +141,8 @@ def ingest(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption =
             reports = intake.ingest(settings)
     except intake.NothingHandedIn as error:
         _stop(str(error), DATA_ERRORS)
-    except (intake.NoKey, Busy, OSError) as error:
-        _stop(str(error), ENVIRONMENT)
+    except (intake.NoKey, Busy, OSError, SQLAlchemyError) as error:
+        _stop(str(error).splitlines()[0], ENVIRONMENT)
     problems = [problem for report in reports for problem in report.problems]
     if as_json:
         _print_json([{**asdict(r), "problems": [p.as_dict() for p in r.problems]} for r in reports])

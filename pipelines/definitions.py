@@ -61,8 +61,10 @@ def build_definitions(
     manifest = warehouse.manifest(settings)
 
     @dg.resource(description="The settings, while no other build may work on their home.")
-    def held(_: dg.InitResourceContext) -> Iterator[Settings]:
+    def held(context: dg.InitResourceContext) -> Iterator[Settings]:
         with release.hold(settings):
+            if context.instance:
+                _bury_the_dead(context.instance, context.run_id)
             intake.require_files(settings)
             yield settings
 
@@ -360,6 +362,14 @@ def _told(report: intake.FeedReport) -> dg.MaterializeResult:
             "first problems": dg.MetadataValue.md("\n\n".join(lines)),
         }
     )
+
+
+def _bury_the_dead(instance: dg.DagsterInstance, alive: str | None) -> None:
+    """Mark runs as failed that a killed process left running: the home is held, so none runs."""
+    begun = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(filters=begun):
+        if run.run_id != alive:
+            instance.report_run_failed(run, "the process of this run ended before the run did")
 
 
 def _name(settings: Settings, view: intake.Standing) -> str:

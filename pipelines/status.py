@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
+
 from pipelines import intake, release, warehouse
 from pipelines.feeds import load_contracts
 from pipelines.settings import Settings
@@ -117,7 +119,10 @@ def _scheduler_running(settings: Settings) -> bool:
         return False
     import dagster as dg
 
-    with dg.DagsterInstance.from_config(str(settings.dagster)) as instance:
-        beats = instance.get_daemon_heartbeats()
+    try:
+        with dg.DagsterInstance.from_config(str(settings.dagster)) as instance:
+            beats = instance.get_daemon_heartbeats()
+    except sa.exc.SQLAlchemyError:  # a full disk: then nothing runs either
+        return False
     beat = beats.get("SCHEDULER")
     return beat is not None and datetime.now().timestamp() - beat.timestamp < HEARTBEAT_SECONDS

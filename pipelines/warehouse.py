@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,12 @@ def manifest(settings: Settings) -> Path:
             digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
     target = settings.dagster / "dbt" / digest.hexdigest()[:12]
     if not (target / "manifest.json").exists():
-        _dbt(["parse"], target, {})
+        # Aside first, so that a process that dies here leaves no half of it.
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+            _dbt(["parse"], Path(aside), {})
+            target.mkdir(exist_ok=True)
+            (Path(aside) / "manifest.json").replace(target / "manifest.json")
     return target / "manifest.json"
 
 

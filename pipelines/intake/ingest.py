@@ -24,6 +24,8 @@ from pipelines.settings import Settings
 from pipelines.wording import bilingual, inert
 
 SCHOOL_YEAR = re.compile(r"\d{4}-\d{4}")
+HALF_WRITTEN = ".tmp"
+"""Suffix of a landed file until it is whole; a process that died may have left one."""
 NO_FEED = ""
 """The feed, in ledger and reports, of files that lie outside every feed's folders."""
 
@@ -247,6 +249,8 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
     for submission in known.values():
         by_path.setdefault(submission["source_file"], []).append(submission)
     placed, astray = _files(settings, feed)
+    for left in (settings.landing / feed).rglob(f"*{HALF_WRITTEN}") if feed else ():
+        left.unlink()
     key = load_key(settings) if contract else b""
     reference = {
         year: _references(ledger, contract, year) for year in {f.school_year for f in placed}
@@ -361,7 +365,7 @@ def _land(settings: Settings, one: Taken, submission_id: str) -> None:
     target = landed_path(settings, one.file.feed, one.file.school_year, submission_id)
     settings.landing.mkdir(parents=True, exist_ok=True, mode=0o700)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_suffix(".tmp")
+    aside = target.with_suffix(HALF_WRITTEN)
     pq.write_table(one.rows, aside, compression="zstd")
     aside.replace(target)
 

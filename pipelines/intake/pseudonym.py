@@ -1,5 +1,6 @@
 """Pseudonyms: HMAC-SHA-256 of the normalised student number, under a key outside all data."""
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -26,10 +27,7 @@ def load_key(settings: Settings) -> bytes:
             raise NoKey(
                 bilingual("No pseudonym key at {path}. Restore it from its backup.", path=path)
             )
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
+        _make_key(path)
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError as error:
@@ -37,6 +35,22 @@ def load_key(settings: Settings) -> bytes:
     if len(key) < 32:
         raise NoKey(bilingual("The key in {path} is shorter than 32 bytes.", path=path))
     return key
+
+
+def _make_key(path: Path) -> None:
+    """A new key, whole or not there at all; one that another process made meanwhile stays."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink()
 
 
 def key_id(key: bytes) -> str:

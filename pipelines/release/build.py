@@ -1,4 +1,4 @@
-"""A release in the making: `releases/<id>.building`, renamed when it is whole.
+"""A release in the making: `releases/<id>-<run>.building`, renamed when it is whole.
 
 Nothing but the rename makes a release: a process that dies before it leaves a folder that the next
 build sweeps away, and the release that is served stays as it was.
@@ -7,6 +7,7 @@ build sweeps away, and the release that is served stays as it was.
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ OUTPUTS = ("target", "logs")
 """Folders that dbt writes where it is run by hand."""
 LIBRARIES = ("babel", "dbt-core", "dbt-duckdb", "duckdb", "jinja2", "plotly")
 """Libraries whose version may change a figure or a page."""
-IN_THE_MAKING = ".building"
+IN_THE_MAKING, DEAD = ".building", ".dead"
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,14 @@ def begin(settings: Settings, name: str) -> Building:
     finished = settings.releases / name
     settings.releases.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in settings.releases.glob(f"*{IN_THE_MAKING}"):
-        shutil.rmtree(left)
+        # Renamed first: a dbt that outlived its build may still be writing there.
+        left.rename(left.with_suffix(DEAD))
+    for dead in settings.releases.glob(f"*{DEAD}"):
+        shutil.rmtree(dead, ignore_errors=True)
     if (finished / RECORD).exists():
         return Building(name, finished, complete=True)
-    aside = settings.releases / f"{name}{IN_THE_MAKING}"
+    # A name of this run's own, so that such a dbt can't open the new database either.
+    aside = settings.releases / f"{name}-{secrets.token_hex(4)}{IN_THE_MAKING}"
     aside.mkdir()
     return Building(name, aside, complete=False)
 
@@ -148,10 +153,10 @@ def open_building(settings: Settings, name: str) -> Building:
     finished = settings.releases / name
     if (finished / RECORD).exists():
         return Building(name, finished, complete=True)
-    aside = settings.releases / f"{name}{IN_THE_MAKING}"
-    if not aside.is_dir():
+    begun = list(settings.releases.glob(f"{name}-*{IN_THE_MAKING}"))
+    if len(begun) != 1:
         raise ReleaseError(f"no build of {name} has begun; run the whole job")
-    return Building(name, aside, complete=False)
+    return Building(name, begun[0], complete=False)
 
 
 def publish(settings: Settings, building: Building, record: dict[str, Any]) -> None:

@@ -64,13 +64,16 @@ def test_a_build_in_the_making_is_no_release(settings: Settings) -> None:
     assert [r.release_id for r in release.releases(settings)] == [A]
     with pytest.raises(NoSuchRelease, match=B):
         release.switch(settings, B)
-    assert release.open_building(settings, B).path.name == f"{B}.building"
+    assert release.open_building(settings, B).path.name.startswith(f"{B}-")
 
 
 def test_what_a_dead_build_left_is_swept_away(settings: Settings) -> None:
     left = fill(release.begin(settings, A)).path
     fresh = release.begin(settings, B)
+    assert list(settings.releases.iterdir()) == [fresh.path]
     assert not left.exists() and not list(fresh.path.iterdir())
+    again = release.begin(settings, B)
+    assert again.path != fresh.path and not fresh.path.exists()
     with pytest.raises(ReleaseError, match="whole job"):
         release.open_building(settings, A)
 
