@@ -14,6 +14,7 @@ from pipelines import intake, release
 from pipelines.intake import Problem
 from pipelines.settings import Settings
 from pipelines.warehouse import WarehouseError
+from pipelines.wording import bilingual
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -198,7 +199,10 @@ def _plain(settings: Settings, text: str) -> tuple[str, bool]:
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(settings.home).free
             if free < FULL_BYTES:
-                return f"the disk of {settings.home} is full ({machine[:SHOWN_CHARACTERS]})", True
+                told = machine[:SHOWN_CHARACTERS]
+                return bilingual(
+                    "Disk full: {home} ({words})", home=settings.home, words=told
+                ), True
         return machine[:SHOWN_CHARACTERS], True
     _, _, words = text.partition(DBT_WORDS)
     return (words or "\n".join(lines)).strip()[:SHOWN_CHARACTERS], False

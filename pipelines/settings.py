@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         return self.home / "current"
 
     @property
+    def building(self) -> Path:
+        """Link to the release that is being made, or whose making failed."""
+        return self.home / "building"
+
+    @property
     def ledger(self) -> str:
         """SQLAlchemy address of the ledger of submissions."""
         return self.ledger_url or f"sqlite:///{self.home / 'ledger' / 'ledger.sqlite'}"

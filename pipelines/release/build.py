@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipelines.release.errors import Busy, ReleaseError
-from pipelines.release.store import RECORD, switch
+from pipelines.release.store import RECORD, point, switch
 from pipelines.settings import PROJECT, Settings
 from pipelines.wording import bilingual
 
@@ -141,6 +141,7 @@ def begin(settings: Settings, name: str) -> Building:
     # A name of this run's own, so that such a dbt can't open the new database either.
     aside = settings.releases / f"{name}-{secrets.token_hex(4)}{IN_THE_MAKING}"
     aside.mkdir()
+    point(settings.building, aside)
     return Building(name, aside, complete=False)
 
 
@@ -153,10 +154,10 @@ def open_building(settings: Settings, name: str) -> Building:
     finished = settings.releases / name
     if (finished / RECORD).exists():
         return Building(name, finished, complete=True)
-    begun = list(settings.releases.glob(f"{name}-*{IN_THE_MAKING}"))
-    if len(begun) != 1:
+    begun = settings.building
+    if not begun.is_dir() or not begun.readlink().name.startswith(f"{name}-"):
         raise ReleaseError(f"no build of {name} has begun; run the whole job")
-    return Building(name, begun[0], complete=False)
+    return Building(name, settings.releases / begun.readlink().name, complete=False)
 
 
 def publish(settings: Settings, building: Building, record: dict[str, Any]) -> None:
@@ -172,6 +173,7 @@ def publish(settings: Settings, building: Building, record: dict[str, Any]) -> N
         # A folder of that name without a record is no release.
         shutil.rmtree(finished, ignore_errors=True)
         building.path.rename(finished)
+        settings.building.unlink(missing_ok=True)
         _to_disk_one(settings.releases)
     switch(settings, building.release_id)
 

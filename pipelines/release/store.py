@@ -71,10 +71,15 @@ def switch(settings: Settings, name: str) -> None:
         NoSuchRelease: there is none of that name.
     """
     show(settings, name)
-    aside = settings.home / "current.new"
+    point(settings.current, settings.releases / name)
+
+
+def point(link: Path, target: Path) -> None:
+    """Let a link in the home point to a folder below it, in one step."""
+    aside = link.with_name(f"{link.name}.new")
     aside.unlink(missing_ok=True)
-    aside.symlink_to(Path(settings.releases.name) / name)
-    os.replace(aside, settings.current)  # noqa: PTH105  replaces the link itself
+    aside.symlink_to(target.relative_to(link.parent))
+    os.replace(aside, link)  # noqa: PTH105  replaces the link itself
 
 
 def prune(settings: Settings, keep: int) -> list[str]:
