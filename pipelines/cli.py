@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -28,6 +29,7 @@ EPILOG = (
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="教育质量监测 · From schools' files to published figures.",
     epilog=EPILOG,
 )
@@ -177,10 +179,11 @@ def check(
     if feed is not None and feed not in load_contracts():
         _stop(f"no feed {feed}; the feeds are: {', '.join(sorted(load_contracts()))}", WRONG_USAGE)
     settings = _settings(home=home)
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        _stop(f"no file or folder {', '.join(missing)}", WRONG_USAGE)
     try:
         problems = intake.check(settings, paths, feed, year)
-    except FileNotFoundError as error:
-        _stop(f"no file or folder {error}", WRONG_USAGE)
     except intake.NoKey as error:
         _stop(str(error), ENVIRONMENT)
     errors = sum(p.severity == "error" for p in problems)
@@ -290,12 +293,11 @@ def serve(
     settings = _settings(home=home, port=port)
     if current(settings) is None:
         _stop(f"nothing has been released under {settings.home}; run `eqm build`", DATA_ERRORS)
-    try:
-        server = make_server("127.0.0.1", settings.port, create_app(settings.home), threaded=True)
-    except (OSError, SystemExit):
-        _stop(
-            f"port {settings.port} is in use; choose another with --port or EQM_PORT", ENVIRONMENT
-        )
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", settings.port)) == 0:
+            taken = f"port {settings.port} is in use; choose another with --port or EQM_PORT"
+            _stop(taken, ENVIRONMENT)
+    server = make_server("127.0.0.1", settings.port, create_app(settings.home), threaded=True)
     typer.echo(bilingual("Open {address}", address=f"http://127.0.0.1:{settings.port}/"))
     try:
         server.serve_forever()
@@ -417,5 +419,9 @@ def releases_prune(
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script. What the machine refuses is said in one line."""
+    try:
+        app()
+    except OSError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(ENVIRONMENT)

@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SourceError
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The checkout: where `dbt_project/` and `data/` stand."""
@@ -125,7 +126,7 @@ class Settings(BaseSettings):
             raise SettingsError(f"unknown setting {', '.join(unknown)}; valid names: {valid}")
         try:
             return cls(**{k: v for k, v in given.items() if v is not None})
-        except (ValidationError, tomllib.TOMLDecodeError) as error:
+        except (ValidationError, SourceError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{error}\nvalid names: {valid}") from error
 
     @property

@@ -1,6 +1,7 @@
 """Typed contracts, loaded from YAML and checked against each other when loaded."""
 
 import unicodedata
+from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,10 @@ ORIGIN: dict[str, str] = {
     "loaded_at": "timestamp",
 }
 """What every landed row carries beside its own columns."""
+
+
+FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2099, 12, 31)
+"""A date in a file that lies outside is a slip of the pen."""
 
 
 def quoted(text: str) -> str:

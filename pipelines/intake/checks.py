@@ -11,6 +11,8 @@ from pipelines.feeds.contract import Column, quoted
 from pipelines.intake.clean import (
     BLANKS,
     NOTHING,
+    NUMBER,
+    _word,
     half_width,
     header_of_score,
     shown_number,
@@ -38,7 +40,8 @@ def check_totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
             from typed where _wide and _total is not null group by file_no, sheet, row
         ),
         read as (
-            select *, try_cast(replace(total, ',', '') as decimal(12, 3)) as number
+            select *, case when regexp_full_match(total, {quoted(NUMBER)})
+                then try_cast(replace(total, ',', '') as decimal(12, 3)) end as number
             from rows_with_total where total not in ({", ".join(map(quoted, NOTHING))})
         )
         select file_no, sheet, row, {quoted(contract.total)},
@@ -185,7 +188,12 @@ def check_papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         select t.file_no, t.sheet, t.row, {header}, 'score_missing', '',
             {template_words("score_status")}
         from typed as t
-        where raw_score is null and raw_status is null
+        where score is null and (
+            (raw_score is null and (raw_status is null or status = 'present'))
+            or {_word("raw_score")} in (
+                select word from words where code_set = 'score_status' and code = 'present'
+            )
+        )
         union all
         select t.file_no, t.sheet, t.row, {subject}, 'not_in_wave',
             concat_ws(' ', t.wave_id, t.raw_grade, t.raw_subject), ''

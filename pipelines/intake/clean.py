@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import SQL_TYPES, normalise, quoted
+from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, SQL_TYPES, normalise, quoted
 
 FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋"
 HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+"
@@ -22,7 +22,8 @@ DAYS = (
 MONTHS = "['%Y-%m', '%Y/%m', '%Y.%m', '%Y%m', '%Y年%m月']"
 SERIAL = "[1-7][0-9]{4}"
 """A day as a spreadsheet counts it, from 1927 to 2118."""
-NUMBER = r"[+-]?[0-9]+(\.[0-9]{0,3}0*)?"
+NUMBER = r"[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]{0,3}0*)?"
+"""A comma parts thousands, and nothing else: 8,5 is no 85."""
 
 BAD = {
     "code": "bad_code",
@@ -88,17 +89,21 @@ def _tidy(column: Column) -> str:
 
 def _day(x: str) -> str:
     serial = f"case when regexp_full_match({x}, '{SERIAL}') then {x} end"
-    return (
+    day = (
         f"coalesce(try_strptime({x}, {DAYS})::date, "
         f"date '1899-12-30' + try_cast({serial} as integer))"
     )
+    return _likely(day)
+
+
+def _likely(day: str) -> str:
+    """SQL of a day, null where no school has one like it."""
+    return f"case when {day} between date '{FIRST_DAY}' and date '{LAST_DAY}' then {day} end"
 
 
 def _number(x: str, sql_type: str) -> str:
     plain = f"replace({x}, ',', '')"
-    return (
-        f"case when regexp_full_match({plain}, '{NUMBER}') then try_cast({plain} as {sql_type}) end"
-    )
+    return f"case when regexp_full_match({x}, '{NUMBER}') then try_cast({plain} as {sql_type}) end"
 
 
 def _value(column: Column) -> str:
@@ -115,7 +120,11 @@ def _value(column: Column) -> str:
         case "date":
             return _day(x)
         case "month":
-            return f"strftime(coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date), '%Y-%m')"
+            month = f"coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date)"
+            # Nobody who is on a roll was born earlier.
+            return (
+                f"case when year({month}) between 1900 and 2099 then strftime({month}, '%Y-%m') end"
+            )
         case "student_no":
             return rf"upper(regexp_replace({x}, '^''|\s', '', 'g'))"
         case _:
@@ -245,11 +254,15 @@ def _check(
         insert(f"{value} < {column.min}", "below_min", f"'{column.min:g}'")
     if column.max is not None:
         insert(f"{value} > {column.max}", "above_max", f"'{column.max:g}'")
+    if column.type == "text" and any(c.type == "student_no" for c in contract.columns):
+        # One column too far, and the number would be landed in clear.
+        insert(f"regexp_full_match(upper({raw}), {quoted(usual_student_no)})", "misplaced_number")
     if column.type == "student_no":
         power = f"regexp_matches({value}, '^[0-9.]+E[+]?[0-9]+$')"
         zeros = f"regexp_full_match({value}, '[0-9]{{12,}}000')"
         usual = f"regexp_full_match({value}, {quoted(usual_student_no)})"
-        insert(power, "truncated_number", got=value)
+        shown = rf"regexp_replace({value}, '^([0-9][.]?[0-9]{{0,2}})[0-9]*', '\1')"
+        insert(power, "truncated_number", got=shown)
         insert(f"{zeros} and not {power}", "truncated_number", got=shown_number(value))
         insert(f"not ({usual} or {power} or {zeros})", "unusual_number", got=shown_number(value))
 

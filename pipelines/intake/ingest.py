@@ -24,6 +24,10 @@ from pipelines.settings import Settings
 from pipelines.wording import bilingual, inert
 
 SCHOOL_YEAR = re.compile(r"\d{4}-\d{4}")
+SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+"""Files that Windows leaves in folders."""
+STEM_CHARACTERS = 60
+"""So much of a file's name is kept in quarantine: names there get longer, and have a limit."""
 HALF_WRITTEN = ".tmp"
 """Suffix of a landed file until it is whole; a process that died may have left one."""
 NO_FEED = ""
@@ -173,6 +177,7 @@ def _handed_in(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and not path.name.startswith("~$")
+        and path.name.lower() not in SYSTEM_FILES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
@@ -375,7 +380,7 @@ def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
     settings.quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = settings.quarantine / (one.file.feed or "unplaced") / one.file.school_year
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{one.file.path.stem}.{submission_id}"
+    name = f"{one.file.path.stem[:STEM_CHARACTERS]}.{submission_id}"
     shutil.copyfile(one.file.path, folder / f"{name}{one.file.path.suffix}")
     with (folder / f"{name}.problems.csv").open("w", encoding="utf-8-sig", newline="") as file:
         columns = [

@@ -1,9 +1,13 @@
 """What can be wrong with a file, defined once: rule, severity, and the words in two languages."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pipelines.wording import translator
+
+LONG_NUMBER = r"[A-Za-z]?[0-9]{11,}([0-9A-Za-z]{4})"
+"""A student number wherever it stands; only what the group holds may be shown."""
 
 Severity = Literal["error", "query", "note"]
 
@@ -44,6 +48,27 @@ RULES: dict[str, tuple[Severity, str]] = {
         _("two columns mean {expected}: {found}. Keep one of them, or rename the other."),
     ),
     "unknown_column": ("note", _("column {found} is not part of this feed and was left out.")),
+    "unnamed_column": (
+        "query",
+        _(
+            "column {found} has no header; its cells were left out. "
+            "Give it a header, or clear it if its cells are not meant."
+        ),
+    ),
+    "two_forms": (
+        "error",
+        _(
+            "{found} stand beside {expected}: one score a row, or one column a subject? "
+            "Keep one of the two forms."
+        ),
+    ),
+    "continued_sheet": (
+        "error",
+        _(
+            "sheet {found} seems to go on with rows but has no header. "
+            "Repeat the header there, or put all rows in one sheet."
+        ),
+    ),
     "unknown_sheet": ("note", _("sheet {found} holds no table of this feed and was left out.")),
     "required": ("error", _("the cell is empty; expected {expected}. Fill it in.")),
     "bad_text": ("error", _("found {found}, expected {expected}. Correct the cell.")),
@@ -68,6 +93,10 @@ RULES: dict[str, tuple[Severity, str]] = {
             "found {found}: digits were lost and reformatting cannot restore them. "
             "Set the column to Text, then export or paste again from the roll."
         ),
+    ),
+    "misplaced_number": (
+        "error",
+        _("{found} is a student number, in the wrong column. Put the cells of this row in place."),
     ),
     "unusual_number": (
         "query",
@@ -128,6 +157,11 @@ SEVERITY_WORDS: dict[Severity, str] = {
     "query": _("Query"),
     "note": _("Note"),
 }
+
+
+def masked(text: str) -> str:
+    """A text without whole student numbers: of each, the last four characters."""
+    return re.sub(LONG_NUMBER, r"…\1", text)
 
 
 @dataclass(frozen=True)

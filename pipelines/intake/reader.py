@@ -41,7 +41,11 @@ def read_sheets(path: Path) -> list[Sheet]:
     """
     suffix = path.suffix.lower()
     if suffix in TEXT_SUFFIXES:
-        return [Sheet("", _read_text(path))]
+        try:
+            return [Sheet("", _read_text(path))]
+        except (csv.Error, pa.ArrowException) as error:
+            # Such as a quotation mark that is never closed, so that a cell swallows the file.
+            raise Unreadable(f"damaged text table: {str(error)[:120]}") from error
     if suffix in BOOK_SUFFIXES:
         return _read_book(path)
     raise Unreadable(f"{suffix or 'no extension'} is not read yet; .xlsx and .csv are")

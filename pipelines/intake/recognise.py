@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from xlsxwriter.utility import xl_col_to_name
 
 from pipelines.feeds.contract import Contract, codes, load_contracts, normalise
-from pipelines.intake.problems import Problem
+from pipelines.intake.problems import Problem, masked
 
 HEADER_WITHIN = 30
 """The header stands within so many rows of the top."""
@@ -36,6 +38,11 @@ def _words(feed: str) -> tuple[dict[str, str], dict[str, str], str | None]:
     return contract.headers, wide, normalise(contract.total) if contract.total else None
 
 
+def _filled(column: pa.ChunkedArray) -> bool:
+    """Whether any cell holds something."""
+    return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py())
+
+
 def recognise(
     contract: Contract, cells: pa.Table, file: str, sheet: str
 ) -> tuple[Recognised | None, list[Problem]]:
@@ -55,12 +62,14 @@ def recognise(
     problems: list[Problem] = []
 
     def problem(rule: str, got: str, expected: str = "") -> None:
-        problems.append(Problem(rule, file, sheet, at + 1, at + 1, 1, "", got, expected))
+        problems.append(Problem(rule, file, sheet, at + 1, at + 1, 1, "", masked(got), expected))
 
     for index, value in enumerate(top[at]):
         shown = " ".join((value or "").split())
         word = normalise(shown)
         if not word:
+            if _filled(cells[f"c{index}"].slice(at + 1)):
+                problem("unnamed_column", xl_col_to_name(index))
             continue
         if word in headers:
             name = headers[word]
@@ -88,6 +97,9 @@ def recognise(
     if contract.wide and found.wide and not named & found.columns.keys():
         covered = named
     else:
+        if contract.wide and found.wide:
+            both = [top[at][int(column[1:])] or "" for column in found.wide.values()]
+            problem("two_forms", ", ".join(both), contract.column(contract.wide.values).header)
         found.wide = {}
         covered = set()
         if contract.wide and contract.wide.values not in found.columns:

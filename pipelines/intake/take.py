@@ -14,7 +14,7 @@ from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake.checks import check_papers, check_repeats, check_totals, resolve_references
 from pipelines.intake.clean import clean
-from pipelines.intake.problems import Problem
+from pipelines.intake.problems import LONG_NUMBER, Problem
 from pipelines.intake.pseudonym import add_student_keys
 from pipelines.intake.reader import BOOK_SUFFIXES, Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
@@ -140,12 +140,19 @@ def _gather(contract: Contract, file: File, number: int) -> tuple[list[pa.Table]
                 for column in recognised.wide.values() or [None]
             ]
         elif recognised is None and sheet.cells.num_rows:
-            strangers.append(
-                Problem("unknown_sheet", file.source_file, sheet.name, found=sheet.name)
-            )
+            rule = "continued_sheet" if _goes_on(sheet) else "unknown_sheet"
+            strangers.append(Problem(rule, file.source_file, sheet.name, found=sheet.name))
     if tables or problems:
         return tables, [*problems, *strangers]
     return [], [Problem("empty_file", file.source_file)]
+
+
+def _goes_on(sheet: Sheet) -> bool:
+    """Whether a sheet without a header starts with a row like those of a table."""
+    first: dict[str, str | None] = next(
+        (row for row in sheet.cells.to_pylist() if any(row.values())), {}
+    )
+    return sum(any(c.isdigit() for c in cell or "") for cell in first.values()) >= 3
 
 
 def _cells(
@@ -207,7 +214,10 @@ def _folded(con: duckdb.DuckDBPyConnection, files: list[File]) -> Iterator[tuple
     rows = con.execute(
         f"""
         with cut as (
-            select * replace (left(found, {SHOWN_CHARACTERS}) as found) from found
+            select * replace (
+                left(regexp_replace(found, {quoted(LONG_NUMBER)}, '…\\1', 'g'), {SHOWN_CHARACTERS})
+                as found
+            ) from found
         ),
         by_value as (
             select file_no, sheet, col, rule, expected, found,

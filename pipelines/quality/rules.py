@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import quoted
+from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, quoted
 
-DATES = (18500101, 20991231)
+DATES = tuple(int(f"{day:%Y%m%d}") for day in (FIRST_DAY, LAST_DAY))
 """First and last day, as a number, that a date in a file may name."""
 
 MONTH = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])"

@@ -82,10 +82,26 @@ def test_scores_and_status_words(
         ({"student_no": "3.70E+17"}, ("学籍号", "truncated_number", "3.70E+17")),
         ({"student_no": "370499201001011000"}, ("学籍号", "truncated_number", "…1000")),
         ({"student_no": "A1234567"}, ("学籍号", "unusual_number", "…4567")),
+        ({"student_no": "3.70490201504E+17"}, ("学籍号", "truncated_number", "3.70E+17")),
+        ({"score": "8,5"}, ("成绩", "bad_score", "8,5")),
+        ({"score": "8，5"}, ("成绩", "bad_score", "8,5")),
+        ({"score": "7,,8"}, ("成绩", "bad_score", "7,,8")),
+        ({"class_no": NUMBER}, ("班级", "misplaced_number", NUMBER)),
     ],
 )
 def test_what_does_not_fit_is_found(cells: dict[str, str], problem: tuple[str, ...]) -> None:
     assert cleaned("monitoring_results", **{**GOOD, **cells})[1] == {problem}
+
+
+@pytest.mark.parametrize("written", ["0203-08-25", "2204/1/1", "1849-12-31", "9999-12-31"])
+def test_a_day_that_no_school_has_is_a_slip_of_the_pen(written: str) -> None:
+    """Landed, it would break the rule of the whole feed, and so stop everybody's release."""
+    assert cleaned("schools", opened_on=written)[1] >= {("建校日期", "bad_date", written)}
+    assert ("出生日期", "bad_date", written) in cleaned("students", birth_date=written)[1]
+
+
+def test_commas_part_thousands() -> None:
+    assert cleaned("monitoring_results", **GOOD, score="1,234.5")[0]["score"] == Decimal("1234.5")
 
 
 def test_a_wide_score_is_named_by_its_subject() -> None:

@@ -6,6 +6,7 @@ import hmac
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from pipelines.intake import IntakeError, Ledger, check, ingest, unwired
 from pipelines.intake.ingest import landed_path
@@ -165,6 +166,26 @@ def test_a_refused_file_is_kept_with_its_problems_in_both_languages(handed: Hand
             ("unknown_reference", "4-4", "W23", "监测批次"),
         ),
         (
+            f"{RESULTS}/b.csv",
+            f"W24,{NUMBERS[3]},3137000002,5,1,语文,,正常",
+            ("score_missing", "4-4", "", "正常、缺考、缓考、免考、违纪、转出"),
+        ),
+        (
+            f"{RESULTS}/b.csv",
+            f"W24,{NUMBERS[3]},3137000002,5,1,语文,正常,",
+            ("score_missing", "4-4", "", "正常、缺考、缓考、免考、违纪、转出"),
+        ),
+        (
+            f"{RESULTS}/b.csv",
+            f"W24,{NUMBERS[3]},{NUMBERS[1]},5,{NUMBERS[1]},语文,70,",
+            ("misplaced_number", "4-4", "…1234", ""),
+        ),
+        (
+            f"{RESULTS}/b.csv",
+            f"W24,{NUMBERS[3]},{NUMBERS[1]},5,1,语文,70,",
+            ("unknown_reference", "4-4", "…1234", "学校名录 2023-2024"),
+        ),
+        (
             "monitoring_waves/w.csv",
             "W24,市,学业质量监测,2024-06-20,六年级,语文,100",
             None,
@@ -188,6 +209,67 @@ def test_what_a_row_more_may_break(
         assert report.returned == 1
         assert problem[0] in {rule for rule, *_ in errors}
         assert problem in errors
+
+
+def test_cells_without_a_header_are_asked_about(handed: Handed) -> None:
+    """A comma in a name shifts a row; what stands past the last header must not vanish unsaid."""
+    handed.add(f"{RESULTS}/b.csv", f"W24,{NUMBERS[3]},3137000002,5,1,语文,70,,多余")
+    report = handed.ingest()[RESULTS]
+    assert report.returned == 0
+    assert ("unnamed_column", "1-1", "I", "") in handed.found(RESULTS)
+
+
+def test_scores_in_two_forms_at_once_are_refused(handed: Handed) -> None:
+    name = f"{RESULTS}/b.csv"
+    lines = FILES[name].splitlines()
+    handed.write(name, "\n".join([lines[0] + ",数学", *(line + ",61" for line in lines[1:])]))
+    assert handed.ingest()[RESULTS].returned == 1
+    assert ("two_forms", "1-1", "数学", "成绩") in handed.found(RESULTS)
+
+
+def test_a_header_that_is_missing_shows_no_number(handed: Handed) -> None:
+    name = "students/a.csv"
+    handed.write(name, f"年级,班级,{NUMBERS[1]},李明\n5,1,{NUMBERS[1]},李明\n")
+    handed.ingest()
+    text = "".join(p.text("zh") for p in handed.reports["students"].problems)
+    assert "…1234" in text and NUMBERS[1] not in text
+
+
+def test_a_second_sheet_without_a_header_is_not_left_out_unsaid(handed: Handed) -> None:
+    path = handed.settings.raw / "students" / YEAR / "book.xlsx"
+    rows = [[f"G3704992010010{i}5678", "3137000001", 5, "1", "女"] for i in (10, 11, 12)]
+    with xlsxwriter.Workbook(path) as book:
+        first, second = book.add_worksheet("一"), book.add_worksheet("二")
+        first.write_row(0, 0, ["学籍号", "学校标识码", "年级", "班级", "性别"])
+        first.write_row(1, 0, rows[0])
+        second.write_row(0, 0, rows[1])
+        second.write_row(1, 0, rows[2])
+        book.add_worksheet("说明").write(0, 0, "2024年3月填写")
+    report = handed.ingest()["students"]
+    assert report.returned == 1
+    assert {(p.rule, p.sheet) for p in report.problems if p.file.endswith("book.xlsx")} >= {
+        ("continued_sheet", "二"), ("unknown_sheet", "说明")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['学籍号,年级\n"' + "a" * 200_000 + "\n1,2\n", "a" * 300_000 + "\n学籍号,年级\n"],
+)
+def test_a_cell_that_swallows_the_file_costs_that_file_alone(handed: Handed, text: str) -> None:
+    handed.write("students/swallowed.csv", text)
+    report = handed.ingest()["students"]
+    assert report.returned == 1 and report.new == 2
+
+
+def test_a_long_name_and_what_windows_leaves_behind(handed: Handed) -> None:
+    long = "二〇二四至二〇二五学年度第二学期全市义务教育阶段学业质量监测成绩汇总表更正稿终稿" * 2
+    handed.write(f"students/{long}.csv", "学籍号,年级\nG1,5\n")
+    handed.write("students/Thumbs.db", "x")
+    report = handed.ingest()["students"]
+    assert report.returned == 1 and report.files == 3
+    kept = list((handed.settings.quarantine / "students" / YEAR).glob("*.csv"))
+    assert len(kept) == 2 and all(p.name.startswith(long[:20]) for p in kept)
 
 
 def test_an_equal_row_counts_once(handed: Handed) -> None:
