@@ -32,7 +32,7 @@ dev: setup
 	@exec $(BIN)/eqm dev
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,130 @@
+"""Bad input, told in order: what a city with broken files gets, and what mends it."""
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.sample import write_sample
+from tests.end_to_end.conftest import House
+
+YEAR = "2025-2026"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    folder = tmp_path_factory.mktemp("bad")
+    write_sample(folder / "raw", students=900, years=2, seed=5)
+    return House(folder / "raw", folder / "home", folder / "key" / "pseudonym.key")
+
+
+def files_by_school(house: House) -> dict[str, list[Path]]:
+    """The newest results, by the school that handed them in."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((house.raw / "monitoring_results" / YEAR).glob("*")):
+        found.setdefault(path.name[:10], []).append(path)
+    return found
+
+
+def spoil(path: Path) -> None:
+    """One score above every full mark."""
+    text = path.read_text(encoding="utf-8-sig").splitlines()
+    header, cells = text[0].split(","), text[1].split(",")
+    at = next(i for i, name in enumerate(header) if name in ("语文", "成绩", "chinese", "score"))
+    cells[at] = "9999"
+    path.write_text("\n".join([text[0], ",".join(cells), *text[2:]]) + "\n", encoding="utf-8")
+
+
+def page(house: House, lang: str = "") -> str:
+    return (house.current / "site" / lang / "index.html").read_text(encoding="utf-8")
+
+
+def test_what_is_good_is_released_and_the_rest_is_said(house: House, tmp_path: Path) -> None:
+    schools = files_by_school(house)
+    silent, spoilt = list(schools)[:2]
+    spoilt_file = next(p for p in schools[spoilt] if p.suffix == ".csv")
+    for path in schools[silent]:
+        path.rename(tmp_path / path.name)
+    good = spoilt_file.read_bytes()
+    spoil(spoilt_file)
+    (house.raw / "students" / YEAR / "broken.xlsx").write_bytes(os.urandom(4000))
+    report = house.report("build", code=1)
+    assert report["released"] and report["returned"] == 2
+    errors = [p for p in report["problems"] if p["severity"] == "error"]
+    assert {p["rule"] for p in errors} - {"wrong_total"} == {"unreadable", "above_full_mark"}
+    above = next(p for p in errors if p["rule"] == "above_full_mark")
+    assert above["file"].endswith(spoilt_file.name) and above["found"] == "9999"
+    assert (above["row_first"], above["count"]) == (2, 1) and above["expected"]
+    kept = sorted(p.name for p in (house.home / "quarantine").rglob("*") if p.is_file())
+    assert len(kept) == 4 and any(name.endswith(".problems.csv") for name in kept)
+    table = next((house.home / "quarantine" / "monitoring_results").rglob("*.problems.csv"))
+    with table.open(encoding="utf-8-sig", newline="") as text:
+        line = next(row for row in csv.DictReader(text) if row["found"] == "9999")
+    assert "满分" in line["message_zh"] and "full mark" in line["message_en"]
+
+    told = house.rows(
+        f"select schools_not_reported, files_returned from marts.reporting "
+        f"where level = 'city' and school_year = '{YEAR}'"
+    ).iloc[0]
+    assert told["schools_not_reported"] >= 1 and told["files_returned"] == 1
+    assert f"有 {told['schools_not_reported']} 所学校尚未报送" in page(house)
+    assert "1 份文件退回修改" in page(house)
+    missing = house.report("status")["missing"]
+    assert [year for _, year, _, _ in missing] == [YEAR]
+
+    # Corrected under the same path, and the late school reports.
+    first = house.current.name
+    spoilt_file.write_bytes(good)
+    for path in schools[silent]:
+        (tmp_path / path.name).rename(path)
+    (house.raw / "students" / YEAR / "broken.xlsx").unlink()
+    report = house.report("build")
+    assert report["released"] and not report["returned"] and house.current.name != first
+    assert "尚未报送" not in page(house).split("<main")[1].split("<table")[0]
+
+
+def test_a_broken_version_leaves_the_earlier_one_standing(house: House) -> None:
+    before = house.rows("from marts.attainment")
+    path = next(p for ps in files_by_school(house).values() for p in ps if p.suffix == ".csv")
+    good = path.read_bytes()
+    spoil(path)
+    report = house.report("build", code=1)
+    assert report["released"] and report["returned"] == 1
+    assert house.rows("from marts.attainment").equals(before)
+    assert "1 份文件退回修改" in page(house)
+    path.write_bytes(good)
+
+
+def test_rows_that_break_their_contract_stop_the_release(house: House) -> None:
+    """A landed file that was tampered with: the checks do not trust intake."""
+    served = house.current
+    landed = next((house.home / "landing" / "monitoring_results" / YEAR).glob("*.parquet"))
+    table = pq.read_table(landed)
+    at = table.schema.get_field_index("grade")
+    grades = [13, *table.column("grade").to_pylist()[1:]]
+    field = table.schema.field(at)
+    aside = landed.with_suffix(".x")
+    pq.write_table(table.set_column(at, field, pa.array(grades, field.type)), aside)
+    good = landed.read_bytes()
+    aside.replace(landed)
+    shutil.rmtree(house.home / "standing")
+    staff = next((house.raw / "staff" / YEAR).glob("*.csv"))
+    staff.write_text(staff.read_text(encoding="utf-8-sig") + "\n", encoding="utf-8")
+    done = house.report("build", code=1)
+    assert not done["released"] and house.current == served
+    assert "standing/monitoring_results" in done["failure"] and "grade" in done["failure"]
+    landed.write_bytes(good)
+    shutil.rmtree(house.home / "standing")
+
+
+def test_an_empty_raw_folder_withdraws_nothing(house: House, tmp_path: Path) -> None:
+    served = house.current
+    empty = House(tmp_path / "nothing", house.home, house.key)
+    assert "没有可读取的文件" not in empty.eqm("status")
+    empty.eqm("build", code=1)
+    assert house.current == served
+    assert all(f["landed"] for f in house.report("status")["feeds"] if f["wired"])
