@@ -373,6 +373,7 @@ def _told(report: intake.FeedReport) -> dg.MaterializeResult:
         metadata={
             "rows": report.rows,
             "rows new": report.rows_landed,
+            "bytes": report.bytes,
             "files": report.files,
             "new": report.new,
             "reused": report.reused,

@@ -48,6 +48,8 @@ class FeedReport:
     """Rows of the landed files, new or unchanged."""
     rows_landed: int = 0
     """Rows of the new ones."""
+    bytes: int = 0
+    """Size of the landed files."""
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     """Of the files that lie in the raw folder now, whether taken in this run or earlier."""
@@ -327,6 +329,11 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
         withdrawn=len(withdrawn),
         rows=sum(entry["rows_landed"] for entry in entries),
         rows_landed=sum(entry["rows_landed"] for entry in rows),
+        bytes=sum(
+            landed_path(settings, feed, e["school_year"], e["submission_id"]).stat().st_size
+            for e in entries
+            if e["state"] == "landed"
+        ),
         seconds=round(time.perf_counter() - start, 3),
         problems=[Problem(**problem) for entry in entries for problem in entry["problems"]],
     )

@@ -88,6 +88,8 @@ def test_a_release_says_what_it_is_made_of(city: House) -> None:
     stages = {s["stage"]: s for s in record["stages"]}
     assert stages["landing__students"]["rows"] == record["standing_rows"]["students"]
     assert stages["landing__students"]["rows"] == STUDENTS * YEARS
+    landed = (city.home / "landing" / "students").rglob("*.parquet")
+    assert stages["landing__students"]["bytes"] == sum(p.stat().st_size for p in landed)
     assert all(s["seconds"] >= 0 for s in stages.values()) and stages["release__site"]["bytes"] > 0
     assert (city.current / "docs" / "index.html").stat().st_size > 100_000
 
