@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.feeds import load_contracts, write_template
 from pipelines.settings import Settings, SettingsError
@@ -132,8 +133,6 @@ def build(
 @app.command()
 def ingest(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Raw files → landing zone, ledger and quarantine; nothing is built."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from pipelines import intake
     from pipelines.release import Busy, hold
 
@@ -422,6 +421,6 @@ def main() -> None:
     """The console script. What the machine refuses is said in one line."""
     try:
         app()
-    except OSError as error:
-        typer.echo(str(error), err=True)
+    except (OSError, SQLAlchemyError) as error:
+        typer.echo(str(error).splitlines()[0], err=True)
         sys.exit(ENVIRONMENT)

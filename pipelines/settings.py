@@ -94,6 +94,19 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100  resolve() would follow links
 
+    @field_validator("home")
+    @classmethod
+    def _plain_path(cls, value: Path) -> Path:
+        if set(str(value)) & set("*?[]{}'"):
+            raise ValueError(f"{value} holds one of * ? [ ] {{ }} ', which stand for other things")
+        return value
+
+    @model_validator(mode="after")
+    def _home_beside_raw(self) -> "Settings":
+        if self.home.is_relative_to(self.raw) or self.raw.is_relative_to(self.home):
+            raise ValueError("neither of raw and home may lie in the other")
+        return self
+
     @model_validator(mode="after")
     def _key_outside_data(self) -> "Settings":
         for folder in (self.raw, self.home):

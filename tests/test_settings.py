@@ -37,6 +37,21 @@ def test_the_key_never_lies_in_a_data_folder(tmp_path: Path) -> None:
         Settings.load(home=tmp_path, pseudonym_key_file=tmp_path / "key")
 
 
+def test_home_and_raw_lie_beside_each_other(tmp_path: Path) -> None:
+    key = tmp_path / "key" / "k"
+    for raw, home in (("a", "a/b"), ("a/b", "a"), ("a", "a")):
+        with pytest.raises(SettingsError, match="neither"):
+            Settings.load(raw=tmp_path / raw, home=tmp_path / home, pseudonym_key_file=key)
+    with pytest.raises(SettingsError, match="stand for other things"):
+        Settings.load(home=tmp_path / "home [1]", pseudonym_key_file=key)
+
+
+def test_a_value_that_is_no_json_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EQM_STAGES", "{x")
+    with pytest.raises(SettingsError, match="stages"):
+        Settings.load()
+
+
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 

@@ -172,7 +172,7 @@ def check_papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     con.execute(
         """
         create or replace temp table papers as
-        select wave_id, grade, subject, arg_max(full_mark, (loaded_at, source_file)) as full_mark
+        select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark
         from register_monitoring_waves group by all
         """
     )

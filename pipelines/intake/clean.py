@@ -219,8 +219,9 @@ def _insert(
 
 
 def shown_number(sql: str) -> str:
-    """SQL of what may be shown of a student number: its last four characters."""
-    return f"'…' || right({sql}, 4)"
+    """SQL of what may be shown of a student number: at most its last four characters."""
+    # What is no longer than a name might be one.
+    return f"'…' || if(length({sql}) >= 8, right({sql}, 4), '')"
 
 
 def _check(

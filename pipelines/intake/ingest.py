@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
-from pipelines.intake.ledger import Ledger, as_json, now
+from pipelines.intake.ledger import Ledger, arrival, as_json, now
 from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, load_key
 from pipelines.intake.take import File, Taken, misplaced, take
@@ -106,6 +106,9 @@ def problems(settings: Settings) -> list[Problem]:
     """What is wrong with the files that lie in the raw folder, as the last ingest found it."""
     stood = [*Ledger(settings).submissions(state="landed")]
     stood += Ledger(settings).submissions(state="returned")
+    # Registers first: what is wrong there is the cause of much that follows.
+    place = {feed: at for at, feed in enumerate(load_contracts())}
+    stood.sort(key=lambda s: (place.get(s["feed"], -1), s["source_file"]))
     return [Problem(**each) for submission in stood for each in submission["problems"]]
 
 
@@ -147,8 +150,11 @@ def check(
             at = next((i for i in reversed(places) if _is_year(parts[i + 1])), None)
             own_feed = feed or (parts[at] if at is not None else "")
             year = school_year or (parts[at + 1] if at is not None else "")
-            if own_feed not in contracts or not contracts[own_feed].wired or not year:
+            if own_feed not in contracts or not year:
                 problems.append(Problem("misplaced_file", str(each)))
+                continue
+            if not contracts[own_feed].wired:
+                problems.append(Problem("not_wired", str(each), found=own_feed))
                 continue
             files.append(File(each, own_feed, year, str(each), _digest(each)))
     if not files:
@@ -237,9 +243,10 @@ def _references(ledger: Ledger, contract: Contract | None, year: str) -> str:
 
 
 def _landed(settings: Settings, ledger: Ledger, feed: str) -> list[Path]:
+    """The landed files of a feed as they arrived, the newest last."""
     return [
         landed_path(settings, feed, s["school_year"], s["submission_id"])
-        for s in ledger.submissions(feed, "landed")
+        for s in sorted(ledger.submissions(feed, "landed"), key=arrival)
     ]
 
 
@@ -307,6 +314,13 @@ def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedRe
             ):
                 states[earlier["submission_id"]] = "replaced"
 
+    for name in standing:
+        own = known[ids[name]]
+        for other in by_path[name]:
+            # Bytes that were refused in between are over once the good ones are back.
+            over = ("landed", "returned") if own["state"] == "landed" else ("returned",)
+            if other is not own and other["state"] in over:
+                states[other["submission_id"]] = "replaced"
     for file in astray:
         if file.source_file not in standing:
             keep(misplaced(file))
@@ -352,11 +366,17 @@ def _stands(settings: Settings, submission: dict[str, Any] | None) -> bool:
 def _entry(
     one: Taken, submission_id: str, by_path: dict[str, list[dict[str, Any]]], received: Any
 ) -> dict[str, Any]:
-    """The ledger's row. The same bytes keep the time at which they first arrived."""
+    """The ledger's row. The same bytes keep the time at which they first arrived.
+
+    Under whatever name: a copy of an old file must not overturn its correction.
+    """
     times = [
         s["received_at"]
-        for s in by_path.get(one.file.source_file, [])
-        if s["file_sha256"] == one.file.sha256 and s["state"] in ("landed", "returned")
+        for submissions in by_path.values()
+        for s in submissions
+        if s["file_sha256"] == one.file.sha256
+        and s["school_year"] == one.file.school_year
+        and s["state"] in ("landed", "returned")
     ]
     return {
         "submission_id": submission_id,

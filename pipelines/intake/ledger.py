@@ -1,6 +1,6 @@
 """The ledger: every submission that ever arrived, its state, and what was wrong with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,16 @@ class Ledger:
                     .where(SUBMISSION.c.submission_id == submission_id)
                     .values(state=state)
                 )
+
+
+def arrival(submission: Mapping[str, Any]) -> tuple[datetime, str, str]:
+    """Sorts submissions as they arrived, the newest last.
+
+    Of files that arrived together the later by name counts as the newer, so that `成绩-更正.csv`
+    comes after `成绩.csv`: what a copy changes, such as a file's own time, decides nothing.
+    """
+    path = submission["source_file"]
+    return submission["received_at"], path.rpartition(".")[0] or path, path
 
 
 def now() -> datetime:

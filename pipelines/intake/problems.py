@@ -55,6 +55,18 @@ RULES: dict[str, tuple[Severity, str]] = {
             "Give it a header, or clear it if its cells are not meant."
         ),
     ),
+    "unread_scores": (
+        "query",
+        _(
+            "column {found} seems to hold scores, but is no subject's name; it was left out. "
+            "If it is one, name the column by the subject alone."
+        ),
+    ),
+    "hidden_sheet": (
+        "query",
+        _("sheet {found} is hidden and was left out. Show it if its rows are meant, or delete it."),
+    ),
+    "not_wired": ("note", _("files of {found} are not taken in yet; it was not read.")),
     "two_forms": (
         "error",
         _(
@@ -132,7 +144,7 @@ RULES: dict[str, tuple[Severity, str]] = {
     ),
     "no_register": (
         "error",
-        _("{expected} has not been handed in, so {found} can't be checked. Hand that list in."),
+        _("{expected} is not there, so {found} can't be checked. Hand that list in, or mend it."),
     ),
     "not_in_wave": (
         "error",
@@ -147,7 +159,11 @@ RULES: dict[str, tuple[Severity, str]] = {
     ),
     "differs_between_files": (
         "query",
-        _("the same key stands in {expected} with other values; the newer file stands. Check."),
+        _(
+            "the same key stands in {expected} with other values; this file counts as the newer "
+            "one (of two that arrived together, the later by name) and stands. "
+            "Check which is right."
+        ),
     ),
 }
 """Rule → severity and message. Placeholders: what was found and what was expected."""

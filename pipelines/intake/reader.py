@@ -31,10 +31,11 @@ class Sheet:
 
     name: str
     cells: pa.Table
+    hidden: bool = False
 
 
 def read_sheets(path: Path) -> list[Sheet]:
-    """Every visible sheet of a workbook, or the one table of a text file.
+    """Every sheet of a workbook, hidden ones marked, or the one table of a text file.
 
     Raises:
         Unreadable: not of a known form, damaged, encrypted, or too wide.
@@ -105,18 +106,16 @@ def _table(frame: pd.DataFrame) -> pa.Table:
 def _read_book(path: Path) -> list[Sheet]:
     try:
         book = CalamineWorkbook.from_path(str(path))
-        visible = [
-            m.name
-            for m in book.sheets_metadata
-            if m.typ == SheetTypeEnum.WorkSheet and m.visible == SheetVisibleEnum.Visible
-        ]
         sheets = []
-        for name in visible:
+        for sheet in book.sheets_metadata:
+            if sheet.typ != SheetTypeEnum.WorkSheet:
+                continue
+            name, hidden = sheet.name, sheet.visible != SheetVisibleEnum.Visible
             rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
             if rows and len(rows[0]) > MAX_COLUMNS:
                 raise Unreadable(f"{len(rows[0])} columns; at most {MAX_COLUMNS} are read")
             frame = pd.DataFrame(rows, dtype=object)
-            sheets.append(Sheet(name, _table(frame.apply(_as_text))))
+            sheets.append(Sheet(name, _table(frame.apply(_as_text)), hidden))
         return sheets
     except Unreadable:
         raise

@@ -82,6 +82,8 @@ def recognise(
             found.wide[wide[word]] = f"c{index}"
         elif word == total:
             found.total = f"c{index}"
+        elif any(name in word for name in wide if len(name) > 1):
+            problem("unread_scores", shown)
         else:
             problem("unknown_column", shown)
     for name, places in seen.items():

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake.ingest import landed_path
-from pipelines.intake.ledger import Ledger
+from pipelines.intake.ledger import Ledger, arrival
 from pipelines.intake.problems import Problem
 from pipelines.settings import Settings
 
@@ -45,7 +45,7 @@ def freeze(settings: Settings) -> Standing:
     """The rows that stand now, in a folder that never changes; made once for each state."""
     submissions = sorted(
         Ledger(settings).submissions(state="landed"),
-        key=lambda s: (s["feed"], s["received_at"], s["source_file"]),
+        key=lambda s: (s["feed"], *arrival(s)),
     )
     ordered = [(s["feed"], s["submission_id"]) for s in submissions]
     name = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()[:16]

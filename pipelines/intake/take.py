@@ -3,6 +3,7 @@
 `ingest` keeps what comes out and `check` throws it away, so the two can't differ.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ BATCH_BYTES = 16 * 2**20
 """Files are cleaned together up to this size, so that memory does not grow with the city."""
 UNPACKED = 6
 """A workbook is compressed; it counts for so many times its size."""
+UNIT = re.compile(r"\s*[（(][^（()）]*[)）]$")
+"""The unit behind a header, such as (分)."""
 SHOWN = 20
 """So many different values a rule and column are reported one by one; the others as one."""
 SHOWN_CHARACTERS = 60
@@ -63,7 +66,8 @@ def take(
     Args:
         contract: of the feed.
         files: files of that feed.
-        registers: Parquet files of the landed rows of each feed that the contract refers to.
+        registers: Parquet files of the landed rows of each feed that the contract refers to, as
+            they arrived, the newest last.
         key: of the pseudonyms.
         usual_student_no: pattern of a usual student number.
     """
@@ -132,6 +136,11 @@ def _gather(contract: Contract, file: File, number: int) -> tuple[list[pa.Table]
     problems: list[Problem] = []
     strangers: list[Problem] = []
     for sheet in sheets:
+        if sheet.hidden:
+            if sheet.cells.num_rows:
+                name = sheet.name
+                strangers.append(Problem("hidden_sheet", file.source_file, name, found=name))
+            continue
         recognised, found = recognise(contract, sheet.cells, file.source_file, sheet.name)
         problems += found
         if recognised and not _has_error(found):
@@ -167,7 +176,7 @@ def _cells(
         name: below[column] for name, column in recognised.columns.items()
     }
     if wide and contract.wide:
-        header = " ".join(sheet.cells[wide][header_row - 1].as_py().split())
+        header = UNIT.sub("", " ".join(sheet.cells[wide][header_row - 1].as_py().split()))
         given[contract.wide.names] = pa.repeat(pa.scalar(header), n)
         given[contract.wide.values] = below[wide]
     return pa.table(
@@ -202,10 +211,14 @@ def _register(
     con.register("files", origin)
     for feed in contract.depends_on:
         typed = ", ".join(f"null::{t} as {n}" for n, t in load_contracts()[feed].landed.items())
-        query = f"select {typed} where false"
+        query = f"select {typed}, null::integer as arrival where false"
         if registers.get(feed):
             paths = ", ".join(quoted(str(p)) for p in registers[feed])
-            query += f" union all by name select * from read_parquet([{paths}], union_by_name=true)"
+            query += (
+                f" union all by name select * exclude (filename), "
+                f"list_position([{paths}], filename) as arrival "
+                f"from read_parquet([{paths}], union_by_name = true, filename = true)"
+            )
         con.execute(f"create view register_{feed} as {query}")
 
 

@@ -272,6 +272,62 @@ def test_a_long_name_and_what_windows_leaves_behind(handed: Handed) -> None:
     assert len(kept) == 2 and all(p.name.startswith(long[:20]) for p in kept)
 
 
+def test_refused_bytes_are_over_when_the_good_ones_are_back(handed: Handed) -> None:
+    handed.ingest()
+    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    assert handed.ingest()[RESULTS].returned == 1
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    assert handed.ingest()[RESULTS].returned == 0
+    assert Ledger(handed.settings).submissions(state="returned") == []
+    assert len(Ledger(handed.settings).submissions(RESULTS, "landed")) == 2
+
+
+def test_scores_are_held_against_the_paper_that_stands(handed: Handed) -> None:
+    """A correction of the full mark counts, also when all registers are read again at once."""
+    handed.ingest()
+    header = FILES["monitoring_waves/w.csv"].splitlines()[0]
+    fix = "W24,市,学业质量监测,2024-06-20,五年级,语文,150"
+    handed.write("monitoring_waves/a-fix.csv", f"{header}\n{fix}\n")
+    handed.ingest()
+    handed.add(f"{RESULTS}/b.csv", f"W24,{NUMBERS[3]},3137000002,5,1,语文,130,")
+    assert handed.ingest()[RESULTS].returned == 0
+    for path in (handed.settings.landing / "monitoring_waves").rglob("*.parquet"):
+        path.unlink()
+    handed.add("schools/s.csv", "3137000003,第三小学,市中区,小学,城区,公办")
+    assert handed.ingest()[RESULTS].returned == 0
+
+
+def test_a_unit_behind_a_subject_and_scores_under_another_name(handed: Handed) -> None:
+    name = f"{RESULTS}/a.csv"
+    handed.write(
+        name, FILES[name].replace("语文", "语文(分)").replace("数学,总分", "数学成绩,备注")
+    )
+    report = handed.ingest()[RESULTS]
+    assert report.returned == 0 and report.new == 2
+    assert ("unread_scores", "1-1", "数学成绩", "") in handed.found(RESULTS)
+    query = "select count(*) from landed where source_file like '%a.csv' and subject = 'chinese'"
+    assert handed.landed(query) == [(2,)]
+
+
+def test_a_hidden_sheet_is_asked_about(handed: Handed) -> None:
+    path = handed.settings.raw / "students" / YEAR / "book.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        for name, number in (("一", "G370499201001105678"), ("二", "G370499201001115678")):
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, ["学籍号", "学校标识码", "年级", "班级", "性别"])
+            sheet.write_row(1, 0, [number, "3137000001", 5, "1", "女"])
+        sheet.hide()
+    report = handed.ingest()["students"]
+    assert (report.returned, report.rows) == (0, 5)
+    assert ("hidden_sheet", "二") in {(p.rule, p.sheet) for p in report.problems}
+
+
+def test_check_says_which_feeds_are_not_taken_in(handed: Handed) -> None:
+    path = handed.write("training_logs/t.csv", "教职工号\n1\n")
+    (problem,) = check(handed.settings, [path])
+    assert (problem.rule, problem.severity) == ("not_wired", "note")
+
+
 def test_an_equal_row_counts_once(handed: Handed) -> None:
     line = FILES[f"{RESULTS}/b.csv"].splitlines()[1]
     handed.add(f"{RESULTS}/b.csv", line)

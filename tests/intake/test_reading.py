@@ -53,7 +53,8 @@ def test_a_workbook_shows_lost_digits_and_keeps_text(tmp_path: Path) -> None:
         sheet.write_number(1, 1, 86)
         sheet.write_number(2, 1, 86.5)
         book.add_worksheet("hidden").hide()
-    (sheet_read,) = read_sheets(path)
+    sheet_read, other = read_sheets(path)
+    assert (sheet_read.hidden, other.hidden) == (False, True)
     assert sheet_read.name == "数学"
     assert sheet_read.cells["c0"].to_pylist() == ["学籍号", "3.70E+17", "0012"]
     assert sheet_read.cells["c1"].to_pylist() == ["成绩", "86", "86.5"]

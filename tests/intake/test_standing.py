@@ -73,6 +73,32 @@ def test_the_newer_file_stands_and_both_are_named(handed: Handed) -> None:
     assert "较新" in standing.problems[0].text("zh") or "新" in standing.problems[0].text("zh")
 
 
+def test_an_old_file_under_another_name_does_not_overturn_its_correction(handed: Handed) -> None:
+    handed.ingest()
+    name = f"{RESULTS}/b.csv"
+    handed.write(f"{RESULTS}/c.csv", FILES[name].replace(",70,", ",72,"))
+    handed.ingest()
+    for copy in ("d", "a0"):
+        handed.write(f"{RESULTS}/{copy}.csv", FILES[name])
+        handed.ingest()
+        query = "select score::varchar from standing where score in (70, 72)"
+        assert rows(freeze(handed.settings), query) == [("72.000",)]
+
+
+def test_of_two_files_that_arrive_together_the_correction_stands(handed: Handed) -> None:
+    name = f"{RESULTS}/b.csv"
+    (handed.settings.raw / RESULTS / "2023-2024" / "b.csv").unlink()
+    handed.write(f"{RESULTS}/成绩.csv", FILES[name])
+    handed.write(f"{RESULTS}/成绩-更正.csv", FILES[name].replace(",70,", ",72,"))
+    handed.ingest()
+    standing = freeze(handed.settings)
+    assert rows(standing, "select score::varchar from standing where score in (70, 72)") == [
+        ("72.000",)
+    ]
+    (problem,) = standing.problems
+    assert problem.file.endswith("成绩-更正.csv") and problem.expected.endswith("成绩.csv")
+
+
 def test_the_same_state_is_frozen_once_and_swept_when_unused(handed: Handed) -> None:
     handed.ingest()
     first = freeze(handed.settings)
@@ -100,7 +126,9 @@ def test_what_a_killed_process_left_is_made_anew(handed: Handed) -> None:
 
 def landed(home: Path, files: list[pd.DataFrame], order: list[int]) -> Settings:
     """Files put straight into landing and ledger, arriving in this order."""
-    own = Settings.load(raw=home / "raw", home=home, pseudonym_key_file=home.parent / "key")
+    own = Settings.load(
+        raw=home.with_name("raw"), home=home, pseudonym_key_file=home.parent / "key"
+    )
     types = ", ".join(
         f'try_cast("{c}" as {t}) as "{c}"' for c, t in load_contracts()["districts"].landed.items()
     )

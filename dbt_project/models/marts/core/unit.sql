@@ -52,7 +52,7 @@ ranked as (
 select
     'city' as level,
     '{{ var("unit_code") }}' as unit_code,
-    '{{ var("unit_name_zh") }}' as unit_name,
+    '{{ var("unit_name_zh") | replace("'", "''") }}' as unit_name,
     cast(null as string) as parent_code
 union all
 select
