@@ -252,7 +252,7 @@ def status(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption =
     if as_json:
         _print_json(asdict(found))
         return
-    table = _table("feed", "", "files", "landed", "refused", "rows", "newest")
+    table = _table("feed", "", "files", "landed", "refused", "rows", "newest (UTC)")
     for f in found.feeds:
         state = "" if f.wired else "not wired yet"
         newest = f"{f.newest:%Y-%m-%d %H:%M}" if f.newest else "-"
@@ -270,6 +270,11 @@ def status(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption =
         )
     for feed, year, reported, expected in found.missing:
         typer.echo(f"{feed} {year}: {reported} of {expected} schools have reported")
+    if found.last_run and found.last_run[0] == "FAILURE":
+        typer.echo(
+            f"last build: failed, {found.last_run[1]:%Y-%m-%d %H:%M} UTC; `eqm build` says why, "
+            "and so does Dagster's interface (`eqm dev`)"
+        )
     when = f"{found.next_run:%Y-%m-%d %H:%M %Z}"
     typer.echo(
         f"next run: {when}"

@@ -49,6 +49,8 @@ class Status:
     release: ReleaseStatus | None
     missing: list[tuple[str, str, int, int]]
     """Feed, school year, schools that reported, schools expected: where some have not."""
+    last_run: tuple[str, datetime] | None
+    """How the last build ended (SUCCESS, FAILURE, …) and when it started, UTC; none before any."""
     next_run: datetime
     scheduler_running: bool
 
@@ -72,12 +74,14 @@ def status(settings: Settings) -> Status:
             )
         )
     served = release.current(settings)
+    last_run, running = _dagster(settings)
     return Status(
         feeds,
         _release(settings, served) if served else None,
         _missing(settings) if served else [],
+        last_run,
         next_run(settings, datetime.now(ZoneInfo(settings.time_zone))),
-        _scheduler_running(settings),
+        running,
     )
 
 
@@ -114,15 +118,20 @@ def _missing(settings: Settings) -> list[tuple[str, str, int, int]]:
     ]  # fmt: skip
 
 
-def _scheduler_running(settings: Settings) -> bool:
+def _dagster(settings: Settings) -> tuple[tuple[str, datetime] | None, bool]:
+    """The last run, and whether a scheduler is running."""
     if not (settings.dagster / "dagster.yaml").exists():
-        return False
+        return None, False
     import dagster as dg
 
     try:
         with dg.DagsterInstance.from_config(str(settings.dagster)) as instance:
-            beats = instance.get_daemon_heartbeats()
+            beat = instance.get_daemon_heartbeats().get("SCHEDULER")
+            records = instance.get_run_records(limit=1)
     except sa.exc.SQLAlchemyError:  # a full disk: then nothing runs either
-        return False
-    beat = beats.get("SCHEDULER")
-    return beat is not None and datetime.now().timestamp() - beat.timestamp < HEARTBEAT_SECONDS
+        return None, False
+    now = datetime.now().timestamp()
+    running = beat is not None and now - beat.timestamp < HEARTBEAT_SECONDS
+    if not records:
+        return None, running
+    return (records[0].dagster_run.status.value, records[0].create_timestamp), running

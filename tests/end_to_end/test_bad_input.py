@@ -117,6 +117,8 @@ def test_rows_that_break_their_contract_stop_the_release(house: House) -> None:
     done = house.report("build", code=1)
     assert not done["released"] and house.current == served
     assert "standing/monitoring_results" in done["failure"] and "grade" in done["failure"]
+    assert house.report("status")["last_run"][0] == "FAILURE"
+    assert "last build: failed" in house.eqm("status")
     landed.write_bytes(good)
     shutil.rmtree(house.home / "standing")
 
