@@ -4,7 +4,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -59,6 +60,19 @@ def _settings(raw: Path | None = None, home: Path | None = None, **given: Any) -
 def _stop(text: str, code: int) -> NoReturn:
     typer.echo(text, err=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def _release_faults() -> Iterator[None]:
+    """What can go wrong with a release, as one line and an exit code."""
+    from pipelines.release import Busy, NoSuchRelease
+
+    try:
+        yield
+    except NoSuchRelease as error:
+        _stop(str(error), WRONG_USAGE)
+    except Busy as error:
+        _stop(str(error), ENVIRONMENT)
 
 
 def _print_json(content: Any) -> None:
@@ -368,12 +382,10 @@ def releases_show(
     release_id: Annotated[str, typer.Argument(metavar="ID")], home: HomeOption = None
 ) -> None:
     """The record of a release: inputs, code, settings, rows, checks, seconds. As JSON."""
-    from pipelines.release import NoSuchRelease, show
+    from pipelines.release import show
 
-    try:
+    with _release_faults():
         _print_json(show(_settings(home=home), release_id))
-    except NoSuchRelease as error:
-        _stop(str(error), WRONG_USAGE)
 
 
 @releases_app.command("rollback")
@@ -383,17 +395,11 @@ def releases_rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Serve an earlier release again, until the next build makes a new one."""
-    from pipelines.release import NoSuchRelease, hold, switch
-    from pipelines.release.errors import Busy
+    from pipelines.release import hold, switch
 
     settings = _settings(home=home)
-    try:
-        with hold(settings):
-            switch(settings, release_id)
-    except NoSuchRelease as error:
-        _stop(str(error), WRONG_USAGE)
-    except Busy as error:
-        _stop(str(error), ENVIRONMENT)
+    with _release_faults(), hold(settings):
+        switch(settings, release_id)
     if as_json:
         _print_json({"current": release_id})
     else:
@@ -408,14 +414,10 @@ def releases_prune(
 ) -> None:
     """Remove old releases; the one that is served always stays."""
     from pipelines.release import hold, prune
-    from pipelines.release.errors import Busy
 
     settings = _settings(home=home)
-    try:
-        with hold(settings):
-            gone = prune(settings, keep)
-    except Busy as error:
-        _stop(str(error), ENVIRONMENT)
+    with _release_faults(), hold(settings):
+        gone = prune(settings, keep)
     if as_json:
         _print_json({"removed": gone})
     else:

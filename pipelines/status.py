@@ -56,19 +56,20 @@ class Status:
 
 
 def status(settings: Settings) -> Status:
-    """The state of a home; changes nothing."""
-    ledger = intake.Ledger(settings)
+    """The state of a home; of a new one it makes the empty ledger, and nothing else."""
+    submissions = intake.Ledger(settings).submissions()
     feeds = []
     files = intake.files_by_feed(settings)
     for name, contract in load_contracts().items():
-        landed = ledger.submissions(name, "landed")
+        own = [s for s in submissions if s["feed"] == name]
+        landed = [s for s in own if s["state"] == "landed"]
         feeds.append(
             FeedStatus(
                 name,
                 contract.wired,
                 files.get(name, 0),
                 len(landed),
-                len(ledger.submissions(name, "returned")),
+                sum(s["state"] == "returned" for s in own),
                 sum(s["rows_landed"] for s in landed),
                 max((s["received_at"] for s in landed), default=None),
             )

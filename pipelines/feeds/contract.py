@@ -45,6 +45,10 @@ FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2099, 12, 31)
 """A date in a file that lies outside is a slip of the pen."""
 
 
+MONTH = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])"
+"""A month as it is landed, of somebody who is on a roll."""
+
+
 def quoted(text: str) -> str:
     """A text as an SQL literal, for the SQL that is made from contracts."""
     return "'" + text.replace("'", "''") + "'"

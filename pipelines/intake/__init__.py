@@ -1,7 +1,6 @@
 """From files as handed in to landed rows, and what goes back to the school."""
 
 from pipelines.intake.ingest import (
-    NO_FEED,
     FeedReport,
     check,
     files_by_feed,
@@ -20,7 +19,6 @@ from pipelines.intake.recognise import Recognised, recognise
 from pipelines.intake.standing import Standing, freeze, sweep
 
 __all__ = [
-    "NO_FEED",
     "FeedReport",
     "IntakeError",
     "Ledger",

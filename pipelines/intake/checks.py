@@ -12,7 +12,7 @@ from pipelines.intake.clean import (
     BLANKS,
     NOTHING,
     NUMBER,
-    _word,
+    as_word,
     half_width,
     header_of_score,
     shown_number,
@@ -190,7 +190,7 @@ def check_papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         from typed as t
         where score is null and (
             (raw_score is null and (raw_status is null or status = 'present'))
-            or {_word("raw_score")} in (
+            or {as_word("raw_score")} in (
                 select word from words where code_set = 'score_status' and code = 'present'
             )
         )

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, SQL_TYPES, normalise, quoted
+from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, SQL_TYPES, normalise, quoted
 
 FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋"
 HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+"
@@ -54,7 +54,7 @@ def half_width(sql: str) -> str:
     )
 
 
-def _word(sql: str) -> str:
+def as_word(sql: str) -> str:
     """SQL of a text as table `words` spells it."""
     return rf"lower(regexp_replace({sql}, '\s', '', 'g'))"
 
@@ -120,11 +120,8 @@ def _value(column: Column) -> str:
         case "date":
             return _day(x)
         case "month":
-            month = f"coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date)"
-            # Nobody who is on a roll was born earlier.
-            return (
-                f"case when year({month}) between 1900 and 2099 then strftime({month}, '%Y-%m') end"
-            )
+            month = f"strftime(coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date), '%Y-%m')"
+            return f"case when regexp_full_match({month}, {quoted(MONTH)}) then {month} end"
         case "student_no":
             return rf"upper(regexp_replace({x}, '^''|\s', '', 'g'))"
         case _:
@@ -159,7 +156,7 @@ def clean(con: duckdb.DuckDBPyConnection, contract: Contract, usual_student_no: 
     columns = [c for c in contract.columns if c.type != "dropped"]
     joins = [
         f"""left join words as w_{c.name} on w_{c.name}.code_set = '{c.code_set}'
-        and w_{c.name}.word = {_word(f't."raw_{c.name}"')}"""
+        and w_{c.name}.word = {as_word(f't."raw_{c.name}"')}"""
         for c in columns
         if c.code_set
     ]
@@ -167,7 +164,7 @@ def clean(con: duckdb.DuckDBPyConnection, contract: Contract, usual_student_no: 
     if _has_status(contract):
         joins.append(
             f"""left join words as w_word on w_word.code_set = 'score_status'
-            and w_word.word = {_word("t.raw_score")}"""
+            and w_word.word = {as_word("t.raw_score")}"""
         )
         values["status"] = (
             "coalesce(case when w_word.code <> coalesce(w_status.code, w_word.code) then null "
@@ -239,7 +236,7 @@ def _check(
         insert(f"{raw} is null", "required", header, "''")
     if column.type == "score":
         words = template_words("score_status")
-        word = _word(raw)
+        word = as_word(raw)
         known = "(select word from words where code_set = 'score_status')"
         insert(
             f"{raw} is not null and {value} is null and {word} not in {known}", "bad_score", words

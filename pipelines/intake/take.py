@@ -18,7 +18,7 @@ from pipelines.intake.clean import clean
 from pipelines.intake.problems import LONG_NUMBER, Problem
 from pipelines.intake.pseudonym import add_student_keys
 from pipelines.intake.reader import BOOK_SUFFIXES, Sheet, Unreadable, read_sheets
-from pipelines.intake.recognise import Recognised, recognise
+from pipelines.intake.recognise import HEADER_WITHIN, Recognised, recognise
 
 BATCH_BYTES = 16 * 2**20
 """Files are cleaned together up to this size, so that memory does not grow with the city."""
@@ -159,7 +159,7 @@ def _gather(contract: Contract, file: File, number: int) -> tuple[list[pa.Table]
 def _goes_on(sheet: Sheet) -> bool:
     """Whether a sheet without a header starts with a row like those of a table."""
     first: dict[str, str | None] = next(
-        (row for row in sheet.cells.to_pylist() if any(row.values())), {}
+        (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
     )
     return sum(any(c.isdigit() for c in cell or "") for cell in first.values()) >= 3
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, quoted
+from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, quoted
 
 DATES = tuple(int(f"{day:%Y%m%d}") for day in (FIRST_DAY, LAST_DAY))
 """First and last day, as a number, that a date in a file may name."""
 
-MONTH = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])"
 STUDENT_KEY = r"[0-9a-f]{64}"
 SCHOOL_YEAR = r"[0-9]{4}-[0-9]{4}"
 NAMED_ORIGIN = ("school_year", "source_file", "file_sha256")

@@ -66,6 +66,9 @@ def test_what_is_good_is_released_and_the_rest_is_said(house: House, tmp_path: P
         line = next(row for row in csv.DictReader(text) if row["found"] == "9999")
     assert "满分" in line["message_zh"] and "full mark" in line["message_en"]
 
+    released = house.rows("from ops.problem where rule = 'above_full_mark'").iloc[0]
+    assert released["row_first"] == 2 and "9999" not in released.to_json(force_ascii=False)
+
     told = house.rows(
         f"select schools_not_reported, files_returned from marts.reporting "
         f"where level = 'city' and school_year = '{YEAR}'"
