@@ -215,8 +215,10 @@ class Teller:
                 lines.append(sentence % {"wave": wave, "n": count(late, self.lang)})
             if returned:
                 sentence = ngettext(
-                    "%(wave)s: %(n)s file was returned to be corrected and is not counted.",
-                    "%(wave)s: %(n)s files were returned to be corrected and are not counted.",
+                    "%(wave)s: %(n)s file was returned to be corrected; "
+                    "its new content is not counted.",
+                    "%(wave)s: %(n)s files were returned to be corrected; "
+                    "their new content is not counted.",
                     returned,
                 )
                 lines.append(sentence % {"wave": wave, "n": count(returned, self.lang)})
