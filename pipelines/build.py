@@ -53,8 +53,6 @@ class BuildReport:
     returned: int = 0
     """Files refused, in quarantine."""
     problems: list[Problem] = field(default_factory=list)
-    not_wired: dict[str, int] = field(default_factory=dict)
-    """Feeds that have files which are not landed yet."""
     failure: str = ""
     """Why nothing was released; empty where something was."""
     environment: bool = False
@@ -129,7 +127,6 @@ def _run(settings: Settings, say: Say) -> BuildReport:
         release_id=release.current(settings),
         returned=len(intake.Ledger(settings).submissions(state="returned")),
         problems=intake.problems(settings),
-        not_wired=intake.unwired(settings),
     )
     if not result.success:
         failure, environment = _cause(settings, result)

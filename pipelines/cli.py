@@ -130,8 +130,6 @@ def build(
         _print_json(report.as_dict())
         raise typer.Exit(report.exit_code)
     _print_problems(report.problems)
-    for feed, files in report.not_wired.items():
-        typer.echo(f"{feed}: {files} files handed in, not landed yet (this feed is not wired)")
     if report.returned:
         typer.echo(f"{report.returned} files refused; copies and reasons: {settings.quarantine}")
     if report.released:
@@ -266,13 +264,10 @@ def status(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption =
     if as_json:
         _print_json(asdict(found))
         return
-    table = _table("feed", "", "files", "landed", "refused", "rows", "newest (UTC)")
+    table = _table("feed", "files", "landed", "refused", "rows", "newest (UTC)")
     for f in found.feeds:
-        state = "" if f.wired else "not wired yet"
         newest = f"{f.newest:%Y-%m-%d %H:%M}" if f.newest else "-"
-        table.add_row(
-            f.feed, state, str(f.files), str(f.landed), str(f.refused), f"{f.rows:,}", newest
-        )
+        table.add_row(f.feed, str(f.files), str(f.landed), str(f.refused), f"{f.rows:,}", newest)
     console.print(table)
     if found.release is None:
         typer.echo("release: none yet; `eqm build` makes one")

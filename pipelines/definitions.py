@@ -75,7 +75,7 @@ def build_definitions(
         settings: where everything lies.
         console: who tells of progress, in place of Dagster's own log on the terminal.
     """
-    wired = [contract for contract in load_contracts().values() if contract.wired]
+    feeds = list(load_contracts().values())
     manifest = warehouse.manifest(settings)
 
     @dg.resource(description="The settings, while no other build may work on their home.")
@@ -118,13 +118,13 @@ def build_definitions(
                 description=f"{c.title} · the landed rows that stand, newer files before older.",
                 kinds={"parquet"},
             )
-            for c in wired
+            for c in feeds
         ],
     )
     def standing(home: Home) -> Iterator[dg.MaterializeResult]:
         view = intake.freeze(home)
         building = release.begin(home, _name(home, view))
-        for contract in wired:
+        for contract in feeds:
             files = list((view.path / contract.feed).rglob("*.parquet"))
             yield dg.MaterializeResult(
                 asset_key=["standing", contract.feed],
@@ -144,19 +144,19 @@ def build_definitions(
                 blocking=True,
                 description="The Great Expectations suite derived from the feed's contract.",
             )
-            for c in wired
+            for c in feeds
         ],
     )
     def contracts(home: Home) -> Iterator[dg.AssetCheckResult]:
         view = intake.freeze(home)
         building = _building(home)
         if not building.complete:
-            results = quality.validate(view.path, [c.feed for c in wired])
+            results = quality.validate(view.path, [c.feed for c in feeds])
             rows = [asdict(result) for result in results]
             building.quality.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
         else:
             rows = ops.recorded_suites(building)
-        for contract in wired:
+        for contract in feeds:
             own = [row for row in rows if row["feed"] == contract.feed]
             broken = [row for row in own if not row["passed"]]
             # What refers to a register that was changed since is told, not held back: units that
@@ -177,7 +177,7 @@ def build_definitions(
 
     @dg.asset(
         key=["ops", "submission"],
-        deps=[["standing", c.feed] for c in wired],
+        deps=[["standing", c.feed] for c in feeds],
         group_name="ops",
         description="Every submission and its problems, as the warehouse shows them.",
     )
@@ -318,7 +318,7 @@ def build_definitions(
     return dg.Definitions(
         assets=[
             *(_raw(contract) for contract in load_contracts().values()),
-            *(landing(contract) for contract in wired),
+            *(landing(contract) for contract in feeds),
             unplaced,
             standing,
             submission,
@@ -358,11 +358,10 @@ def defs() -> dg.Definitions:
 
 
 def _raw(contract: Contract) -> dg.AssetSpec:
-    state = "" if contract.wired else " (handed in files are counted, not landed yet)"
     return dg.AssetSpec(
         ["raw", contract.feed],
         group_name="raw",
-        description=f"{contract.title} · {contract.description}{state}",
+        description=f"{contract.title} · {contract.description}",
     )
 
 

@@ -138,7 +138,6 @@ def release_record(
             for s in submissions
             if s["state"] in ("landed", "returned")
         ],
-        "not_wired": intake.unwired(settings),
         "code": {"version": version("education-quality-monitor"), "digest": code_digest()},
         "settings": settings.figures(),
         "rows": warehouse.row_counts(building.warehouse),

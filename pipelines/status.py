@@ -19,7 +19,6 @@ class FeedStatus:
     """One feed."""
 
     feed: str
-    wired: bool
     files: int
     """Files in the raw folder now."""
     landed: int
@@ -60,13 +59,12 @@ def status(settings: Settings) -> Status:
     submissions = intake.Ledger(settings).submissions()
     feeds = []
     files = intake.files_by_feed(settings)
-    for name, contract in load_contracts().items():
+    for name in load_contracts():
         own = [s for s in submissions if s["feed"] == name]
         landed = [s for s in own if s["state"] == "landed"]
         feeds.append(
             FeedStatus(
                 name,
-                contract.wired,
                 files.get(name, 0),
                 len(landed),
                 sum(s["state"] == "returned" for s in own),

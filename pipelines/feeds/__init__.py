@@ -11,6 +11,17 @@ from pipelines.feeds.contract import (
     codes,
     load_contracts,
 )
+from pipelines.feeds.rules import Rule, Severity, rules
 from pipelines.feeds.template import write_template
 
-__all__ = ["Column", "Contract", "ContractError", "codes", "load_contracts", "write_template"]
+__all__ = [
+    "Column",
+    "Contract",
+    "ContractError",
+    "Rule",
+    "Severity",
+    "codes",
+    "load_contracts",
+    "rules",
+    "write_template",
+]

@@ -105,7 +105,6 @@ class Contract(_Strict):
     title: str
     description: str
     key: list[str]
-    wired: bool = Field(False, description="Whether files of this feed are landed.")
     wide: Wide | None = None
     total: str | None = Field(None, description="Header of a row total that is checked only.")
     columns: list[Column]

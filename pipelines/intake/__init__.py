@@ -9,7 +9,6 @@ from pipelines.intake.ingest import (
     ingest_strays,
     problems,
     require_files,
-    unwired,
 )
 from pipelines.intake.ledger import Ledger
 from pipelines.intake.problems import IntakeError, NoKey, NothingHandedIn, Problem
@@ -41,5 +40,4 @@ __all__ = [
     "recognise",
     "require_files",
     "sweep",
-    "unwired",
 ]

@@ -56,30 +56,28 @@ class FeedReport:
 
 
 def ingest(settings: Settings) -> list[FeedReport]:
-    """Every wired feed, registers before what refers to them, then files that lie astray.
+    """Every feed, registers before what refers to them, then files that lie astray.
 
     Raises:
-        IntakeError: no raw folder, none of its files belongs to a wired feed, or no key.
+        IntakeError: no raw folder, none of its files belongs to a feed, or no key.
     """
     require_files(settings)
-    wired = [name for name, contract in load_contracts().items() if contract.wired]
-    return [*(ingest_feed(settings, name) for name in wired), ingest_strays(settings)]
+    return [*(ingest_feed(settings, name) for name in load_contracts()), ingest_strays(settings)]
 
 
 def require_files(settings: Settings) -> None:
     """Refuse an empty raw folder, which would withdraw everything that was handed in.
 
     Raises:
-        NothingHandedIn: no raw folder, or none of its files belongs to a wired feed.
+        NothingHandedIn: no raw folder, or none of its files belongs to a feed.
     """
-    wired = [name for name, contract in load_contracts().items() if contract.wired]
-    if not files_by_feed(settings).keys() & set(wired):
+    if not files_by_feed(settings):
         raise NothingHandedIn(
             bilingual(
                 "No files to take in under {raw}; expected <feed>/<school year>/<file>, with feeds "
                 "such as {feeds}. `eqm sample` writes an example.",
                 raw=settings.raw,
-                feeds=", ".join(wired[:3]),
+                feeds=", ".join(list(load_contracts())[:3]),
             )
         )
 
@@ -93,12 +91,10 @@ def ingest_feed(settings: Settings, feed: str) -> FeedReport:
     """One feed's files: what is new is taken, what is refused goes to quarantine.
 
     Raises:
-        KeyError: no such feed, or one that is not wired.
+        KeyError: no such feed.
         IntakeError: no key in production.
     """
     contract = load_contracts()[feed]
-    if not contract.wired:
-        raise KeyError(f"{feed} is not landed yet")
     return _take_in(settings, feed, contract)
 
 
@@ -116,12 +112,6 @@ def files_by_feed(settings: Settings) -> dict[str, int]:
     """Number of files in each feed's raw folder, for the feeds that have any."""
     counts = {name: len(_handed_in(settings.raw / name)) for name in load_contracts()}
     return {name: n for name, n in counts.items() if n}
-
-
-def unwired(settings: Settings) -> dict[str, int]:
-    """Feeds that have files but are not landed yet, with the number of files."""
-    contracts = load_contracts()
-    return {name: n for name, n in files_by_feed(settings).items() if not contracts[name].wired}
 
 
 def check(
@@ -152,9 +142,6 @@ def check(
             year = school_year or (parts[at + 1] if at is not None else "")
             if own_feed not in contracts or not year:
                 problems.append(Problem("misplaced_file", str(each)))
-                continue
-            if not contracts[own_feed].wired:
-                problems.append(Problem("not_wired", str(each), found=own_feed))
                 continue
             files.append(File(each, own_feed, year, str(each), _digest(each)))
     if not files:

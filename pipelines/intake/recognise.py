@@ -14,6 +14,34 @@ HEADER_WITHIN = 30
 """The header stands within so many rows of the top."""
 
 
+@dataclass(frozen=True)
+class SheetReading:
+    """What was made of one sheet: nothing that was guessed or left out is hidden.
+
+    `rows` = rows above the header, header rows, and `taken` + `left_out`.
+    """
+
+    sheet: str
+    read: bool
+    """Whether rows were taken from it."""
+    why: str = ""
+    """Rule that says why it was not read, or how (such as `continued_sheet`)."""
+    header_rows: tuple[int, ...] = ()
+    """Rows of the header, from 1; none on a sheet that goes on where another ended."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Header as written → canonical name, code of the subject, or number of the item."""
+    unread: tuple[str, ...] = ()
+    """Headers of columns that were left out."""
+    rows: int = 0
+    """Rows of the sheet, down to the last that holds anything."""
+    taken: int = 0
+    """Rows taken as records, with or without problems."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Reason → rows: title, header, blank, subtotal, note, repeated_header, unread."""
+    wave: str = ""
+    """Wave that the title, the sheet's name or the file's name gives to every row."""
+
+
 @dataclass
 class Recognised:
     """What a sheet turned out to be."""

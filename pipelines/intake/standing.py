@@ -74,8 +74,6 @@ def _make(settings: Settings, path: Path, submissions: list[dict[str, Any]]) -> 
     problems: list[Problem] = []
     rows: dict[str, int] = {}
     for feed, contract in load_contracts().items():
-        if not contract.wired:
-            continue
         own = [s for s in submissions if s["feed"] == feed]
         with duckdb.connect() as con:
             con.execute("set enable_progress_bar = false")

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -15,10 +15,10 @@ from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake.checks import check_papers, check_repeats, check_totals, resolve_references
 from pipelines.intake.clean import clean
-from pipelines.intake.problems import LONG_NUMBER, Problem
+from pipelines.intake.problems import LONG_NUMBER, Mark, Problem
 from pipelines.intake.pseudonym import add_student_keys
 from pipelines.intake.reader import BOOK_SUFFIXES, Sheet, Unreadable, read_sheets
-from pipelines.intake.recognise import HEADER_WITHIN, Recognised, recognise
+from pipelines.intake.recognise import HEADER_WITHIN, Recognised, SheetReading, recognise
 
 BATCH_BYTES = 16 * 2**20
 """Files are cleaned together up to this size, so that memory does not grow with the city."""
@@ -52,6 +52,10 @@ class Taken:
     rows_read: int
     rows: pa.Table | None
     """None if and only if the file is refused."""
+    sheets: list[SheetReading] = field(default_factory=list)
+    """What was made of each sheet, in their order."""
+    marks: list[Mark] = field(default_factory=list)
+    """The cells that errors and queries are about, the first few thousand, by sheet and row."""
 
 
 def take(

@@ -132,4 +132,4 @@ def test_an_empty_raw_folder_withdraws_nothing(house: House, tmp_path: Path) -> 
     assert "没有可读取的文件" not in empty.eqm("status")
     empty.eqm("build", code=1)
     assert house.current == served
-    assert all(f["landed"] for f in house.report("status")["feeds"] if f["wired"])
+    assert all(f["landed"] for f in house.report("status")["feeds"] if f["files"])

@@ -7,6 +7,7 @@ import pytest
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
+from pipelines.feeds import rules
 from pipelines.wording import (
     count,
     load_glossary,
@@ -35,6 +36,8 @@ def messages() -> dict[str, str]:
         ):
             for msgid in [message] if isinstance(message, str) else message[:1]:
                 found.setdefault(msgid, f"{package}/{file}:{line}")
+    for name, rule in rules().items():
+        found |= dict.fromkeys((rule.title, rule.message), f"rules.yml: {name}")
     return found
 
 
