@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 
 ColumnType = Literal[
     "text", "code", "grade", "integer", "number", "score", "date", "month", "flag",
-    "student_no", "dropped",
+    "student_no", "class", "item", "dropped",
 ]  # fmt: skip
 
 SQL_TYPES: dict[str, str] = {
@@ -27,6 +27,8 @@ SQL_TYPES: dict[str, str] = {
     "month": "varchar",
     "flag": "boolean",
     "student_no": "varchar",
+    "class": "varchar",
+    "item": "varchar",
 }
 """How each type is landed; `dropped` columns are not."""
 
@@ -36,6 +38,7 @@ ORIGIN: dict[str, str] = {
     "source_sheet": "varchar",
     "source_row": "integer",
     "file_sha256": "varchar",
+    "key_id": "varchar",
     "loaded_at": "timestamp",
 }
 """What every landed row carries beside its own columns."""
@@ -72,6 +75,7 @@ class Column(_Strict):
     required: bool = False
     codes: str | None = Field(None, description="Name of the code set, for type `code`.")
     pattern: str | None = Field(None, description="Regular expression of the whole value.")
+    format_hint: str | None = Field(None, description="The pattern in words, for who fills it in.")
     min: float | None = None
     max: float | None = None
     references: str | None = Field(None, description="`feed.column` in which the value must stand.")
@@ -96,6 +100,19 @@ class Wide(_Strict):
 
     names: str
     values: str
+    pattern: str | None = Field(
+        None, description="What such a header looks like, where no code set lists them all."
+    )
+
+
+class RowRule(_Strict):
+    """What must hold between the columns of one row, where they are filled."""
+
+    rule: Literal["dates_out_of_order", "more_than", "parts_and_whole", "mark_order"]
+    columns: list[str] = Field(
+        description="In order: earlier and later day; part and whole number; whole and its parts; "
+        "marks from the lowest."
+    )
 
 
 class Contract(_Strict):
@@ -107,6 +124,10 @@ class Contract(_Strict):
     key: list[str]
     wide: Wide | None = None
     total: str | None = Field(None, description="Header of a row total that is checked only.")
+    wave_elsewhere: bool = Field(
+        False, description="Whether title, sheet or file may name the wave in place of a column."
+    )
+    rules: list[RowRule] = []
     columns: list[Column]
 
     @model_validator(mode="after")
@@ -117,6 +138,10 @@ class Contract(_Strict):
                 raise ContractError(f"{self.feed}: key {what} is no column")
         if len(set(names)) != len(names):
             raise ContractError(f"{self.feed}: a column stands twice")
+        for rule in self.rules:
+            for what in rule.columns:
+                if what not in names:
+                    raise ContractError(f"{self.feed}: {rule.rule} names no column {what}")
         seen: dict[str, str] = {}
         for column in self.columns:
             for word in (column.name, column.header, *column.aliases):
@@ -133,6 +158,11 @@ class Contract(_Strict):
             if column.name == name:
                 return column
         raise KeyError(f"{self.feed} has no column {name}")
+
+    @property
+    def personal(self) -> bool:
+        """Whether files of this feed hold names or numbers of persons."""
+        return any(c.type in ("student_no", "dropped") for c in self.columns)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -1,25 +1,46 @@
 """What cells alone can't tell: totals, repeated rows, references, papers. In SQL on `typed`.
 
 Each function adds rows to `found`; those that resolve or drop rows say so. Beside `typed` and
-`found` they read `files(file_no, school_year)` and the views `register_<feed>` of landed rows.
+`found` they read `files(file_no, school_year, source_file)` and the views `register_<feed>` of
+landed rows. A large file comes in pieces: `begin` once, `repeats` and `across_rows` at the end.
 """
 
-import duckdb
+from itertools import pairwise
 
-from pipelines.feeds import Contract, load_contracts
-from pipelines.feeds.contract import Column, quoted
+import duckdb
+import numpy as np
+
+from pipelines.feeds import Contract, codes, load_contracts
+from pipelines.feeds.contract import Column, RowRule, quoted
 from pipelines.intake.clean import (
     BLANKS,
     NOTHING,
     NUMBER,
+    TABLES,
+    Fault,
     as_word,
+    find,
     half_width,
     header_of_score,
     shown_number,
-    template_words,
 )
 
-MARKS = ("pass_mark", "good_mark", "excellent_mark", "low_mark")
+SCHOOL_CODE = "[0-9]{10}"
+"""A school's code in the name of a file."""
+
+
+def begin(con: duckdb.DuckDBPyConnection) -> None:
+    """The tables that grow with every piece."""
+    con.execute(TABLES)
+    con.execute(
+        """
+        create temp table keys (
+            seq bigint, file_no integer, sheet varchar, row integer, shown varchar,
+            key_hash ubigint, content ubigint
+        );
+        create temp table file_schools (file_no integer, school_code varchar)
+        """
+    )
 
 
 def _plain(decimal: str) -> str:
@@ -27,7 +48,66 @@ def _plain(decimal: str) -> str:
     return f"rtrim(rtrim({decimal}::varchar, '0'), '.')"
 
 
-def check_totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+def row_rules(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """What the contract says of the columns of one row; and one student in two classes."""
+    for rule in contract.rules:
+        _rule(con, contract, rule)
+    names = [c.name for c in contract.columns]
+    if "student_no" in names and "class_no" in names:
+        place = "concat_ws('/', school_code, grade, class_no)"
+        con.execute(
+            f"""
+            insert into found
+            with two as (
+                select file_no, student_no, min({place}) as one, max({place}) as other
+                from typed where student_no is not null
+                group by file_no, student_no having min({place}) <> max({place})
+            )
+            select t.file_no, t.sheet, t.row, {quoted(contract.column("class_no").header)},
+                'two_classes', any_value({shown_number("t.student_no")}),
+                any_value(one || '、' || other)
+            from typed as t join two using (file_no, student_no)
+            group by t.file_no, t.sheet, t.row
+            """
+        )
+
+
+def _rule(con: duckdb.DuckDBPyConnection, contract: Contract, rule: RowRule) -> None:
+    columns = [contract.column(name) for name in rule.columns]
+    first, last = columns[0], columns[-1]
+    header, shown, expected = quoted(last.header), f"raw_{last.name}", quoted("")
+    pairs: list[tuple[str, str, str, str]] = []
+    match rule.rule:
+        case "dates_out_of_order":
+            where = f'"{first.name}" > "{last.name}"'
+            pairs = [
+                (where, header, shown, f"concat_ws(' ', {quoted(first.header)}, raw_{first.name})")
+            ]
+        case "more_than":
+            where = f'"{first.name}" > "{last.name}"'
+            told = f"concat_ws(' ', {quoted(last.header)}, raw_{last.name})"
+            pairs = [(where, quoted(first.header), f"raw_{first.name}", told)]
+        case "parts_and_whole":
+            total = " + ".join(f'"{c.name}"' for c in columns[1:])
+            where = f'abs("{first.name}" - ({total})) > 0.01'
+            expected = f"{_plain(f'({total})')}"
+            pairs = [(where, quoted(first.header), f"raw_{first.name}", expected)]
+        case "mark_order":
+            for low, high in pairwise(columns[:-1]):
+                where = f'"{low.name}" > "{high.name}"'
+                told = f"concat_ws(' ', {quoted(high.header)}, raw_{high.name})"
+                pairs.append((where, quoted(low.header), f"raw_{low.name}", told))
+    for where, column, found, wanted in pairs:
+        con.execute(
+            f"""
+            insert into found
+            select file_no, sheet, row, {column}, '{rule.rule}', {found}, {wanted}
+            from typed where {where}
+            """
+        )
+
+
+def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """The total of a wide row against the sum of its scores; over 0.01 apart is an error."""
     if not contract.total:
         return
@@ -56,31 +136,61 @@ def check_totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
-def check_repeats(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Rows of a file with one key: equal ones are counted once (dropped), others are errors."""
+def keys(con: duckdb.DuckDBPyConnection, contract: Contract, seen: int, shown: bool) -> None:
+    """Number the rows of `typed` from `seen` on (`seq`), and keep the hash of each one's key."""
     names = [c.name for c in contract.columns if c.type != "dropped"]
     key = [name for name in contract.key if name in names]
-    shown = ", ".join(
+    said = ", ".join(
         shown_number(f'"{k}"') if contract.column(k).type == "student_no" else f'"{k}"::varchar'
         for k in key
     )
-    keys = ", ".join(f'"{k}"' for k in key)
-    values = ", ".join(f'"{n}"' for n in names)
+    order = ", ".join(f'"{k}"' for k in key if contract.column(k).type != "student_no")
     con.execute(
         f"""
-        create or replace temp table repeated as
-        select rowid as id, file_no, sheet, row, concat_ws('、', {shown}) as shown,
-            row_number() over same_key as nth,
-            min(hash({values})) over same_key <> max(hash({values})) over same_key as differs
+        create or replace temp table typed as
+        select *, {seen} - 1 + row_number() over (
+            order by file_no, sheet, row{", " + order if contract.wide and order else ""}
+        ) as seq
         from typed
-        window same_key as (
-            partition by file_no, {keys} order by sheet, row
-            rows between unbounded preceding and unbounded following
-        )
-        qualify count(*) over same_key > 1
         """
     )
-    headers = quoted("、".join(contract.column(k).header for k in key))
+    con.execute(
+        f"""
+        insert into keys
+        select seq, file_no, sheet, row, {f"concat_ws('、', {said})" if shown else "''"},
+            hash({", ".join(f'"{k}"' for k in key)}), hash({", ".join(f'"{n}"' for n in names)})
+        from typed
+        """
+    )
+    if "school_code" in names:
+        con.execute(
+            "insert into file_schools select distinct file_no, school_code from typed "
+            "where school_code is not null"
+        )
+
+
+def repeats(con: duckdb.DuckDBPyConnection, contract: Contract) -> np.ndarray:
+    """Rows of a file with one key: equal ones count once, others are errors.
+
+    Returns the `seq` of the rows that are not to be landed, ascending.
+    """
+    names = [c.name for c in contract.columns if c.type != "dropped"]
+    con.execute(
+        """
+        create or replace temp table repeated as
+        with doubtful as (
+            select file_no, key_hash from keys group by file_no, key_hash having count(*) > 1
+        )
+        select keys.*, row_number() over same_key as nth,
+            min(content) over same_key <> max(content) over same_key as differs
+        from keys semi join doubtful using (file_no, key_hash)
+        window same_key as (
+            partition by file_no, key_hash order by seq
+            rows between unbounded preceding and unbounded following
+        )
+        """
+    )
+    headers = quoted("、".join(contract.column(k).header for k in contract.key if k in names))
     con.execute(
         f"""
         insert into found
@@ -89,12 +199,40 @@ def check_repeats(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         from repeated where differs or nth > 1
         """
     )
+    rows = con.execute(
+        "select seq from repeated where nth > 1 and not differs order by seq"
+    ).fetchnumpy()
+    return np.asarray(rows["seq"])
+
+
+def across_rows(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """A file whose name carries the code of a school that none of its rows is of."""
+    if "schools" not in contract.depends_on or contract.column("school_code").type != "text":
+        return
     con.execute(
-        "delete from typed where rowid in (select id from repeated where nth > 1 and not differs)"
+        f"""
+        insert into found
+        with named as (
+            select file_no,
+                regexp_extract(parse_filename(source_file), '{SCHOOL_CODE}') as school_code
+            from files
+        )
+        select file_no, '', null, '', 'other_school', named.school_code, (
+            select string_agg(distinct s.school_code, '、' order by s.school_code)
+            from file_schools as s where s.file_no = named.file_no
+        )
+        from named
+        where named.school_code in (select school_code from register_schools)
+            and exists (from file_schools as s where s.file_no = named.file_no)
+            and not exists (
+                from file_schools as s
+                where s.file_no = named.file_no and s.school_code = named.school_code
+            )
+        """
     )
 
 
-def resolve_references(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+def references(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """Codes and names against the registers; a name that fits one entry becomes its code."""
     for column in contract.columns:
         if column.references:
@@ -152,58 +290,101 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
     )
 
 
-def check_papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Scores against the papers of their wave, and marks of a paper against its full mark.
+def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Scores against the papers of their wave, points of items against the item's.
 
     In the wide form an empty cell of a subject that the grade does not sit is no row (dropped).
     """
     if contract.feed == "monitoring_waves":
-        for mark in MARKS:
-            con.execute(
-                f"""
-                insert into found
-                select file_no, sheet, row, {quoted(contract.column(mark).header)},
-                    'above_full_mark', raw_{mark}, raw_full_mark
-                from typed where {mark} > full_mark
-                """
-            )
-    if contract.feed != "monitoring_results":
-        return
-    con.execute(
-        """
-        create or replace temp table papers as
-        select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark
-        from register_monitoring_waves group by all
-        """
-    )
-    paper = "(select 1 from papers as p where (p.wave_id, p.grade, p.subject)"
-    same = "= (t.wave_id, t.grade, t.subject))"
-    con.execute(
-        f"delete from typed as t where _wide and raw_score is null and not exists {paper} {same}"
-    )
-    header, subject = header_of_score(contract), quoted(contract.column("subject").header)
+        _full_marks(con, contract)
+    elif contract.feed == "monitoring_results":
+        _papers(con, contract)
+    elif contract.feed == "item_results":
+        _items(con, contract)
+
+
+def _full_marks(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    for mark in ("low_mark", "pass_mark", "good_mark", "excellent_mark"):
+        con.execute(
+            f"""
+            insert into found
+            select file_no, sheet, row, {quoted(contract.column(mark).header)},
+                'above_full_mark', raw_{mark}, raw_full_mark
+            from typed where {mark} > full_mark
+            """
+        )
+
+
+def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Items against the map, where one was handed in for the paper; no points is no row."""
+    con.execute("delete from typed where _wide and raw_score is null")
+    header = header_of_score(contract)
     con.execute(
         f"""
         insert into found
-        select t.file_no, t.sheet, t.row, {header}, 'score_missing', '',
-            {template_words("score_status")}
-        from typed as t
-        where score is null and (
-            (raw_score is null and (raw_status is null or status = 'present'))
-            or {as_word("raw_score")} in (
-                select word from words where code_set = 'score_status' and code = 'present'
-            )
+        with items as (
+            select wave_id, subject, item_no, max(full_mark) as full_mark
+            from register_item_map group by all
         )
-        union all
-        select t.file_no, t.sheet, t.row, {subject}, 'not_in_wave',
-            concat_ws(' ', t.wave_id, t.raw_grade, t.raw_subject), ''
-        from typed as t
-        where t.wave_id in (select wave_id from papers) and t.grade is not null
-            and t.subject is not null and not exists {paper} {same}
-        union all
-        select t.file_no, t.sheet, t.row, {header}, 'above_full_mark', t.raw_score,
-            {_plain("p.full_mark")}
-        from typed as t join papers as p using (wave_id, grade, subject)
-        where t.score > p.full_mark
+        select t.file_no, t.sheet, t.row, {header},
+            case when i.item_no is null then 'no_item' else 'above_full_mark' end,
+            case when i.item_no is null then t.item_no else t.raw_score end,
+            case when i.item_no is null then '' else {_plain("i.full_mark")} end
+        from typed as t left join items as i using (wave_id, subject, item_no)
+        where (t.wave_id, t.subject) in (select wave_id, subject from items)
+            and (i.item_no is null or t.score > i.full_mark)
+        """
+    )
+
+
+def _papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    con.execute(
+        """
+        create or replace temp table papers as
+        select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark,
+            arg_max(school_year, arrival) as school_year
+        from register_monitoring_waves group by all
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table typed as
+        select t.*, p.full_mark as _full_mark, p.school_year as _wave_year
+        from typed as t left join papers as p using (wave_id, grade, subject)
+        where not (_wide and raw_score is null and p.full_mark is null)
+        """
+    )
+    header, subject = header_of_score(contract), quoted(contract.column("subject").header)
+    present = "select word from words where code_set = 'score_status' and code = 'present'"
+    missing = (
+        "score is null and ((raw_score is null and (raw_status is null or status = 'present')) "
+        f"or {as_word('raw_score')} in ({present}))"
+    )
+    stranger = (
+        "_full_mark is null and grade is not null and subject is not null "
+        "and wave_id in (select wave_id from papers)"
+    )
+    paper = "concat_ws(' ', wave_id, coalesce(raw_grade, grade::varchar), raw_subject)"
+    statuses = quoted("、".join(w[0] for c, w in codes()["score_status"].items() if c != "present"))
+    find(
+        con,
+        "typed",
+        [
+            Fault(missing, "score_missing", header, "''", statuses),
+            Fault(stranger, "not_in_wave", subject, paper),
+            Fault(
+                "score > _full_mark", "above_full_mark", header, "raw_score", _plain("_full_mark")
+            ),
+        ],
+    )
+    con.execute(
+        """
+        insert into found
+        select t.file_no, '', null, '', 'other_year', t.wave_id, any_value(t._wave_year)
+        from typed as t join files as f using (file_no)
+        where t._wave_year <> f.school_year and not exists (
+            from papers as q where q.wave_id = t.wave_id and q.school_year = f.school_year
+        )
+        group by t.file_no, t.wave_id
         """
     )

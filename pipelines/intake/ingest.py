@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
 from pipelines.intake.ledger import Ledger, arrival, as_json, now
@@ -158,7 +156,7 @@ def check(
                 problems += taken.problems
                 if taken.rows is not None:
                     target = Path(folder) / f"{name}-{i}.parquet"
-                    pq.write_table(taken.rows, target)
+                    taken.rows.write(target)
                     registers[name].append(target)
     return problems
 
@@ -381,11 +379,12 @@ def _entry(
 
 def _land(settings: Settings, one: Taken, submission_id: str) -> None:
     """The rows as Parquet, complete or not there at all."""
+    assert one.rows is not None
     target = landed_path(settings, one.file.feed, one.file.school_year, submission_id)
     settings.landing.mkdir(parents=True, exist_ok=True, mode=0o700)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_suffix(HALF_WRITTEN)
-    pq.write_table(one.rows, aside, compression="zstd")
+    one.rows.write(aside)
     aside.replace(target)
 
 

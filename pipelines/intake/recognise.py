@@ -1,5 +1,8 @@
-"""Which row is the header, and which column means what."""
+"""Which rows are the header, which column means what, and which wave the rows are of."""
 
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -8,10 +11,19 @@ import pyarrow.compute as pc
 from xlsxwriter.utility import xl_col_to_name
 
 from pipelines.feeds.contract import Contract, codes, load_contracts, normalise
+from pipelines.intake.privacy import discreet
 from pipelines.intake.problems import Problem, masked
+from pipelines.intake.reader import Sheet
 
 HEADER_WITHIN = 30
 """The header stands within so many rows of the top."""
+UNIT = re.compile(r"\s*[（(][^（()）]*[)）]$")
+"""The unit behind a header, such as (分)."""
+NAMED_WAVE = re.compile(r"(?:监测批次|考试批次)[:：]\s*(\S+)")
+OWN_SHEETS = {"填写说明", "选项", "退回说明", "问题清单"}
+"""Sheets of templates and return workbooks that hold no rows."""
+EXCERPT = "〔摘录〕"
+"""Ends the name of a sheet that a return workbook shows in part only."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +54,88 @@ class SheetReading:
     """Wave that the title, the sheet's name or the file's name gives to every row."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """A column of the wide form."""
+
+    value: str
+    """Code of the subject, or number of the item."""
+    header: str
+    """As written, without its unit."""
+    column: int
+
+
 @dataclass
 class Recognised:
     """What a sheet turned out to be."""
 
-    header_row: int
-    columns: dict[str, str] = field(default_factory=dict)
-    """Canonical name → cell column (c0, c1, …)."""
-    wide: dict[str, str] = field(default_factory=dict)
-    """Code (or item) → cell column, for the wide form."""
-    total: str | None = None
+    header_rows: tuple[int, ...]
+    """From 1; none on a sheet that goes on where another ended."""
+    header_cells: tuple[tuple[str, ...], ...] = ()
+    """The texts of those rows, which a long table may repeat."""
+    columns: dict[str, int] = field(default_factory=dict)
+    """Canonical name → column, from 0."""
+    wide: list[Place] = field(default_factory=list)
+    total: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Header as written → what it means."""
+    unread: tuple[str, ...] = ()
+    width: int = 0
+    """Columns of the sheet."""
+    wave: str = ""
+
+    @property
+    def last_header_row(self) -> int:
+        """0 where there is none."""
+        return max(self.header_rows, default=0)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What may stand in a header of a feed, normalised."""
+
+    headers: Mapping[str, str]
+    wide: Mapping[str, str]
+    pattern: re.Pattern[str] | None
+    values: str | None
+    """The column whose values stand in the cells of the wide form."""
+    total: str | None
+
+    def item(self, text: str) -> str | None:
+        """The number of an item, from the header of its column."""
+        if self.pattern is None:
+            return None
+        plain = "".join(unicodedata.normalize("NFKC", text).split()).upper()
+        found = self.pattern.fullmatch(plain)
+        return found[1] if found else None
+
+    def meaning(self, text: str) -> tuple[str, str] | None:
+        """Kind (column, wide, total) and name of what a header means."""
+        item = self.item(text)
+        if item is not None:
+            return "wide", item
+        word = normalise(text)
+        if word in self.headers:
+            return "column", self.headers[word]
+        if word in self.wide:
+            return "wide", self.wide[word]
+        return ("total", "") if word and word == self.total else None
 
 
 @cache
-def _words(feed: str) -> tuple[dict[str, str], dict[str, str], str | None]:
-    """Headers, names of the wide form and the total's header, normalised."""
+def _words(feed: str) -> _Words:
     contract = load_contracts()[feed]
     wide: dict[str, str] = {}
+    pattern = None
     if contract.wide:
         named = contract.column(contract.wide.names)
         for code, words in codes().get(named.codes or "", {}).items():
             wide |= {normalise(word): code for word in (code, *words)}
-    return contract.headers, wide, normalise(contract.total) if contract.total else None
+        if contract.wide.pattern:
+            pattern = re.compile(contract.wide.pattern)
+    total = normalise(contract.total) if contract.total else None
+    values = contract.wide.values if contract.wide else None
+    return _Words(contract.headers, wide, pattern, values, total)
 
 
 def _filled(column: pa.ChunkedArray) -> bool:
@@ -71,75 +143,296 @@ def _filled(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py())
 
 
+def _shown(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _spread(top: list[list[str]], at: int, sheet: Sheet) -> list[str]:
+    """A header row with merged cells filled to their right."""
+    row = list(top[at])
+    for (first, left), (last, right) in sheet.merged:
+        if first <= at <= last and left < len(row):
+            for column in range(left, min(right, len(row) - 1) + 1):
+                row[column] = row[column] or top[first][left]
+    return row
+
+
+def _two_rows(top: list[list[str]], at: int, sheet: Sheet, words: _Words) -> list[str] | None:
+    """The header that rows `at` and `at + 1` make together; None where the second is no header.
+
+    A header above several columns (成绩) is followed by theirs (语文, 数学); one that stands for
+    itself has an empty cell below, or is merged over both rows.
+    """
+    if at + 1 >= len(top):
+        return None
+    upper, lower = _spread(top, at, sheet), top[at + 1]
+    spans = False
+    filled = ""
+    header = []
+    for column, (above, below) in enumerate(zip(upper, lower, strict=True)):
+        if not sheet.merged:
+            # Text files know of no merged cells: an empty cell goes on with what is to its left.
+            filled = above or (filled if below else "")
+            spans |= bool(below and not above and filled)
+            above = filled
+        else:
+            spans |= bool(below and above and not top[at][column])
+        own, over = words.meaning(below), words.meaning(above)
+        above_items = own and own[0] == "wide" and over == ("column", words.values)
+        if over and over[0] == "column" and any(c.isdigit() for c in below) and not above_items:
+            return None  # a row of data
+        if not below or below == above:
+            header.append(above)
+        elif own and own[0] == "column" and over and over[0] == "wide":
+            # 数学 above 成绩 is its score; 数学 above 等级 is something else.
+            header.append(above if own[1] == words.values else f"{above} {below}")
+        elif own:
+            header.append(below)
+        elif over and over[0] == "column":
+            header.append(above)
+        else:
+            header.append(_shown(f"{above} {below}"))
+    return header if spans else None
+
+
+def _header(
+    contract: Contract, sheet: Sheet, words: _Words
+) -> tuple[tuple[int, ...], list[str]] | None:
+    """Rows of the header, from 1, and its texts; None where the sheet has none."""
+    top = [
+        [_shown(v) for v in row.values()] for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist()
+    ]
+
+    def score(texts: Sequence[str]) -> int:
+        found = {m for m in map(words.meaning, texts) if m}
+        # A number is an item only beside headers that are words.
+        named = {m for m in found if m[0] == "column" or not words.pattern}
+        return len(found) if named else 0
+
+    best: tuple[int, int] = (0, 0)
+    chosen: tuple[tuple[int, ...], list[str]] | None = None
+    for at, row in enumerate(top):
+        single = (score(row), 1)
+        if single > best:
+            best, chosen = single, ((at + 1,), row)
+        both = _two_rows(top, at, sheet, words)
+        if both is not None and score(both) > best[0]:
+            best, chosen = (score(both), 0), ((at + 1, at + 2), both)
+    return chosen if best[0] >= min(2, len(contract.columns)) else None
+
+
 def recognise(
-    contract: Contract, cells: pa.Table, file: str, sheet: str
+    contract: Contract,
+    sheet: Sheet,
+    file: str,
+    waves: Mapping[str, str] | None = None,
 ) -> tuple[Recognised | None, list[Problem]]:
     """The header of a sheet and the meaning of its columns.
 
-    Returns nothing recognised where fewer than two headers of the contract stand in one row; the
+    Returns nothing recognised where fewer than two headers of the contract stand together; the
     problems say what is missing, means two things, or was left out.
+
+    Args:
+        contract: of the feed that the file lies under.
+        sheet: its cells.
+        file: path of the file, which may name the wave.
+        waves: identifier or name of a wave → its identifier, of the waves known.
     """
-    headers, wide, total = _words(contract.feed)
-    top = [list(row.values()) for row in cells.slice(0, HEADER_WITHIN).to_pylist()]
-    score = [len({normalise(v or "") for v in row} & (headers.keys() | wide.keys())) for row in top]
-    if not score or max(score) < min(2, len(contract.columns)):
+    words = _words(contract.feed)
+    header = _header(contract, sheet, words)
+    if header is None:
         return None, []
-    at = score.index(max(score))
-    found = Recognised(header_row=at + 1)
-    seen: dict[str, list[tuple[bool, str, str]]] = {}
+    rows, texts = header
+    above = sheet.cells.slice(rows[0] - 1, len(rows)).to_pylist()
+    cells = tuple(tuple(v or "" for v in row.values()) for row in above)
+    found = Recognised(rows, cells, width=len(texts))
     problems: list[Problem] = []
+    last = rows[-1]
+
+    # Where a row of somebody's data stands in the place of the header, it holds names.
+    data = contract.personal and any(masked(text) != text for text in texts)
+    say = discreet if data else masked
 
     def problem(rule: str, got: str, expected: str = "") -> None:
-        problems.append(Problem(rule, file, sheet, at + 1, at + 1, 1, "", masked(got), expected))
+        problems.append(Problem(rule, file, sheet.name, last, last, 1, "", say(got), expected))
 
-    for index, value in enumerate(top[at]):
-        shown = " ".join((value or "").split())
-        word = normalise(shown)
-        if not word:
-            if _filled(cells[f"c{index}"].slice(at + 1)):
+    seen: dict[str, list[tuple[bool, int, str]]] = {}
+    unread: list[str] = []
+    for index, text in enumerate(texts):
+        shown = _shown(text)
+        if not normalise(shown):
+            if _filled(sheet.cells[f"c{index}"].slice(last)):
                 problem("unnamed_column", xl_col_to_name(index))
+                unread.append(xl_col_to_name(index))
             continue
-        if word in headers:
-            name = headers[word]
+        meaning = words.meaning(shown)
+        if meaning is None:
+            named = any(name in normalise(shown) for name in words.wide if len(name) > 1)
+            problem("unread_scores" if named else "unknown_column", shown)
+            unread.append(shown)
+        elif meaning[0] == "column":
+            name = meaning[1]
             column = contract.column(name)
-            first_choice = word in (normalise(name), normalise(column.header))
-            seen.setdefault(name, []).append((not first_choice, f"c{index}", shown))
-        elif word in wide:
-            if wide[word] in found.wide:
-                problem("ambiguous_header", shown, wide[word])
-            found.wide[wide[word]] = f"c{index}"
-        elif word == total:
-            found.total = f"c{index}"
-        elif any(name in word for name in wide if len(name) > 1):
-            problem("unread_scores", shown)
+            if column.type == "dropped":
+                found.headers[shown] = name
+                continue
+            first_choice = normalise(shown) in (normalise(name), normalise(column.header))
+            seen.setdefault(name, []).append((not first_choice, index, shown))
+        elif meaning[0] == "wide":
+            if any(place.value == meaning[1] for place in found.wide):
+                problem("ambiguous_header", shown, meaning[1])
+            plain = meaning[1] if words.pattern else UNIT.sub("", shown)
+            found.wide.append(Place(meaning[1], plain, index))
+            found.headers[shown] = meaning[1]
         else:
-            problem("unknown_column", shown)
+            found.total = index
+            found.headers[shown] = str(contract.total)
     for name, places in seen.items():
         places.sort()
         if len(places) > 1 and places[0][0] == places[1][0]:
             problem(
-                "ambiguous_header",
-                ", ".join(p[2] for p in places),
-                contract.column(name).header,
+                "ambiguous_header", ", ".join(p[2] for p in places), contract.column(name).header
             )
+        elif len(places) > 1:
+            problem("unknown_column", "、".join(p[2] for p in places[1:]))
         found.columns[name] = places[0][1]
+        found.headers[places[0][2]] = name
+        unread += [p[2] for p in places[1:]]
+    found.unread = tuple(unread)
+    problems += _complete(contract, found, [say(t) for t in texts], file, sheet.name)
+    if contract.wave_elsewhere and "wave_id" not in found.columns:
+        title = [
+            _shown(v)
+            for row in sheet.cells.slice(0, rows[0] - 1).to_pylist()
+            for v in row.values()
+            if v
+        ]
+        found.wave, doubt = _wave(title, sheet.name, file, waves or {})
+        if doubt:
+            problems = [p for p in problems if not _of_wave(contract, p)]
+            problem("ambiguous_wave", doubt, contract.column("wave_id").header)
+        elif found.wave:
+            problems = [p for p in problems if not _of_wave(contract, p)]
+            problem("wave_elsewhere", found.wave, contract.column("wave_id").header)
+    return found, problems
+
+
+def _of_wave(contract: Contract, problem: Problem) -> bool:
+    wave = contract.column("wave_id").header
+    return problem.rule == "missing_column" and problem.expected == wave
+
+
+def _complete(
+    contract: Contract, found: Recognised, texts: list[str], file: str, sheet: str
+) -> list[Problem]:
+    """What the header lacks, or has in two forms. May clear the wide form."""
+    problems: list[Problem] = []
+    last = found.last_header_row
+
+    def problem(rule: str, got: str, expected: str) -> None:
+        problems.append(Problem(rule, file, sheet, last, last, 1, "", got, expected))
+
+    present = ", ".join(t for t in texts if t)
     named = {contract.wide.names, contract.wide.values} if contract.wide else set()
     if contract.wide and found.wide and not named & found.columns.keys():
         covered = named
     else:
         if contract.wide and found.wide:
-            both = [top[at][int(column[1:])] or "" for column in found.wide.values()]
-            problem("two_forms", ", ".join(both), contract.column(contract.wide.values).header)
-        found.wide = {}
+            both = ", ".join(place.header for place in found.wide)
+            problem("two_forms", both, contract.column(contract.wide.values).header)
+        found.wide = []
         covered = set()
         if contract.wide and contract.wide.values not in found.columns:
             covered.add("")
-            problem(
-                "missing_column",
-                ", ".join(v for v in top[at] if v),
-                contract.column(contract.wide.values).header,
-            )
+            problem("missing_column", present, contract.column(contract.wide.values).header)
+    # A class that is written with its grade says both: 七年级(3)班.
+    if any(c.type == "class" and c.name in found.columns for c in contract.columns):
+        covered = covered | {"grade"}
     for column in contract.columns:
         if column.required and column.name not in found.columns and column.name not in covered:
-            problem("missing_column", ", ".join(v for v in top[at] if v), column.header)
-    return found, problems
+            problem("missing_column", present, column.header)
+    return problems
+
+
+def _wave(title: Sequence[str], sheet: str, file: str, waves: Mapping[str, str]) -> tuple[str, str]:
+    """The wave that title, sheet or file name; and both, where they name different ones."""
+    found: dict[str, set[str]] = {}
+    for place, texts in {"title": title, "sheet": [sheet], "file": [file]}.items():
+        own = set().union(*(_named(text, waves) for text in texts)) if texts else set()
+        if own:
+            found[place] = own
+    every = set().union(*found.values()) if found else set()
+    if len(every) > 1:
+        return "", ", ".join(sorted(every))
+    if every:
+        return every.pop(), ""
+    for text in title:
+        match = NAMED_WAVE.search(text)
+        if match:
+            return match[1], ""
+    return "", ""
+
+
+def _named(text: str, waves: Mapping[str, str]) -> set[str]:
+    """The waves that stand in a text, the longer before one that is part of it."""
+    plain = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    found: set[str] = set()
+    for name in sorted(waves, key=len, reverse=True):
+        word = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+        if not word:
+            continue
+        place = re.compile(rf"(?<![0-9a-z]){re.escape(word)}(?![0-9a-z])")
+        if place.search(plain):
+            found.add(waves[name])
+            plain = place.sub(" ", plain)
+    return found
+
+
+def goes_on(sheet: Sheet, before: Recognised) -> bool:
+    """Whether a sheet without a header may go on with the columns of the sheet before.
+
+    It has no more columns, and its first row holds a number where that sheet has one.
+    """
+    width = sheet.cells.num_columns
+    first: dict[str, str | None] = next(
+        (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
+    )
+    used = {*before.columns.values(), *(p.column for p in before.wide)}
+    filled = [c for c in used if c < width and (first.get(f"c{c}") or "").strip()]
+    digits = sum(any(x.isdigit() for x in first.get(f"c{c}") or "") for c in filled)
+    beyond = any((first.get(f"c{c}") or "").strip() for c in range(before.width, width))
+    return not beyond and digits >= 2 and len(filled) * 2 >= len(used)
+
+
+def looks_like_rows(sheet: Sheet) -> bool:
+    """Whether a sheet without a header starts with a row like those of a table."""
+    first: dict[str, str | None] = next(
+        (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
+    )
+    return sum(any(c.isdigit() for c in cell or "") for cell in first.values()) >= 3
+
+
+def better_feed(contract: Contract, sheet: Sheet) -> str | None:
+    """Title of another feed whose headers fit a sheet better by two or more, none missing."""
+    top = sheet.cells.slice(0, HEADER_WITHIN).to_pylist()
+
+    def fit(feed: str) -> int:
+        known = load_contracts()[feed].headers
+        return max(
+            (len({known[w] for w in map(normalise, filter(None, r.values())) if w in known})
+             for r in top),
+            default=0,
+        )  # fmt: skip
+
+    own = fit(contract.feed)
+    others = {
+        feed: fit(feed)
+        for feed, other in load_contracts().items()
+        if feed != contract.feed and not other.wide
+    }
+    if not others:
+        return None
+    best = max(others, key=lambda feed: others[feed])
+    required = sum(c.required for c in load_contracts()[best].columns)
+    fits = others[best] >= own + 2 and others[best] >= required
+    return load_contracts()[best].title if fits else None

@@ -1,34 +1,47 @@
 """From files to landed rows and problems, given the registers. Writes nothing.
 
-`ingest` keeps what comes out and `check` throws it away, so the two can't differ.
+`ingest` keeps what comes out and `check` throws it away, so the two can't differ. Files are read
+in processes of their own, cleaned many at a time; one that is too large for memory is cleaned piece
+by piece, and its rows wait on disk.
 """
 
-import re
+import shutil
+import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
-from pipelines.intake.checks import check_papers, check_repeats, check_totals, resolve_references
+from pipelines.intake import checks
 from pipelines.intake.clean import clean
+from pipelines.intake.gather import Gathered, Part, gather, stream
+from pipelines.intake.pool import in_turn
+from pipelines.intake.privacy import discreet
 from pipelines.intake.problems import LONG_NUMBER, Mark, Problem
-from pipelines.intake.pseudonym import add_student_keys
-from pipelines.intake.reader import BOOK_SUFFIXES, Sheet, Unreadable, read_sheets
-from pipelines.intake.recognise import HEADER_WITHIN, Recognised, SheetReading, recognise
+from pipelines.intake.pseudonym import add_student_keys, key_id
+from pipelines.intake.reader import TEXT_SUFFIXES, Unreadable, kind
+from pipelines.intake.recognise import SheetReading
 
-BATCH_BYTES = 16 * 2**20
-"""Files are cleaned together up to this size, so that memory does not grow with the city."""
-UNPACKED = 6
-"""A workbook is compressed; it counts for so many times its size."""
-UNIT = re.compile(r"\s*[（(][^（()）]*[)）]$")
-"""The unit behind a header, such as (分)."""
+BATCH_BYTES = 48 * 2**20
+BATCH_FILES = 400
+"""Files are cleaned together up to this size and number, so that memory does not grow."""
+LARGE_BYTES = 48 * 2**20
+"""A text file larger than this is cleaned in pieces."""
 SHOWN = 20
 """So many different values a rule and column are reported one by one; the others as one."""
 SHOWN_CHARACTERS = 60
+MAX_MARKS = 5000
+"""So many cells of a file are marked one by one."""
+AS_ONE = ("unusual_number", "check_digit", "tidied_class")
+"""Rules of which one line a column says enough, whatever the values."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +63,39 @@ class Taken:
     file: File
     problems: list[Problem]
     rows_read: int
-    rows: pa.Table | None
+    rows: "Rows | None"
     """None if and only if the file is refused."""
     sheets: list[SheetReading] = field(default_factory=list)
     """What was made of each sheet, in their order."""
     marks: list[Mark] = field(default_factory=list)
     """The cells that errors and queries are about, the first few thousand, by sheet and row."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one file as they would be landed."""
+
+    num_rows: int
+    table: pa.Table | None
+    """None where they wait in `path`."""
+    path: Path | None = None
+    kept_by: object = None
+    """What removes `path` once nobody needs it."""
+
+    def write(self, target: Path) -> None:
+        """As Parquet; to be called once, before the next file is asked for."""
+        if self.table is not None:
+            pq.write_table(self.table, target, compression="zstd")
+        elif self.path is not None:
+            shutil.move(self.path, target)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may take to be read."""
+
+    seconds: float = 300
+    megabytes: int = 4096
 
 
 def take(
@@ -64,6 +104,7 @@ def take(
     registers: Mapping[str, list[Path]],
     key: bytes,
     usual_student_no: str,
+    limits: Limits = Limits(),
 ) -> Iterator[Taken]:
     """The outcome of every file of one feed, in order.
 
@@ -74,31 +115,33 @@ def take(
             they arrived, the newest last.
         key: of the pseudonyms.
         usual_student_no: pattern of a usual student number.
+        limits: of the reading of one file.
     """
-    for batch in _batches(files):
-        gathered = [_gather(contract, file, number) for number, file in enumerate(batch)]
-        parts = [table for tables, _ in gathered for table in tables]
-        problems = [found for _, found in gathered]
-        rows: dict[int, pa.Table] = {}
-        rows_read: dict[int, int] = {}
-        if parts:
-            with duckdb.connect() as con:
-                con.execute("set enable_progress_bar = false")
-                _register(con, contract, batch, registers, parts)
-                clean(con, contract, usual_student_no)
-                rows_read = _counts(con, "count(distinct (sheet, row))")
-                check_totals(con, contract)
-                check_repeats(con, contract)
-                resolve_references(con, contract)
-                check_papers(con, contract)
-                for number, problem in _folded(con, batch):
-                    problems[number].append(problem)
-                rows = _landed_rows(con, contract, problems, key)
-        for number, file in enumerate(batch):
-            found = problems[number]
-            if number not in rows and not _has_error(found):
-                found.append(Problem("empty_file", file.source_file))
-            yield Taken(file, found, rows_read.get(number, 0), rows.get(number))
+    every = list(files)
+    how = _How(contract, registers, key, usual_student_no, _waves(contract, registers))
+    large = {file for file in every if _is_large(file.path)}
+    tasks = ((contract.feed, f.path, f.source_file, how.waves) for f in every if f not in large)
+    read = in_turn(gather, tasks, limits.seconds, limits.megabytes)
+    held: list[tuple[File, Gathered]] = []
+    size = 0
+    for file in every:
+        if file in large:
+            if held:
+                yield from _take_together(how, held)
+            held, size = [], 0
+            yield _take_large(how, file)
+            continue
+        outcome = next(read)
+        if isinstance(outcome, Unreadable):
+            told = Problem(outcome.rule, file.source_file, found=str(outcome))
+            outcome = Gathered(problems=[told])
+        held.append((file, outcome))
+        size += sum(part.cells.nbytes for part in outcome.parts)
+        if size >= BATCH_BYTES or len(held) >= BATCH_FILES:
+            yield from _take_together(how, held)
+            held, size = [], 0
+    if held:
+        yield from _take_together(how, held)
 
 
 def misplaced(file: File) -> Taken:
@@ -106,104 +149,275 @@ def misplaced(file: File) -> Taken:
     return Taken(file, [Problem("misplaced_file", file.source_file)], 0, None)
 
 
-def _batches(files: Iterable[File]) -> Iterator[list[File]]:
-    batch: list[File] = []
-    size = 0
-    for file in files:
-        batch.append(file)
-        packed = file.path.suffix.lower() in BOOK_SUFFIXES
-        size += file.path.stat().st_size * (UNPACKED if packed else 1)
-        if size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+@dataclass(frozen=True)
+class _How:
+    """What is the same for every file of a feed."""
+
+    contract: Contract
+    registers: Mapping[str, list[Path]]
+    key: bytes
+    usual_student_no: str
+    waves: Mapping[str, str]
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return (
+            path.suffix.lower() in TEXT_SUFFIXES
+            and path.stat().st_size > LARGE_BYTES
+            and kind(path) == "text"
+        )
+    except (OSError, Unreadable):
+        return False  # the reader will say what is wrong
+
+
+def _waves(contract: Contract, registers: Mapping[str, list[Path]]) -> dict[str, str]:
+    """Identifier or unambiguous name of each wave known → its identifier."""
+    paths = registers.get("monitoring_waves")
+    if not contract.wave_elsewhere or not paths:
+        return {}
+    listed = ", ".join(quoted(str(p)) for p in paths)
+    with duckdb.connect() as con:
+        rows = con.execute(
+            "select distinct wave_id, wave_name "
+            f"from read_parquet([{listed}], union_by_name = true)"
+        ).fetchall()
+    names: dict[str, set[str]] = defaultdict(set)
+    for wave, name in rows:
+        names[wave].add(wave)
+        if name:
+            names[name].add(wave)
+    return {name: waves.pop() for name, waves in names.items() if len(waves) == 1}
+
+
+def _take_together(how: _How, batch: list[tuple[File, Gathered]]) -> Iterator[Taken]:
+    """The outcome of files that are cleaned in one go."""
+    outcome = _Outcome(how, [file for file, _ in batch])
+    with outcome:
+        parts = []
+        for number, (_, gathered) in enumerate(batch):
+            parts += outcome.note(number, gathered)
+        outcome.add(parts)
+        yield from outcome.taken()
+
+
+def _take_large(how: _How, file: File) -> Taken:
+    """The outcome of one large text file, cleaned piece by piece."""
+    outcome = _Outcome(how, [file], on_disk=True)
+    with outcome:
+        try:
+            for gathered in stream(how.contract.feed, file.path, file.source_file, how.waves):
+                outcome.add(outcome.note(0, gathered))
+        except Unreadable as error:
+            told = Problem(error.rule, file.source_file, found=str(error))
+            outcome.note(0, Gathered(problems=[told]))
+        return next(outcome.taken())
+
+
+class _Outcome:
+    """Files on their way from cells to rows."""
+
+    def __init__(self, how: _How, files: list[File], on_disk: bool = False) -> None:
+        self.how, self.files, self.on_disk = how, files, on_disk
+        self.problems: list[list[Problem]] = [[] for _ in files]
+        self.sheets: list[list[SheetReading]] = [[] for _ in files]
+        self.places: list[dict[tuple[str, str], int]] = [{} for _ in files]
+        self.read = [0] * len(files)
+        """Rows that came as records."""
+        self.typed = [0] * len(files)
+        """Rows of those that went through cleaning."""
+        self.tables: list[pa.Table] = []
+        self.seen = 0
+        """Landed rows so far, over all pieces."""
+
+    def __enter__(self) -> "_Outcome":
+        self.con = duckdb.connect()
+        self.con.execute("set enable_progress_bar = false")
+        checks.begin(self.con)
+        _register_feeds(self.con, self.how, self.files)
+        if self.on_disk:
+            self.folder = tempfile.TemporaryDirectory(prefix="eqm-")
+            self.path = Path(self.folder.name) / "rows.parquet"
+            self.writer: pq.ParquetWriter | None = None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.con.close()
+
+    def note(self, number: int, gathered: Gathered) -> list[tuple[int, Part]]:
+        """Keep what was found of a file; its parts, numbered, unless it is refused already."""
+        self.problems[number] += gathered.problems
+        self.sheets[number] += gathered.sheets
+        for part in gathered.parts:
+            self.places[number] |= _places(self.how.contract, part)
+        if gathered.refused:
+            return []
+        self.read[number] += sum(part.cells.num_rows for part in gathered.parts)
+        return [(number, part) for part in gathered.parts if part.cells.num_rows]
+
+    def add(self, parts: list[tuple[int, Part]]) -> None:
+        """Clean and check these parts, and keep their rows."""
+        if not parts:
+            return
+        con, contract = self.con, self.how.contract
+        con.register("cells", pa.concat_tables([_cells(contract, n, p) for n, p in parts]))
+        clean(con, contract, self.how.usual_student_no)
+        for number, count in self._rows_by_file():
+            self.typed[number] += count
+        checks.row_rules(con, contract)
+        checks.totals(con, contract)
+        checks.references(con, contract)
+        checks.papers(con, contract)
+        checks.keys(con, contract, self.seen, shown=not self.on_disk)
+        rows = _landed_rows(con, self.how)
+        self.seen += rows.num_rows
+        if self.on_disk:
+            if self.writer is None:
+                self.writer = pq.ParquetWriter(self.path, rows.schema, compression="zstd")
+            self.writer.write_table(rows)
+        else:
+            self.tables.append(rows)
+        con.unregister("cells")
+
+    def _rows_by_file(self) -> list[tuple[int, int]]:
+        return self.con.execute(
+            "select file_no, count(distinct (sheet, row))::bigint from typed group by file_no"
+        ).fetchall()
+
+    def taken(self) -> Iterator[Taken]:
+        """Every file's outcome, once all its parts were added."""
+        con, contract = self.con, self.how.contract
+        dropped = checks.repeats(con, contract)
+        checks.across_rows(con, contract)
+        for number, problem in _folded(con, self.files, contract):
+            self.problems[number].append(problem)
+        rows = self._rows(dropped)
+        marks = _marks(con, contract, self.places)
+        for number, file in enumerate(self.files):
+            found = self.problems[number]
+            if not _has_error(found):
+                self._account(number, found)
+            own = rows.get(number) if not _has_error(found) else None
+            if own is None and not _has_error(found):
+                found.append(Problem("empty_file", file.source_file))
+            yield Taken(
+                file, found, self.read[number], own, self.sheets[number], marks.get(number, [])
+            )
+
+    def _account(self, number: int, found: list[Problem]) -> None:
+        """Nothing may be lost on the way: each row was read, set aside and said so, or cleaned."""
+        file = self.files[number].source_file
+        for sheet in self.sheets[number]:
+            parts = len(sheet.header_rows) + sheet.taken + sum(sheet.left_out.values())
+            if sheet.rows != parts:
+                told = f"{sheet.rows} ≠ {parts}"
+                found.append(Problem("unaccounted", file, sheet.sheet, found=told))
+        taken = sum(sheet.taken for sheet in self.sheets[number])
+        if not taken == self.read[number] == self.typed[number]:
+            told = f"{taken} ≠ {self.read[number]} ≠ {self.typed[number]}"
+            found.append(Problem("unaccounted", file, found=told))
+
+    def _rows(self, dropped: np.ndarray) -> dict[int, Rows]:
+        """Rows by file, without those that stand twice."""
+        if self.on_disk:
+            if self.writer is None:
+                return {}
+            self.writer.close()
+            rows = _without(self.path, self.seen, dropped)
+            return {0: replace(rows, kept_by=self.folder)}
+        if not self.tables:
+            return {}
+        table = pa.concat_tables(self.tables)
+        if len(dropped):
+            kept = np.ones(table.num_rows, dtype=bool)
+            kept[dropped] = False
+            table = table.filter(pa.array(kept))
+        numbers = table["file_no"].to_numpy()
+        table = table.drop_columns(["file_no"])
+        cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+        return {
+            int(numbers[start]): Rows(end - start, table.slice(start, end - start))
+            for start, end in pairwise(cuts)
+            if end > start
+        }
+
+
+def _without(path: Path, rows: int, dropped: np.ndarray) -> Rows:
+    """The rows that wait on disk, of one file, without those that stand twice."""
+    if len(dropped):
+        before = path.with_suffix(".all")
+        path.rename(before)
+        keep = np.ones(rows, dtype=bool)
+        keep[dropped] = False
+        with (
+            pq.ParquetFile(before) as source,
+            pq.ParquetWriter(path, source.schema_arrow, compression="zstd") as target,
+        ):
+            at = 0
+            for group in range(source.num_row_groups):
+                table = source.read_row_group(group)
+                target.write_table(table.filter(pa.array(keep[at : at + table.num_rows])))
+                at += table.num_rows
+        before.unlink()
+    return Rows(rows - len(dropped), None, path)
 
 
 def _has_error(problems: list[Problem]) -> bool:
     return any(p.severity == "error" for p in problems)
 
 
-def _counts(con: duckdb.DuckDBPyConnection, what: str) -> dict[int, int]:
-    """An aggregate of `typed` by file, in the order of the files."""
-    query = f"select file_no, {what} from typed group by file_no order by file_no"
-    return dict(con.execute(query).fetchall())
+def _places(contract: Contract, part: Part) -> dict[tuple[str, str], int]:
+    """Sheet and header, as problems name it → column of the sheet, from 0."""
+    own = part.recognised
+    places = {contract.column(name).header: at for name, at in own.columns.items()}
+    places |= {place.header: place.column for place in own.wide}
+    if own.total is not None and contract.total:
+        places[contract.total] = own.total
+    return {(part.sheet, header): at for header, at in places.items()}
 
 
-def _gather(contract: Contract, file: File, number: int) -> tuple[list[pa.Table], list[Problem]]:
-    """The recognised cells of a file, one table a sheet (and subject, in the wide form)."""
-    try:
-        sheets = read_sheets(file.path)
-    except (Unreadable, OSError) as error:
-        return [], [Problem("unreadable", file.source_file, found=str(error))]
-    tables: list[pa.Table] = []
-    problems: list[Problem] = []
-    strangers: list[Problem] = []
-    for sheet in sheets:
-        if sheet.hidden:
-            if sheet.cells.num_rows:
-                name = sheet.name
-                strangers.append(Problem("hidden_sheet", file.source_file, name, found=name))
-            continue
-        recognised, found = recognise(contract, sheet.cells, file.source_file, sheet.name)
-        problems += found
-        if recognised and not _has_error(found):
-            tables += [
-                _cells(contract, sheet, number, recognised, column)
-                for column in recognised.wide.values() or [None]
-            ]
-        elif recognised is None and sheet.cells.num_rows:
-            rule = "continued_sheet" if _goes_on(sheet) else "unknown_sheet"
-            strangers.append(Problem(rule, file.source_file, sheet.name, found=sheet.name))
-    if tables or problems:
-        return tables, [*problems, *strangers]
-    return [], [Problem("empty_file", file.source_file)]
-
-
-def _goes_on(sheet: Sheet) -> bool:
-    """Whether a sheet without a header starts with a row like those of a table."""
-    first: dict[str, str | None] = next(
-        (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
-    )
-    return sum(any(c.isdigit() for c in cell or "") for cell in first.values()) >= 3
-
-
-def _cells(
-    contract: Contract, sheet: Sheet, number: int, recognised: Recognised, wide: str | None
-) -> pa.Table:
-    """The rows below the header as table `cells` wants them; `wide` is one subject's column."""
-    header_row = recognised.header_row
-    below = sheet.cells.slice(header_row)
-    n = below.num_rows
+def _cells(contract: Contract, number: int, part: Part) -> pa.Table:
+    """The rows of a part as table `cells` wants them."""
+    given, n = part.cells, part.cells.num_rows
     nothing = pa.nulls(n, pa.string())
-    given: dict[str, pa.Array | pa.ChunkedArray] = {
-        name: below[column] for name, column in recognised.columns.items()
-    }
-    if wide and contract.wide:
-        header = UNIT.sub("", " ".join(sheet.cells[wide][header_row - 1].as_py().split()))
-        given[contract.wide.names] = pa.repeat(pa.scalar(header), n)
-        given[contract.wide.values] = below[wide]
+    wide = part.recognised.wide
+    names: pa.Array = pa.nulls(n, pa.list_(pa.string()))
+    values = names
+    if wide:
+        k = len(wide)
+        ends = pa.array(np.arange(0, n * k + 1, k), pa.int32())
+        headers = pa.array([place.header for place in wide])
+        names = pa.ListArray.from_arrays(ends, headers.take(pa.array(np.tile(np.arange(k), n))))
+        stacked = pa.concat_arrays(
+            [c for i in range(k) for c in given[f"_w{i}"].cast(pa.string()).chunks]
+        )
+        order = np.arange(n * k).reshape(k, n).T.reshape(-1)
+        values = pa.ListArray.from_arrays(ends, stacked.take(pa.array(order)))
+
+    def column(name: str) -> pa.ChunkedArray | pa.Array:
+        return given[name] if name in given.column_names else nothing
+
     return pa.table(
         {
             "file_no": pa.repeat(pa.scalar(number, pa.int32()), n),
-            "sheet": pa.repeat(pa.scalar(sheet.name), n),
-            "row": pa.array(range(header_row + 1, header_row + 1 + n), pa.int32()),
-            "_wide": pa.repeat(pa.scalar(wide is not None), n),
-            "_total": below[recognised.total] if recognised.total else nothing,
-            **{c.name: given.get(c.name, nothing) for c in contract.columns if c.type != "dropped"},
+            "sheet": pa.repeat(pa.scalar(part.sheet), n),
+            "row": given["_row"],
+            "_total": column("_total"),
+            "_names": names,
+            "_values": values,
+            **{
+                c.name: pa.repeat(pa.scalar(part.recognised.wave), n)
+                if c.name == "wave_id" and part.recognised.wave
+                else column(c.name)
+                for c in contract.columns
+                if c.type != "dropped"
+            },
         }
     )
 
 
-def _register(
-    con: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    files: list[File],
-    registers: Mapping[str, list[Path]],
-    parts: list[pa.Table],
-) -> None:
-    """Tables `cells` and `files`, and a view of the landed rows of each feed referred to."""
-    con.register("cells", pa.concat_tables(parts))
+def _register_feeds(con: duckdb.DuckDBPyConnection, how: _How, files: list[File]) -> None:
+    """Table `files`, and a view of the landed rows of each feed referred to."""
     origin = pa.table(
         {
             "file_no": pa.array(range(len(files)), pa.int32()),
@@ -213,11 +427,11 @@ def _register(
         }
     )
     con.register("files", origin)
-    for feed in contract.depends_on:
-        typed = ", ".join(f"null::{t} as {n}" for n, t in load_contracts()[feed].landed.items())
+    for feed in how.contract.depends_on:
+        typed = ", ".join(f'null::{t} as "{n}"' for n, t in load_contracts()[feed].landed.items())
         query = f"select {typed}, null::integer as arrival where false"
-        if registers.get(feed):
-            paths = ", ".join(quoted(str(p)) for p in registers[feed])
+        if how.registers.get(feed):
+            paths = ", ".join(quoted(str(p)) for p in how.registers[feed])
             query += (
                 f" union all by name select * exclude (filename), "
                 f"list_position([{paths}], filename) as arrival "
@@ -226,8 +440,11 @@ def _register(
         con.execute(f"create view register_{feed} as {query}")
 
 
-def _folded(con: duckdb.DuckDBPyConnection, files: list[File]) -> Iterator[tuple[int, Problem]]:
+def _folded(
+    con: duckdb.DuckDBPyConnection, files: list[File], contract: Contract
+) -> Iterator[tuple[int, Problem]]:
     """The problems in `found`, equal ones as one, with the file's number."""
+    as_one = ", ".join(map(quoted, AS_ONE))
     rows = con.execute(
         f"""
         with cut as (
@@ -252,43 +469,55 @@ def _folded(con: duckdb.DuckDBPyConnection, files: list[File]) -> Iterator[tuple
             min(first), max(last), sum(n)::bigint
         from ranked
         group by file_no, sheet, col, rule,
-            case when rule = 'unusual_number' then 0 else least(nth, {SHOWN} + 1) end
+            case when rule in ({as_one}) then 0 else least(nth, {SHOWN} + 1) end
         order by 1, 2, 7, 3, 4, 6
         """
     ).fetchall()
+    say = discreet if contract.personal else str
     for number, sheet, column, rule, expected, found, first, last, n in rows:
         file = files[number].source_file
-        yield number, Problem(rule, file, sheet, first, last, n, column, found, expected)
+        yield number, Problem(rule, file, sheet, first, last, n, column, say(found), expected)
 
 
-def _landed_rows(
-    con: duckdb.DuckDBPyConnection, contract: Contract, problems: list[list[Problem]], key: bytes
-) -> dict[int, pa.Table]:
-    """Rows of the files without errors, by file, in the order of the source."""
-    good = {number for number, found in enumerate(problems) if not _has_error(found)}
-    if not good:
-        return {}
+def _marks(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    places: list[dict[tuple[str, str], int]],
+) -> dict[int, list[Mark]]:
+    """The cells in `found`, by file, the first of each."""
+    rows = con.execute(
+        f"""
+        select file_no, rule, sheet, row, col, left(found, {SHOWN_CHARACTERS}), expected
+        from found
+        qualify row_number() over (partition by file_no order by sheet, row, col) <= {MAX_MARKS}
+        order by file_no, sheet, row, col, rule
+        """
+    ).fetchall()
+    say = discreet if contract.personal else str
+    marks: dict[int, list[Mark]] = defaultdict(list)
+    for number, rule, sheet, row, column, found, expected in rows:
+        first = column.split("、")[0]
+        place = places[number].get((sheet, column), places[number].get((sheet, first)))
+        marks[number].append(Mark(rule, sheet, row, place, column, say(found), expected))
+    return marks
+
+
+def _landed_rows(con: duckdb.DuckDBPyConnection, how: _How) -> pa.Table:
+    """`typed` as it would be landed, with the file's number first, in the order of the source."""
+    contract = how.contract
     numbered = any(c.type == "student_no" for c in contract.columns)
     if numbered:
-        add_student_keys(con, key, "typed")
+        add_student_keys(con, how.key, "typed")
     own = [n for n in contract.landed if n not in ORIGIN]
     columns = ", ".join("p.student_key" if n == "student_key" else f't."{n}"' for n in own)
     join = "left join pseudonym as p using (student_no)" if numbered else ""
-    order = ", ".join(f't."{k}"' for k in contract.key if k != "school_year" and k != "student_no")
-    result = con.sql(
+    return con.sql(
         f"""
         select t.file_no, {columns}, f.school_year, f.source_file,
             nullif(t.sheet, '') as source_sheet, t.row as source_row, f.file_sha256,
+            {quoted(key_id(how.key)) if numbered else "null::varchar"} as key_id,
             current_timestamp::timestamp as loaded_at
         from typed as t join files as f using (file_no) {join}
-        where t.file_no in ({", ".join(map(str, sorted(good)))})
-        order by t.file_no, t.sheet, t.row{", " + order if order else ""}
+        order by t.seq
         """
     ).to_arrow_table()
-    rows: dict[int, pa.Table] = {}
-    start = 0
-    for number, count in _counts(con, "count(*)").items():
-        if number in good:
-            rows[number] = result.slice(start, count).drop_columns(["file_no"])
-            start += count
-    return rows

@@ -10,7 +10,7 @@ from pipelines.intake import FeedReport, ingest
 from pipelines.settings import Settings
 
 YEAR = "2023-2024"
-NUMBERS = ["G37049920100101123X", "G370499201001021234", "S03", "S04"]
+NUMBERS = ["G370499201001011237", "G370499201001021232", "S03", "S04"]
 FILES = {
     "districts/d.csv": "区划代码,区市名称,类型\n370402,市中区,县\n",
     "schools/s.csv": (

@@ -11,7 +11,7 @@ from pipelines.feeds import load_contracts
 from pipelines.intake.clean import clean
 
 USUAL = "[GJL][0-9A-Z]{18}"
-NUMBER = "G370499201001011234"
+NUMBER = "G370499201001011237"
 GOOD = {
     "wave_id": "W",
     "student_no": NUMBER,
@@ -26,12 +26,13 @@ def cleaned(feed: str, wide: bool = False, **cells: str) -> tuple[dict[str, Any]
     with duckdb.connect() as con:
         names = [c.name for c in contract.columns if c.type != "dropped"]
         con.execute(
-            "create temp table cells (file_no integer, sheet varchar, row integer, "
-            f"_wide boolean, _total varchar, {', '.join(f'{n} varchar' for n in names)})"
+            "create temp table cells (file_no integer, sheet varchar, row integer, _total varchar, "
+            f"_names varchar[], _values varchar[], {', '.join(f'{n} varchar' for n in names)})"
         )
+        lists = [[cells.pop("subject")], [cells.pop("score")]] if wide else [None, None]
         con.execute(
-            f"insert into cells values (0, '', 2, ?, null, {', '.join('?' for _ in names)})",
-            [wide, *(cells.get(n) for n in names)],
+            f"insert into cells values (0, '', 2, null, ?, ?, {', '.join('?' for _ in names)})",
+            [*lists, *(cells.get(n) for n in names)],
         )
         clean(con, contract, USUAL)
         frame = con.execute("select * from typed")

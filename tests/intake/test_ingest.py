@@ -91,9 +91,7 @@ def test_a_newer_version_replaces_the_older_one(handed: Handed) -> None:
     handed.ingest()
     handed.write(f"{RESULTS}/a.csv", FILES[f"{RESULTS}/a.csv"].replace("88.5,110,198.5", "90,,90"))
     handed.ingest()
-    assert handed.found(RESULTS) >= {
-        ("score_missing", "2-2", "", "正常、缺考、缓考、免考、违纪、转出")
-    }
+    assert handed.found(RESULTS) >= {("score_missing", "2-2", "", "缺考、缓考、免考、违纪、转出")}
     assert ("a.csv", "landed") in states(handed) and ("a.csv", "returned") in states(handed)
 
     handed.write(
@@ -148,7 +146,7 @@ def test_a_refused_file_is_kept_with_its_problems_in_both_languages(handed: Hand
         (
             f"{RESULTS}/a.csv",
             f"W24,{NUMBERS[0]},韩梅梅,第一小学,5,1,87,110,197",
-            ("duplicate_key", "2-4", "W24、…123X、chinese", ""),
+            ("duplicate_key", "2-4", "W24、…1237、chinese", ""),
         ),
         (
             f"{RESULTS}/a.csv",
@@ -168,22 +166,22 @@ def test_a_refused_file_is_kept_with_its_problems_in_both_languages(handed: Hand
         (
             f"{RESULTS}/b.csv",
             f"W24,{NUMBERS[3]},3137000002,5,1,语文,,正常",
-            ("score_missing", "4-4", "", "正常、缺考、缓考、免考、违纪、转出"),
+            ("score_missing", "4-4", "", "缺考、缓考、免考、违纪、转出"),
         ),
         (
             f"{RESULTS}/b.csv",
             f"W24,{NUMBERS[3]},3137000002,5,1,语文,正常,",
-            ("score_missing", "4-4", "", "正常、缺考、缓考、免考、违纪、转出"),
+            ("score_missing", "4-4", "", "缺考、缓考、免考、违纪、转出"),
         ),
         (
             f"{RESULTS}/b.csv",
             f"W24,{NUMBERS[3]},{NUMBERS[1]},5,{NUMBERS[1]},语文,70,",
-            ("misplaced_number", "4-4", "…1234", ""),
+            ("misplaced_number", "4-4", "…1232", ""),
         ),
         (
             f"{RESULTS}/b.csv",
             f"W24,{NUMBERS[3]},{NUMBERS[1]},5,1,语文,70,",
-            ("unknown_reference", "4-4", "…1234", "学校名录 2023-2024"),
+            ("unknown_reference", "4-4", "…1232", "学校名录 2023-2024"),
         ),
         (
             "monitoring_waves/w.csv",
@@ -232,10 +230,10 @@ def test_a_header_that_is_missing_shows_no_number(handed: Handed) -> None:
     handed.write(name, f"年级,班级,{NUMBERS[1]},李明\n5,1,{NUMBERS[1]},李明\n")
     handed.ingest()
     text = "".join(p.text("zh") for p in handed.reports["students"].problems)
-    assert "…1234" in text and NUMBERS[1] not in text
+    assert "…1232" in text and NUMBERS[1] not in text
 
 
-def test_a_second_sheet_without_a_header_is_not_left_out_unsaid(handed: Handed) -> None:
+def test_a_second_sheet_without_a_header_goes_on_with_the_first(handed: Handed) -> None:
     path = handed.settings.raw / "students" / YEAR / "book.xlsx"
     rows = [[f"G3704992010010{i}5678", "3137000001", 5, "1", "女"] for i in (10, 11, 12)]
     with xlsxwriter.Workbook(path) as book:
@@ -246,7 +244,7 @@ def test_a_second_sheet_without_a_header_is_not_left_out_unsaid(handed: Handed) 
         second.write_row(1, 0, rows[2])
         book.add_worksheet("说明").write(0, 0, "2024年3月填写")
     report = handed.ingest()["students"]
-    assert report.returned == 1
+    assert (report.returned, report.rows) == (0, 7)
     assert {(p.rule, p.sheet) for p in report.problems if p.file.endswith("book.xlsx")} >= {
         ("continued_sheet", "二"), ("unknown_sheet", "说明")
     }  # fmt: skip
@@ -392,7 +390,7 @@ def test_a_file_without_a_school_year_is_named(handed: Handed) -> None:
     ("content", "rule"),
     [
         (b"", "empty_file"),
-        (FILES[f"{RESULTS}/b.csv"].splitlines()[0].encode() + b"\n", "empty_file"),
+        (FILES[f"{RESULTS}/b.csv"].splitlines()[0].encode() + b"\n", "no_rows"),
         ("监测批次,学籍号\nW24,1\n".encode(), "missing_column"),
         (b"PK\x03\x04 no workbook", "unreadable"),
         (b"\x00\x01\x02\x03" * 50, "unreadable"),
@@ -405,7 +403,7 @@ def test_a_file_that_holds_no_table(handed: Handed, content: bytes, rule: str, s
     report = handed.ingest()[RESULTS]
     assert (report.new, report.returned) == (2, 1)
     rules = {p.rule for p in report.problems if p.severity == "error"}
-    assert len(rules) == 1 and rules <= {rule, "unreadable", "empty_file"}
+    assert len(rules) == 1 and rules <= {rule, "unreadable", "empty_file", "no_rows"}
 
 
 def test_an_empty_raw_folder_says_what_to_do(handed: Handed) -> None:

@@ -78,14 +78,14 @@ def test_what_cannot_be_read_says_so(tmp_path: Path, name: str, data: bytes) -> 
 def test_the_header_is_found_below_title_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("八中花名册,,,,\n,,,,\n学号,学校,年级,班,性 别,备注\n")
-    found, problems = recognise(STUDENTS, read_sheets(path)[0].cells, "a.csv", "")
-    assert found is not None and found.header_row == 3
+    found, problems = recognise(STUDENTS, read_sheets(path)[0], "a.csv")
+    assert found is not None and found.header_rows == (3,)
     assert found.columns == {
-        "student_no": "c0",
-        "school_code": "c1",
-        "grade": "c2",
-        "class_no": "c3",
-        "gender": "c4",
+        "student_no": 0,
+        "school_code": 1,
+        "grade": 2,
+        "class_no": 3,
+        "gender": 4,
     }
     assert [(p.rule, p.found) for p in problems] == [("unknown_column", "备注")]
 
@@ -93,19 +93,24 @@ def test_the_header_is_found_below_title_rows(tmp_path: Path) -> None:
 def test_wide_results_and_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("监测批次,学校,年级,语文,数学,总分\n")
-    found, problems = recognise(RESULTS, read_sheets(path)[0].cells, "a.csv", "")
+    found, problems = recognise(RESULTS, read_sheets(path)[0], "a.csv")
     assert found is not None
-    assert found.wide == {"chinese": "c3", "mathematics": "c4"} and found.total == "c5"
+    assert [(p.value, p.header, p.column) for p in found.wide] == [
+        ("chinese", "语文", 3),
+        ("mathematics", "数学", 4),
+    ]
+    assert found.total == 5
     assert [(p.rule, p.expected) for p in problems] == [("missing_column", "学籍号")]
 
 
 def test_a_code_goes_before_a_name_and_two_equals_are_a_question(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("学籍号,学校,学校标识码,年级,班级,性别\n")
-    found, problems = recognise(STUDENTS, read_sheets(path)[0].cells, "a.csv", "")
-    assert found is not None and found.columns["school_code"] == "c2" and not problems
+    found, problems = recognise(STUDENTS, read_sheets(path)[0], "a.csv")
+    assert found is not None and found.columns["school_code"] == 2
+    assert [(p.rule, p.found) for p in problems] == [("unknown_column", "学校")]
     path.write_text("学籍号,学校,学校名称,年级,班级,性别\n")
-    _, problems = recognise(STUDENTS, read_sheets(path)[0].cells, "a.csv", "")
+    _, problems = recognise(STUDENTS, read_sheets(path)[0], "a.csv")
     assert [p.rule for p in problems] == ["ambiguous_header"]
 
 

@@ -138,7 +138,7 @@ def landed(home: Path, files: list[pd.DataFrame], order: list[int]) -> Settings:
         whole = frame.assign(
             district_kind="county", school_year="2023-2024", source_file=f"{i}.csv",
             source_sheet=None, source_row=np.arange(2, 2 + len(frame)), file_sha256="0",
-            loaded_at=None,
+            key_id=None, loaded_at=None,
         )  # fmt: skip
         path = landed_path(own, "districts", "2023-2024", submission_id)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from pipelines.quality.validate import Judge, check
 
 KEY = "a" * 64
 ORIGIN = {
+    "key_id": None,
     "school_year": "2023-2024",
     "source_file": "f.csv",
     "source_sheet": "",

@@ -1,0 +1,81 @@
+"""Reading in processes of their own: one that hangs or dies costs one file, and nothing else."""
+
+import atexit
+import os
+import resource
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from itertools import islice
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from pipelines.intake.reader import Unreadable
+
+T = TypeVar("T")
+AHEAD = 8
+"""So many files are read ahead of the one that is waited for."""
+
+_pools: dict[tuple[int, int], ProcessPool] = {}
+
+
+def _limit(megabytes: int) -> None:
+    """In the new process: no more memory than this, and no thread pool of its own."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes * 2**20, megabytes * 2**20))
+
+
+def _pool(megabytes: int) -> ProcessPool:
+    own = (os.getpid(), megabytes)
+    if own not in _pools:
+        context = get_context("forkserver")
+        context.set_forkserver_preload(["pipelines.intake.gather"])
+        _pools[own] = ProcessPool(
+            max_workers=min(4, os.cpu_count() or 1),
+            initializer=_limit,
+            initargs=[megabytes],
+            context=context,
+        )
+    return _pools[own]
+
+
+@atexit.register
+def close() -> None:
+    """End the processes."""
+    for (owner, _), pool in _pools.items():
+        if owner == os.getpid():
+            pool.stop()
+            pool.join()
+    _pools.clear()
+
+
+def in_turn(
+    work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], seconds: float, megabytes: int
+) -> Iterator[T | Unreadable]:
+    """The result of each task in their order, some being worked on ahead.
+
+    A task that takes longer than `seconds`, wants more than `megabytes`, or whose process dies,
+    gives an `Unreadable` instead.
+    """
+    todo = iter(tasks)
+    begun: list[Future[T]] = []
+
+    def begin(count: int) -> None:
+        for task in islice(todo, count):
+            begun.append(_pool(megabytes).schedule(work, args=task, timeout=seconds))
+
+    begin(AHEAD)
+    while begun:
+        future = begun.pop(0)
+        try:
+            yield future.result()
+        except TimeoutError:
+            yield Unreadable(f"more than {seconds:g} s", "reader_stopped")
+        except MemoryError:
+            yield Unreadable(f"more than {megabytes} MB of memory", "reader_stopped")
+        except ProcessExpired:
+            yield Unreadable("the reader ended", "reader_stopped")
+        begin(1)

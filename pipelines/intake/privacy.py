@@ -1,0 +1,63 @@
+"""What a message may show of a cell: never what might be a person's name."""
+
+import re
+from functools import cache
+
+from pipelines.feeds import codes, load_contracts
+from pipelines.intake.problems import masked
+
+EVERYDAY = (
+    "病假、事假、请假、休学、退学、转学、转入、借读、未考、没考、弃考、零分、无、空、免修、缺席"
+    "、缺、未到、待定、不详、差、甲、乙、丙、丁、合格、不合格、良好、优秀、及格、不及格、上午、"
+    "下午、上旬、中旬、下旬、月初、月底、星期、第、级、班、年、月、日、号、分、节、人、次、岁、"
+    "届、一、二、三、四、五、六、七、八、九、十、百、零、〇、两、学生、教师、老师、全部、同上、"
+    "左右、以上、以下、不、未、已、没有、至、到、共"
+)
+"""Words that people write into a cell; none is a surname, so that no name is made of them."""
+UNIT = re.compile(
+    r".*(小学|中学|学校|学院|大学|幼儿园|教研室|中心|教育局|街道|社区|区|县|镇|乡|村|班|年级|学期|学年"
+    r"|监测|考试|批次|成绩|名册|名录|表)"
+)
+"""Ends of the names of places and things."""
+RUN = re.compile(r"[\u3400-\u9fff][\u3400-\u9fff·]*|[A-Za-z][A-Za-z' ]*[A-Za-z](?![A-Za-z0-9])")
+
+
+@cache
+def _vocabulary() -> tuple[frozenset[str], int]:
+    words = {w for values in codes().values() for ws in values.values() for w in ws}
+    words |= {code for values in codes().values() for code in values}
+    for contract in load_contracts().values():
+        words |= {word for c in contract.columns for word in (c.header, *c.aliases)}
+        words |= {contract.title, contract.total or ""}
+    words |= set(EVERYDAY.split("、"))
+    known = frozenset(word.casefold() for word in words if word)
+    return known, max(map(len, known))
+
+
+def _is_plain(run: str) -> bool:
+    """Whether a run of letters is made of known words, or names a place or a thing."""
+    known, longest = _vocabulary()
+    text = run.casefold()
+    if text in known or UNIT.fullmatch(run):
+        return True
+    if run[0].isascii():
+        return False
+    reached = {0}
+    for end in range(1, len(text) + 1):
+        if any(end - n in reached and text[end - n : end] in known for n in range(1, longest + 1)):
+            reached.add(end)
+    return len(text) in reached
+
+
+def discreet(text: str) -> str:
+    """A text without student numbers and without words that might be a name.
+
+    Known words (`缺考`, `病假`, headers, places) stay; of any other run of letters only its length
+    is shown. What is hidden stands in the cell that the message names.
+    """
+
+    def hide(match: re.Match[str]) -> str:
+        run = match[0]
+        return run if _is_plain(run) else "□" * min(len(run), 6)
+
+    return RUN.sub(hide, masked(text))
