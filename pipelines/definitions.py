@@ -232,11 +232,9 @@ def build_definitions(
             told = {} if count is None else {"dagster/row_count": count}
             yield output.with_metadata({**output.metadata, **told})
 
-    layers = [key for key in models.keys if key.path[0] in ("marts", "published")]
-
     @dg.asset(
         key=["release", "warehouse"],
-        deps=layers,
+        deps=list(models.keys),
         group_name="release",
         description="warehouse.duckdb: marts, published, ops; no row of a student.",
         kinds={"duckdb"},

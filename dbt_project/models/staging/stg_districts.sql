@@ -1,3 +1,4 @@
+-- Written by `python -m pipelines.feeds.staging` from districts.yml; not to be edited.
 select
     cast(district_code as string) as district_code,
     cast(district_name as string) as district_name,

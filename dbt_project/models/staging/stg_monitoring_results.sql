@@ -1,3 +1,4 @@
+-- Written by `python -m pipelines.feeds.staging` from monitoring_results.yml; not to be edited.
 select
     cast(wave_id as string) as wave_id,
     cast(student_key as string) as student_key,

@@ -1,3 +1,4 @@
+-- Written by `python -m pipelines.feeds.staging` from schools.yml; not to be edited.
 select
     cast(school_code as string) as school_code,
     cast(school_name as string) as school_name,

@@ -1,3 +1,4 @@
+-- Written by `python -m pipelines.feeds.staging` from staff.yml; not to be edited.
 select
     cast(staff_code as string) as staff_code,
     cast(school_code as string) as school_code,

@@ -1,3 +1,4 @@
+-- Written by `python -m pipelines.feeds.staging` from students.yml; not to be edited.
 select
     cast(student_key as string) as student_key,
     cast(school_code as string) as school_code,
