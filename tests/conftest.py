@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis
+
+# A machine that is busy is no failure.
+hypothesis.register_profile("eqm", deadline=None)
+hypothesis.load_profile("eqm")
 
 CHROMIUM = shutil.which("chromium")
 

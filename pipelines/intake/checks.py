@@ -136,23 +136,13 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
-def keys(con: duckdb.DuckDBPyConnection, contract: Contract, seen: int, shown: bool) -> None:
-    """Number the rows of `typed` from `seen` on (`seq`), and keep the hash of each one's key."""
+def keys(con: duckdb.DuckDBPyConnection, contract: Contract, shown: bool) -> None:
+    """Keep the hash of each row's key, and of all its values."""
     names = [c.name for c in contract.columns if c.type != "dropped"]
     key = [name for name in contract.key if name in names]
     said = ", ".join(
         shown_number(f'"{k}"') if contract.column(k).type == "student_no" else f'"{k}"::varchar'
         for k in key
-    )
-    order = ", ".join(f'"{k}"' for k in key if contract.column(k).type != "student_no")
-    con.execute(
-        f"""
-        create or replace temp table typed as
-        select *, {seen} - 1 + row_number() over (
-            order by file_no, sheet, row{", " + order if contract.wide and order else ""}
-        ) as seq
-        from typed
-        """
     )
     con.execute(
         f"""

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake import checks
-from pipelines.intake.clean import clean
+from pipelines.intake.clean import SEATS, clean
 from pipelines.intake.gather import Gathered, Part, gather, stream
 from pipelines.intake.pool import in_turn
 from pipelines.intake.privacy import discreet
@@ -227,8 +227,10 @@ class _Outcome:
         self.typed = [0] * len(files)
         """Rows of those that went through cleaning."""
         self.tables: list[pa.Table] = []
-        self.seen = 0
-        """Landed rows so far, over all pieces."""
+        self.order: list[np.ndarray] = []
+        """`seq` of the rows that wait on disk."""
+        self.cells = self.seen = 0
+        """Rows of files, and landed rows, so far over all pieces."""
 
     def __enter__(self) -> "_Outcome":
         self.con = duckdb.connect()
@@ -260,28 +262,31 @@ class _Outcome:
         if not parts:
             return
         con, contract = self.con, self.how.contract
-        con.register("cells", pa.concat_tables([_cells(contract, n, p) for n, p in parts]))
-        clean(con, contract, self.how.usual_student_no)
+        cells = pa.concat_tables([_cells(contract, n, p) for n, p in parts])
+        ids = pa.array(range(self.cells, self.cells + cells.num_rows), pa.int64())
+        self.cells += cells.num_rows
+        clean(con, contract, cells.append_column("id", ids), self.how.usual_student_no)
         for number, count in self._rows_by_file():
             self.typed[number] += count
         checks.row_rules(con, contract)
         checks.totals(con, contract)
         checks.references(con, contract)
         checks.papers(con, contract)
-        checks.keys(con, contract, self.seen, shown=not self.on_disk)
+        checks.keys(con, contract, shown=not self.on_disk)
         rows = _landed_rows(con, self.how)
         self.seen += rows.num_rows
         if self.on_disk:
             if self.writer is None:
-                self.writer = pq.ParquetWriter(self.path, rows.schema, compression="zstd")
-            self.writer.write_table(rows)
+                schema = rows.drop_columns(["file_no", "seq"]).schema
+                self.writer = pq.ParquetWriter(self.path, schema, compression="zstd")
+            self.writer.write_table(rows.drop_columns(["file_no", "seq"]))
+            self.order.append(rows["seq"].to_numpy())
         else:
             self.tables.append(rows)
-        con.unregister("cells")
 
     def _rows_by_file(self) -> list[tuple[int, int]]:
         return self.con.execute(
-            "select file_no, count(distinct (sheet, row))::bigint from typed group by file_no"
+            f"select file_no, count(distinct seq // {SEATS})::bigint from typed group by file_no"
         ).fetchall()
 
     def taken(self) -> Iterator[Taken]:
@@ -323,17 +328,15 @@ class _Outcome:
             if self.writer is None:
                 return {}
             self.writer.close()
-            rows = _without(self.path, self.seen, dropped)
+            rows = _without(self.path, np.concatenate(self.order), dropped)
             return {0: replace(rows, kept_by=self.folder)}
         if not self.tables:
             return {}
         table = pa.concat_tables(self.tables)
         if len(dropped):
-            kept = np.ones(table.num_rows, dtype=bool)
-            kept[dropped] = False
-            table = table.filter(pa.array(kept))
+            table = table.filter(pa.array(~np.isin(table["seq"].to_numpy(), dropped)))
         numbers = table["file_no"].to_numpy()
-        table = table.drop_columns(["file_no"])
+        table = table.drop_columns(["file_no", "seq"])
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
         return {
             int(numbers[start]): Rows(end - start, table.slice(start, end - start))
@@ -342,13 +345,11 @@ class _Outcome:
         }
 
 
-def _without(path: Path, rows: int, dropped: np.ndarray) -> Rows:
+def _without(path: Path, order: np.ndarray, dropped: np.ndarray) -> Rows:
     """The rows that wait on disk, of one file, without those that stand twice."""
     if len(dropped):
-        before = path.with_suffix(".all")
+        before, kept = path.with_suffix(".all"), ~np.isin(order, dropped)
         path.rename(before)
-        keep = np.ones(rows, dtype=bool)
-        keep[dropped] = False
         with (
             pq.ParquetFile(before) as source,
             pq.ParquetWriter(path, source.schema_arrow, compression="zstd") as target,
@@ -356,10 +357,10 @@ def _without(path: Path, rows: int, dropped: np.ndarray) -> Rows:
             at = 0
             for group in range(source.num_row_groups):
                 table = source.read_row_group(group)
-                target.write_table(table.filter(pa.array(keep[at : at + table.num_rows])))
+                target.write_table(table.filter(pa.array(kept[at : at + table.num_rows])))
                 at += table.num_rows
         before.unlink()
-    return Rows(rows - len(dropped), None, path)
+    return Rows(len(order) - len(dropped), None, path)
 
 
 def _has_error(problems: list[Problem]) -> bool:
@@ -381,18 +382,22 @@ def _cells(contract: Contract, number: int, part: Part) -> pa.Table:
     given, n = part.cells, part.cells.num_rows
     nothing = pa.nulls(n, pa.string())
     wide = part.recognised.wide
-    names: pa.Array = pa.nulls(n, pa.list_(pa.string()))
-    values = names
-    if wide:
+    lists: dict[str, pa.Array] = {}
+    if contract.wide:
         k = len(wide)
-        ends = pa.array(np.arange(0, n * k + 1, k), pa.int32())
-        headers = pa.array([place.header for place in wide])
-        names = pa.ListArray.from_arrays(ends, headers.take(pa.array(np.tile(np.arange(k), n))))
-        stacked = pa.concat_arrays(
-            [c for i in range(k) for c in given[f"_w{i}"].cast(pa.string()).chunks]
-        )
-        order = np.arange(n * k).reshape(k, n).T.reshape(-1)
-        values = pa.ListArray.from_arrays(ends, stacked.take(pa.array(order)))
+        names: pa.Array = pa.nulls(n, pa.list_(pa.string()))
+        values = names
+        if k:
+            ends = pa.array(np.arange(0, n * k + 1, k), pa.int32())
+            headers = pa.array([place.header for place in wide])
+            which = pa.array(np.tile(np.arange(k), n))
+            names = pa.ListArray.from_arrays(ends, headers.take(which))
+            stacked = pa.concat_arrays(
+                [c for i in range(k) for c in given[f"_w{i}"].cast(pa.string()).chunks]
+            )
+            order = np.arange(n * k).reshape(k, n).T.reshape(-1)
+            values = pa.ListArray.from_arrays(ends, stacked.take(pa.array(order)))
+        lists = {f"_list_{contract.wide.names}": names, f"_list_{contract.wide.values}": values}
 
     def column(name: str) -> pa.ChunkedArray | pa.Array:
         return given[name] if name in given.column_names else nothing
@@ -403,8 +408,7 @@ def _cells(contract: Contract, number: int, part: Part) -> pa.Table:
             "sheet": pa.repeat(pa.scalar(part.sheet), n),
             "row": given["_row"],
             "_total": column("_total"),
-            "_names": names,
-            "_values": values,
+            **lists,
             **{
                 c.name: pa.repeat(pa.scalar(part.recognised.wave), n)
                 if c.name == "wave_id" and part.recognised.wave
@@ -513,7 +517,7 @@ def _landed_rows(con: duckdb.DuckDBPyConnection, how: _How) -> pa.Table:
     join = "left join pseudonym as p using (student_no)" if numbered else ""
     return con.sql(
         f"""
-        select t.file_no, {columns}, f.school_year, f.source_file,
+        select t.file_no, t.seq, {columns}, f.school_year, f.source_file,
             nullif(t.sheet, '') as source_sheet, t.row as source_row, f.file_sha256,
             {quoted(key_id(how.key)) if numbered else "null::varchar"} as key_id,
             current_timestamp::timestamp as loaded_at

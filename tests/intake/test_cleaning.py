@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from pipelines.feeds import load_contracts
@@ -23,18 +24,21 @@ GOOD = {
 
 def cleaned(feed: str, wide: bool = False, **cells: str) -> tuple[dict[str, Any], set[Any]]:
     contract = load_contracts()[feed]
+    names = [c.name for c in contract.columns if c.type != "dropped"]
+    table: dict[str, Any] = {
+        "file_no": pa.array([0], pa.int32()),
+        "sheet": [""],
+        "row": pa.array([2], pa.int32()),
+        "id": pa.array([0], pa.int64()),
+        "_total": pa.array([None], pa.string()),
+    }
+    if contract.wide:
+        for name in (contract.wide.names, contract.wide.values):
+            own = [cells.pop(name)] if wide else None
+            table[f"_list_{name}"] = pa.array([own], pa.list_(pa.string()))
+    table |= {name: pa.array([cells.get(name)], pa.string()) for name in names}
     with duckdb.connect() as con:
-        names = [c.name for c in contract.columns if c.type != "dropped"]
-        con.execute(
-            "create temp table cells (file_no integer, sheet varchar, row integer, _total varchar, "
-            f"_names varchar[], _values varchar[], {', '.join(f'{n} varchar' for n in names)})"
-        )
-        lists = [[cells.pop("subject")], [cells.pop("score")]] if wide else [None, None]
-        con.execute(
-            f"insert into cells values (0, '', 2, null, ?, ?, {', '.join('?' for _ in names)})",
-            [*lists, *(cells.get(n) for n in names)],
-        )
-        clean(con, contract, USUAL)
+        clean(con, contract, pa.table(table), USUAL)
         frame = con.execute("select * from typed")
         columns = [d[0] for d in frame.description]
         row = dict(zip(columns, frame.fetchall()[0], strict=True))
