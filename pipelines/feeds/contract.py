@@ -127,6 +127,9 @@ class Contract(_Strict):
     wave_elsewhere: bool = Field(
         False, description="Whether title, sheet or file may name the wave in place of a column."
     )
+    checked_against: list[str] = Field(
+        [], description="Feeds that rows are held against beyond the columns that refer to one."
+    )
     rules: list[RowRule] = []
     columns: list[Column]
 
@@ -187,8 +190,9 @@ class Contract(_Strict):
     @property
     def depends_on(self) -> list[str]:
         """Feeds that this one refers to, itself left out, in order of appearance."""
-        named = (c.references.split(".")[0] for c in self.columns if c.references)
-        return list(dict.fromkeys(name for name in named if name != self.feed))
+        named = [c.references.split(".")[0] for c in self.columns if c.references]
+        every = dict.fromkeys([*named, *self.checked_against])
+        return [name for name in every if name != self.feed]
 
 
 @lru_cache(maxsize=100_000)

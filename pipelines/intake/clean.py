@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from pipelines.feeds import Column, Contract, codes, load_contracts
 from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, SQL_TYPES, normalise, quoted
 
-FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋"
-HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+"
+FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋（）"
+HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+()"
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 NOTHING = ("-", "—", "——", "/", "")
 """Marks for nothing."""

@@ -253,16 +253,14 @@ def stream(feed: str, path: Path, source_file: str, waves: Mapping[str, str]) ->
         yield found
         return
     above = min(recognised.header_rows) - 1
-    last = taken = seen = 0
+    last = taken = 0
     left: Counter[str] = Counter({"title": above} if above else {})
     for numbers, cells in pieces:
         own, aside = part(contract, "", cells, numbers, recognised)
         last = max(last, int(numbers[-1]))
-        seen += int((numbers > recognised.last_header_row).sum())
         taken += own.cells.num_rows
         left.update(aside.values())
         yield Gathered([own], [*problems, *_told(source_file, "", aside)])
         problems = []
-    left["blank"] += last - recognised.last_header_row - seen  # empty lines come with no piece
     whole = _reading(head, True, "", recognised, taken, dict(left))
     yield Gathered(sheets=[replace(whole, rows=last)])

@@ -14,6 +14,13 @@ EVERYDAY = (
     "左右、以上、以下、不、未、已、没有、至、到、共"
 )
 """Words that people write into a cell; none is a surname, so that no name is made of them."""
+HEADERS = (
+    "备注、等级、等第、序号、编号、考号、准考证号、考场、考点、座号、座位号、排名、名次、校次、班次、级次、总分、总评、平均分"
+    "、民族、身份证号、身份证件号、联系电话、电话、手机、手机号、邮箱、家长、监护人、家庭住址、住址、地址、籍贯、政治面貌"
+    "、职务、职称、出生、年龄、照片、户口、户口性质、关系、是否、类型、类别、时间、地点、名称、内容、意见、评语、评价、签名"
+    "、成绩、分数、得分、折合、原始、赋分、主观、客观、卷、题、语数英、文综、理综、综合、实验、操作、口语、听力、作文、附加"
+)
+"""Words of headers that schools add."""
 UNIT = re.compile(
     r".*(小学|中学|学校|学院|大学|幼儿园|教研室|中心|教育局|街道|社区|区|县|镇|乡|村|班|年级|学期|学年"
     r"|监测|考试|批次|成绩|名册|名录|表)"
@@ -29,7 +36,7 @@ def _vocabulary() -> tuple[frozenset[str], int]:
     for contract in load_contracts().values():
         words |= {word for c in contract.columns for word in (c.header, *c.aliases)}
         words |= {contract.title, contract.total or ""}
-    words |= set(EVERYDAY.split("、"))
+    words |= {*EVERYDAY.split("、"), *HEADERS.split("、")}
     known = frozenset(word.casefold() for word in words if word)
     return known, max(map(len, known))
 

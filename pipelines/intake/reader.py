@@ -217,7 +217,7 @@ def stream_text(path: Path, rows: int) -> tuple[Sheet, Iterator[Piece]]:
     """A large text file: its head as a sheet, and then all of it in pieces of about `rows` rows.
 
     Each piece comes with the numbers of its rows, from 1. Lines that have more or fewer cells than
-    the head come in pieces of their own; empty lines do not come at all.
+    the head come in pieces of their own.
 
     Raises:
         Unreadable: as `read_sheets`; also while the pieces are read.
@@ -281,9 +281,8 @@ def _numbered(
     if regular:
         own = np.setdiff1d(numbers, [number for number, _ in odd], assume_unique=True)
         yield own + 1, pa.Table.from_batches(batches)
-    filled = [(number, cells) for number, cells in odd if any(cells)]
-    if filled:
-        yield np.array([n + 1 for n, _ in filled]), _text_table([cells for _, cells in filled])
+    if odd:
+        yield np.array([number + 1 for number, _ in odd]), _text_table([cells for _, cells in odd])
 
 
 # Workbooks --------------------------------------------------------------------------------------

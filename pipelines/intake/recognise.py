@@ -192,7 +192,9 @@ def _two_rows(top: list[list[str]], at: int, sheet: Sheet, words: _Words) -> lis
             header.append(above)
         else:
             header.append(_shown(f"{above} {below}"))
-    return header if spans else None
+    # Where nothing below has a meaning, the second row is one of data; above, the first a title.
+    both = any(map(words.meaning, lower)) and any(map(words.meaning, top[at]))
+    return header if spans and both else None
 
 
 def _header(
@@ -216,8 +218,8 @@ def _header(
         if single > best:
             best, chosen = single, ((at + 1,), row)
         both = _two_rows(top, at, sheet, words)
-        if both is not None and score(both) > best[0]:
-            best, chosen = (score(both), 0), ((at + 1, at + 2), both)
+        if both is not None and (score(both), 2) > best:
+            best, chosen = (score(both), 2), ((at + 1, at + 2), both)
     return chosen if best[0] >= min(2, len(contract.columns)) else None
 
 
@@ -249,17 +251,20 @@ def recognise(
     problems: list[Problem] = []
     last = rows[-1]
 
-    # Where a row of somebody's data stands in the place of the header, it holds names.
-    data = contract.personal and any(masked(text) != text for text in texts)
-    say = discreet if data else masked
+    def say(index: int, text: str) -> str:
+        """A header; its column where a row of somebody's data stands in the header's place."""
+        told = discreet(text) if contract.personal else masked(text)
+        return told if told == text else xl_col_to_name(index)
+
+    shown_texts = [say(i, t) for i, t in enumerate(texts)]
 
     def problem(rule: str, got: str, expected: str = "") -> None:
-        problems.append(Problem(rule, file, sheet.name, last, last, 1, "", say(got), expected))
+        problems.append(Problem(rule, file, sheet.name, last, last, 1, "", got, expected))
 
     seen: dict[str, list[tuple[bool, int, str]]] = {}
     unread: list[str] = []
     for index, text in enumerate(texts):
-        shown = _shown(text)
+        shown, said = _shown(text), shown_texts[index]
         if not normalise(shown):
             if _filled(sheet.cells[f"c{index}"].slice(last)):
                 problem("unnamed_column", xl_col_to_name(index))
@@ -268,8 +273,8 @@ def recognise(
         meaning = words.meaning(shown)
         if meaning is None:
             named = any(name in normalise(shown) for name in words.wide if len(name) > 1)
-            problem("unread_scores" if named else "unknown_column", shown)
-            unread.append(shown)
+            problem("unread_scores" if named else "unknown_column", said)
+            unread.append(said)
         elif meaning[0] == "column":
             name = meaning[1]
             column = contract.column(name)
@@ -299,7 +304,7 @@ def recognise(
         found.headers[places[0][2]] = name
         unread += [p[2] for p in places[1:]]
     found.unread = tuple(unread)
-    problems += _complete(contract, found, [say(t) for t in texts], file, sheet.name)
+    problems += _complete(contract, found, shown_texts, file, sheet.name)
     if contract.wave_elsewhere and "wave_id" not in found.columns:
         title = [
             _shown(v)

@@ -1,0 +1,539 @@
+"""Every form in which schools hand in: each is read without a person's help, or reported."""
+
+import datetime
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import xlwt
+
+from pipelines.feeds import load_contracts
+from pipelines.intake.aside import rows_aside
+from pipelines.intake.clean import long_class, number_of, read_class
+from pipelines.intake.privacy import discreet
+from pipelines.intake.reader import Unreadable, read_sheets, stream_text
+from pipelines.intake.recognise import recognise
+from pipelines.intake.take import Taken
+from tests.intake.conftest import NUMBERS, Handed
+
+HEADER = ["学籍号", "姓名", "学校", "年级", "班级", "语文", "数学"]
+ROWS: list[list[Any]] = [
+    [NUMBERS[0], "韩梅梅", "第一小学", 5, 1, 88.5, 110],
+    [NUMBERS[1], "李明", "第一小学", 5, 1, "缺考", 60],
+]
+LANDED = [
+    ("1", "chinese", None, "absent"),
+    ("1", "chinese", "88.500", "present"),
+    ("1", "mathematics", "60.000", "present"),
+    ("1", "mathematics", "110.000", "present"),
+]
+Sheets = dict[str, list[list[Any]]]
+
+
+def save(path: Path, sheets: Sheets, touch: Callable[[openpyxl.Workbook], None] = id) -> None:
+    """A workbook of these rows; `touch` does the rest to it."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    touch(book)
+    book.save(path)
+
+
+def results(handed: Handed, sheets: Sheets, name: str = "r-W24.xlsx", **more: Any) -> Path:
+    """The results of the tiny city in a workbook, in place of its other files."""
+    folder = handed.settings.raw / "monitoring_results" / "2023-2024"
+    for other in folder.iterdir():
+        other.unlink()
+    save(folder / name, sheets, **more)
+    return folder / name
+
+
+def landed(handed: Handed) -> list[Any]:
+    return handed.landed(
+        "select class_no, subject, score::varchar, status from landed "
+        "order by subject, landed.score nulls first"
+    )
+
+
+def rules(handed: Handed) -> dict[str, str]:
+    """Rule → severity, of the results; the tiny city's odd numbers do not count."""
+    report = handed.ingest()["monitoring_results"]
+    odd = ("unusual_number", "check_digit")
+    return {p.rule: p.severity for p in report.problems if p.rule not in odd}
+
+
+def merge_title(book: openpyxl.Workbook) -> None:
+    book.active.merge_cells("A1:G1")
+
+
+def two_rows(book: openpyxl.Workbook) -> None:
+    sheet = book.active
+    for column in "ABCDE":
+        sheet.merge_cells(f"{column}1:{column}2")
+    sheet.merge_cells("F1:G1")
+
+
+def hide_last(book: openpyxl.Workbook) -> None:
+    book.worksheets[-1].sheet_state = "hidden"
+
+
+def add_chart(book: openpyxl.Workbook) -> None:
+    book.create_chartsheet("图", 0)
+
+
+HARMLESS: dict[str, tuple[Sheets, Callable[[openpyxl.Workbook], None], set[str]]] = {
+    "plain, the wave in the file's name": ({"a": [HEADER, *ROWS]}, id, set()),
+    "title rows": (
+        {"a": [["2024年成绩（W24）"], ["制表：教务处"], [], HEADER, *ROWS]}, merge_title, set(),
+    ),
+    "two rows of header, merged": (
+        {"a": [[*HEADER[:5], "成绩", None], [None] * 5 + HEADER[5:], *ROWS]}, two_rows, set(),
+    ),
+    "a subject above its score and its level": (
+        {"a": [[*HEADER[:5], "语文", None, "数学", None],
+               [None] * 5 + ["成绩", "等级", "成绩", "等级"],
+               *[[*r[:6], "A", r[6], "B"] for r in ROWS]]},
+        lambda b: [b.active.merge_cells(m) for m in
+                   (*(f"{c}1:{c}2" for c in "ABCDE"), "F1:G1", "H1:I1")],
+        {"unread_scores"},
+    ),
+    "starts elsewhere": (
+        {"a": [[], [], *[[None, None, *r] for r in ([*HEADER], *ROWS)]]}, id, set(),
+    ),
+    "empty rows and columns between": (
+        {"a": [[*HEADER[:3], None, *HEADER[3:]], [], *[[*r[:3], None, *r[3:]] for r in ROWS],
+               [], []]},
+        id, set(),
+    ),
+    "subtotals and notes": (
+        {"a": [HEADER, ROWS[0], ["合计", None, None, None, None, 88.5, 110], ROWS[1],
+               [None, None, None, None, "平均分", 88.5, 85], [],
+               ["注：1.缺考按零分统计，不计入平均。"], ["制表人：张三", None, "审核人：李四"]]},
+        id, {"subtotal_rows", "note_rows"},
+    ),
+    "the header again": ({"a": [HEADER, ROWS[0], HEADER, ROWS[1]]}, id, {"repeated_header"}),
+    "a sheet a class": ({"1班": [HEADER, ROWS[0]], "2班": [HEADER, ROWS[1]]}, id, set()),
+    "a sheet that goes on": (
+        {"a": [HEADER, ROWS[0]], "b": [ROWS[1]]}, id, {"continued_sheet"},
+    ),
+    "a hidden list": (
+        {"a": [HEADER, *ROWS], "选项表": [["缺考"], ["缓考"]]}, hide_last, {"unknown_sheet"},
+    ),
+    "a hidden table": (
+        {"a": [HEADER, *ROWS], "旧": [HEADER, ROWS[0]]}, hide_last, {"hidden_sheet"},
+    ),
+    "a chart sheet": ({"a": [HEADER, *ROWS]}, add_chart, set()),
+    "the template's own sheets": (
+        {"a": [HEADER, *ROWS], "填写说明": [["学籍号", "姓名"], ["x", "y"]]}, id, set(),
+    ),
+    "class with its grade, no grade": (
+        {"a": [[h for h in HEADER if h != "年级"],
+               *[[*r[:3], "五年级(1)班", *r[5:]] for r in ROWS]]},
+        id, {"tidied_class"},
+    ),
+    "numbers as people write them": (
+        {"a": [HEADER,
+               [NUMBERS[0].lower(), "韩 梅梅", " 第一小学 ", "５", "（1）班", "８８.5", "110分"],
+               ["'" + NUMBERS[1], "李明", "第一小学", "五年级", "一班", "缺 考", "60.0"]]},
+        id, {"tidied_class"},
+    ),
+    "other words, order and units": (
+        {"a": [["数 学\n(分)", "语文（分）", "班", "学生姓名", "学校名称", "年级", "学号", "备注"],
+               *[[r[6], r[5], r[4], r[1], r[2], r[3], r[0], None] for r in ROWS]]},
+        id, {"unknown_column"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", HARMLESS)
+def test_a_form_lands_the_same_rows(handed: Handed, form: str) -> None:
+    sheets, touch, notes = HARMLESS[form]
+    results(handed, sheets, touch=touch)
+    found = rules(handed)
+    assert landed(handed) == LANDED, found
+    assert set(found) == notes | {"wave_elsewhere"}
+    if form != "a hidden table":
+        assert "error" not in found.values()
+
+
+def test_rows_are_accounted_for_and_shown(handed: Handed) -> None:
+    """The report says of every sheet what was read as what, and where each row went."""
+    sheets, touch, _ = HARMLESS["subtotals and notes"]
+    results(handed, {**sheets, "说明": [["填表说明"]]}, touch=touch)
+    handed.ingest()
+    (taken,) = take_results(handed)
+    first, second = taken.sheets
+    assert (first.header_rows, first.rows, first.taken) == ((1,), 8, 2)
+    assert first.left_out == {"subtotal": 2, "blank": 1, "note": 2}
+    assert first.columns["语文"] == "chinese" and first.columns["姓名"] == "name"
+    assert first.wave == "W24"
+    assert (second.read, second.why, second.left_out) == (False, "unknown_sheet", {"unread": 1})
+
+
+def take_results(handed: Handed) -> list[Taken]:
+    from pipelines.intake.ingest import _files, _landed
+    from pipelines.intake.ledger import Ledger
+    from pipelines.intake.take import take
+
+    contract = load_contracts()["monitoring_results"]
+    placed, _ = _files(handed.settings, contract.feed)
+    ledger = Ledger(handed.settings)
+    registers = {name: _landed(handed.settings, ledger, name) for name in contract.depends_on}
+    return list(take(contract, placed, registers, b"k" * 32, handed.settings.student_no_pattern))
+
+
+ERRORS: dict[str, tuple[Sheets, str, dict[str, str]]] = {
+    "title and file name differ": (
+        {"a": [["W25 成绩"], HEADER, *ROWS]}, "r-W24.xlsx", {"ambiguous_wave": "error"},
+    ),
+    "no wave anywhere": ({"a": [HEADER, *ROWS]}, "r.xlsx", {"missing_column": "error"}),
+    "another feed's template": (
+        {"a": [["教职工号", "姓名", "学校标识码", "岗位", "层级", "任职日期"],
+               ["T1", "x", "1", "教师", "校", ""]]},
+        "r-W24.xlsx", {"wrong_template": "error"},
+    ),
+    "an error of a formula": (
+        {"a": [HEADER, [*ROWS[0][:6], "#REF!"], ROWS[1]]}, "r-W24.xlsx",
+        {"damaged_cell": "error"},
+    ),
+    "a formula without a result": (
+        {"a": [HEADER, [*ROWS[0][:6], "=1+2"], ROWS[1]]}, "r-W24.xlsx",
+        {"formula_without_value": "error"},
+    ),
+    "a class that became a day": (
+        {"a": [HEADER, [*ROWS[0][:4], datetime.date(2024, 5, 1), 80, 90], ROWS[1]]},
+        "r-W24.xlsx", {"turned_into_date": "error"},
+    ),
+    "a class of another grade": (
+        {"a": [HEADER, [*ROWS[0][:4], "六年级1班", 80, 90], ROWS[1]]}, "r-W24.xlsx",
+        {"grade_beside_class": "error"},
+    ),
+    "one student in two classes": (
+        {"a": [[*HEADER[:5], "学科", "成绩"], [*ROWS[0][:5], "语文", 80],
+               [*ROWS[0][:4], 2, "数学", 90], [*ROWS[1][:5], "语文", 90]]},
+        "r-W24.xlsx", {"two_classes": "query"},
+    ),
+    "a header and nothing else": ({"a": [HEADER]}, "r-W24.xlsx", {"no_rows": "error"}),
+    "a sheet that fits nothing": (
+        {"a": [HEADER, *ROWS], "b": [["2024", "1", "2", "3", "4", "5", "6", "7", "8", "9"]]},
+        "r-W24.xlsx", {"continued_unclear": "error"},
+    ),
+    "another school's file": (
+        {"a": [HEADER, *ROWS]}, "3137000002-W24.xlsx", {"other_school": "query"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ERRORS)
+def test_what_is_wrong_is_said(handed: Handed, what: str) -> None:
+    sheets, name, expected = ERRORS[what]
+    if "W25" in str(sheets):
+        line = "W25,市,学业质量监测,2024-06-20,五年级,语文,100"
+        handed.add("monitoring_waves/w.csv", line)
+    results(handed, sheets, name)
+    found = rules(handed)
+    found.pop("wave_elsewhere", None)
+    assert found == expected
+
+
+def test_old_and_open_workbooks(tmp_path: Path) -> None:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("甲")
+    for at, row in enumerate([["学籍号", "分"], ["007", 86.5], ["008", datetime.date(2024, 3, 5)]]):
+        for column, value in enumerate(row):
+            style = xlwt.easyxf(num_format_str="YYYY-MM-DD")
+            plain = xlwt.Style.default_style
+            sheet.write(at, column, value, style if isinstance(value, datetime.date) else plain)
+    book.save(str(tmp_path / "a.xls"))
+    (read,) = read_sheets(tmp_path / "a.xls")
+    assert read.cells.to_pylist() == [
+        {"c0": "学籍号", "c1": "分"}, {"c0": "007", "c1": "86.5"},
+        {"c0": "008", "c1": "2024-03-05"},
+    ]  # fmt: skip
+    ods(tmp_path / "a.ods", [["学籍号", "分"], ["007", 86.5]])
+    (read,) = read_sheets(tmp_path / "a.ods")
+    assert read.cells.to_pylist() == [{"c0": "学籍号", "c1": "分"}, {"c0": "007", "c1": "86.5"}]
+
+
+def ods(path: Path, rows: list[list[Any]]) -> None:
+    cells = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="float" office:value="{v}"><text:p>{v}</text:p>'
+            "</table:table-cell>"
+            if isinstance(v, float)
+            else f'<table:table-cell office:value-type="string"><text:p>{v}</text:p>'
+            "</table:table-cell>"
+            for v in row
+        )
+        + "</table:table-row>"
+        for row in rows
+    )
+    space = "urn:oasis:names:tc:opendocument:xmlns:"
+    content = (
+        f'<?xml version="1.0"?><office:document-content xmlns:office="{space}office:1.0" '
+        f'xmlns:table="{space}table:1.0" xmlns:text="{space}text:1.0"><office:body>'
+        f'<office:spreadsheet><table:table table:name="a">{cells}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    mime = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        f'<?xml version="1.0"?><manifest:manifest xmlns:manifest="{space}manifest:1.0">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{mime}"/>'
+        '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/>'
+        "</manifest:manifest>"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", mime)
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes("学籍号\t班级\n007\t3\n".encode(encoding))
+    (read,) = read_sheets(tmp_path / "a.txt")
+    assert read.cells.to_pylist() == [{"c0": "学籍号", "c1": "班级"}, {"c0": "007", "c1": "3"}]
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_the_separator_is_not_guessed_from_a_title(tmp_path: Path, separator: str) -> None:
+    title = "七年级，成绩;表,一"
+    rows = [separator.join(["学籍号", "班级", "语文"]), separator.join(["007", "3", "80"])] * 3
+    (tmp_path / "a.csv").write_text("\n".join([title, *rows]), encoding="utf-8")
+    (read,) = read_sheets(tmp_path / "a.csv")
+    assert list(read.cells.to_pylist()[1].values())[:3] == ["学籍号", "班级", "语文"]
+
+
+def test_a_name_that_lies_is_seen_through(handed: Handed) -> None:
+    path = results(handed, {"a": [HEADER, *ROWS]})
+    path.rename(path.with_suffix(".csv"))
+    found = rules(handed)
+    assert landed(handed) == LANDED and found["lying_extension"] == "note"
+
+
+def encrypted() -> bytes:
+    name = "EncryptedPackage".encode("utf-16-le")
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + name + b"\0" * 600
+
+
+def bomb() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        for part in range(3):
+            archive.writestr(f"xl/{part}.xml", b"\0" * 2**20)
+    raw = bytearray(data.getvalue())
+    at = raw.find(b"PK\x01\x02")
+    while at >= 0:  # the directory says 1 GB each
+        raw[at + 24 : at + 28] = struct.pack("<I", 2**30)
+        at = raw.find(b"PK\x01\x02", at + 4)
+    return bytes(raw)
+
+
+def entities() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(
+            "xl/workbook.xml",
+            '<!DOCTYPE a [<!ENTITY b "'
+            + "c" * 1000
+            + '">]><workbook>'
+            + "&b;" * 1000
+            + "</workbook>",
+        )
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "rule"),
+    [
+        ("a.xlsx", encrypted(), "encrypted"),
+        ("a.xlsx", bomb(), "too_large"),
+        ("a.xlsx", entities(), "unreadable"),
+        ("a.xls", b"<html><table><tr><td>1</td></tr></table></html>", "unreadable"),
+        ("a.xlsx", b"PK\x03\x04" + b"\0" * 100, "unreadable"),
+        ("a.csv", b"a,b\n" + b"\0" * 100, "unreadable"),
+        ("a.csv", b'a,"' + b"x" * 300_000, "unreadable"),
+        ("a.pdf", b"%PDF", "unreadable"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read(tmp_path: Path, name: str, data: bytes, rule: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(Unreadable) as error:
+        read_sheets(tmp_path / name)
+    assert error.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("3", ("3", None)), ("03", ("3", None)), ("3班", ("3", None)), ("(3)班", ("3", None)),
+        ("三班", ("3", None)), ("十二班", ("12", None)), ("七年级(3)班", ("3", 7)),
+        ("初一3班", ("3", 7)), ("7.3", ("3", 7)), ("7-10", ("10", 7)),
+        ("高二(5)班", ("5", 11)), ("实验班", ("实验班", None)), ("2021级3班", ("2021级3班", None)),
+        ("13.2", ("13.2", None)), ("0", ("0", None)), ("703", ("703", None)),
+    ],
+)  # fmt: skip
+def test_classes_as_people_write_them(written: str, read: tuple[str, int | None]) -> None:
+    assert read_class(written) == read
+
+
+def test_numbers_of_classes() -> None:
+    assert [number_of(t) for t in ("十", "十一", "二十", "二十三", "三", "", "十十", "三三")] == [
+        10, 11, 20, 23, 3, None, None, None,
+    ]  # fmt: skip
+    assert long_class("703") == (7, "3") and long_class("1012") == (10, "12")
+    assert long_class("1303") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("病假", "病假"), ("张三", "□□"), ("阿依古丽·买买提", "□□□□□□"), ("Li Lei", "□□□□□□"),
+        ("第三小学", "第三小学"), ("3月下旬", "3月下旬"), ("十三年级", "十三年级"), ("8O", "8O"),
+        ("G370499201001011237", "…1237"), ("absent", "absent"), ("虚生123", "□□123"),
+        ("T0012", "T0012"),
+    ],
+)  # fmt: skip
+def test_a_message_shows_no_name(text: str, shown: str) -> None:
+    assert discreet(text) == shown
+
+
+def test_no_name_goes_on_record(handed: Handed) -> None:
+    """A name in every wrong place, and no header where one should be."""
+    handed.add("monitoring_results/a.csv", f"W24,王小虎,{NUMBERS[2]},第一小学,5,1,王小虎,赵四,7")
+    handed.add("students/a.csv", f"{NUMBERS[2]},3,钱多多,五年级,钱多多,孙七")
+    handed.write("students/c.csv", f"{NUMBERS[3]},周八,年级,班级\n{NUMBERS[2]},吴九,5,1\n")
+    reports = handed.ingest()
+    told = str([p.as_dict() for r in reports.values() for p in r.problems])
+    assert not [n for n in ("王小虎", "赵四", "钱多多", "孙七", "周八", "吴九") if n in told]
+
+
+def test_a_large_text_file_comes_in_pieces(tmp_path: Path) -> None:
+    """Ragged and empty lines keep the numbers of the rows around them."""
+    lines = [
+        "标题",
+        "a,b,c",
+        "1,2,3",
+        "",
+        "4,5,6",
+        "7,8",
+        '"x',
+        'y",9,10',
+        "11,12,13,14",
+        "",
+        "15,16,17",
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    head, pieces = stream_text(path, 2)
+    assert head.cells.num_columns == 4
+    rows = {}
+    for numbers, table in pieces:
+        values = [[v for v in row.values() if v] for row in table.to_pylist()]
+        rows |= dict(zip(numbers.tolist(), values, strict=True))
+    assert rows == {
+        1: ["标题"], 2: ["a", "b", "c"], 3: ["1", "2", "3"], 4: [], 5: ["4", "5", "6"],
+        6: ["7", "8"],
+        7: ["x\ny", "9", "10"], 8: ["11", "12", "13", "14"], 9: [], 10: ["15", "16", "17"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_pieces_land_what_one_piece_lands(
+    handed: Handed, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    lines = ["标题 W24", "学籍号,学校,年级,班级,学科,成绩", ""]
+    for at in range(50):
+        lines.append(
+            f"L0000000000000{at % 25:05d},第一小学,5,1,{'语文数学'[at // 25 * 2 :][:2]},{at}"
+        )
+    lines += [lines[5], "平均分,,,,,24", "注：以上为全部成绩"]
+    for other in ("a", "b"):
+        handed.write(f"monitoring_results/{other}.csv", lines[1])
+    handed.write("monitoring_results/a.csv", "\n".join(lines))
+    if not together:
+        monkeypatch.setattr("pipelines.intake.take.LARGE_BYTES", 10)
+        monkeypatch.setattr("pipelines.intake.gather.PIECE_ROWS", 7)
+    found = {
+        (p.rule, p.row_first, p.row_last, p.count)
+        for p in handed.ingest()["monitoring_results"].problems
+        if p.file.endswith("a.csv") and p.rule != "unusual_number"
+    }
+    assert found == {
+        ("wave_elsewhere", 2, 2, 1), ("repeated_row", 54, 54, 1), ("subtotal_rows", 55, 55, 1),
+        ("note_rows", 56, 56, 1),
+    }  # fmt: skip
+    assert handed.landed("select count(*), sum(score)::int, min(source_row) from landed") == [
+        (50, sum(range(50)), 4)
+    ]
+
+
+def test_items_are_columns(handed: Handed) -> None:
+    handed.write(
+        "item_map/m.csv",
+        "监测批次,年级,学科,题号,满分,核心素养,内容领域\n"
+        + "".join(
+            f"W24,五年级,语文,{i},{m},a,b\n" for i, m in (("第1题", 3), ("２", 5), ("21（2）", 4))
+        ),
+    )
+    handed.write(
+        "item_results/i.csv",
+        "监测批次,学籍号,学科,第1题,T2,21（2）,22\n"
+        f"W24,{NUMBERS[0]},语文,3,4.5,0,\nW24,{NUMBERS[1]},语文,,6,1,\n",
+    )
+    report = handed.ingest()["item_results"]
+    assert {(p.rule, p.row_first, p.column, p.found, p.expected) for p in report.problems} == {
+        ("above_full_mark", 3, "2", "6", "5")
+    }
+    handed.write(
+        "item_results/i.csv",
+        "监测批次,学籍号,学科,得分,,\n,,,第1题,T2,21（2）\n"
+        f"W24,{NUMBERS[0]},语文,3,4.5,0\nW24,{NUMBERS[1]},语文,,5,1\n",
+    )
+    assert not handed.ingest()["item_results"].problems
+    assert handed.landed(
+        "select item_no, score::varchar, source_row from landed order by source_row, item_no",
+        "item_results",
+    ) == [
+        ("1", "3.000", 3), ("2", "4.500", 3), ("21(2)", "0.000", 3),
+        ("2", "5.000", 4), ("21(2)", "1.000", 4),
+    ]  # fmt: skip
+
+
+def test_a_row_is_left_out_for_a_reason() -> None:
+    import pyarrow as pa
+
+    rows = [
+        ["G1", "甲", "80"], ["", "", ""], ["", "乙", "70"], ["全校平均", "", "75"],
+        ["合计", "", ""], ["", "", "60"], ["学籍号", "姓名", "语文"], ["G2", "合计", "90"],
+        ["以上数据经核对无误", "", ""],
+    ]  # fmt: skip
+    table = pa.table({f"c{i}": [row[i] for row in rows] for i in range(3)})
+    assert rows_aside(table, 0, [0, 1, 2], [["学籍号", "姓名", "语文"]]) == {
+        1: "blank", 3: "subtotal", 4: "subtotal", 6: "repeated_header", 8: "note",
+    }  # fmt: skip
+
+
+def test_a_wave_is_named_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("学籍号,学校,年级,班级,语文\nS1,x,5,1,80\n", encoding="utf-8")
+    (sheet,) = read_sheets(tmp_path / "a.csv")
+    waves = {"W24": "W24", "W24-B": "W24-B", "2024年全市监测": "W24"}
+    contract = load_contracts()["monitoring_results"]
+
+    def named(file: str) -> str:
+        found, _ = recognise(contract, sheet, file, waves)
+        assert found is not None
+        return found.wave
+
+    assert named("八中-W24-B.csv") == "W24-B" and named("八中 w24 成绩.csv") == "W24"
+    assert named("XW245.csv") == "" and named("2024年全市监测-八中.csv") == "W24"
