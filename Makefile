@@ -5,7 +5,7 @@ STAMP := .venv/.ready
 RAW = $${EQM_RAW:-data/raw}
 SERVE ?= 1
 
-.PHONY: setup run dev test lint bench
+.PHONY: setup run dev test lint docs bench
 setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
@@ -39,6 +39,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy pipelines dashboards bench
 	$(BIN)/sqlfluff lint dbt_project/models
+
+docs: setup
+	$(BIN)/python -m pipelines.feeds.pages > docs/feeds.md
 
 bench: setup
 	$(BIN)/python -m bench.landing

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines.feeds import load_contracts, write_template
+from pipelines.feeds import ContractError, load_contracts, write_template
 from pipelines.settings import Settings, SettingsError
 from pipelines.wording import bilingual
 
@@ -52,9 +52,12 @@ notes = Console(stderr=True, soft_wrap=True, highlight=False)
 
 def _settings(raw: Path | None = None, home: Path | None = None, **given: Any) -> Settings:
     try:
-        return Settings.load(raw=raw, home=home, **given)
-    except SettingsError as error:
+        settings = Settings.load(raw=raw, home=home, **given)
+        if settings.contracts:
+            load_contracts()
+    except (SettingsError, ContractError) as error:
         _stop(str(error), WRONG_USAGE)
+    return settings
 
 
 def _stop(text: str, code: int) -> NoReturn:
@@ -187,9 +190,9 @@ def check(
     """
     from pipelines import intake
 
+    settings = _settings(home=home)
     if feed is not None and feed not in load_contracts():
         _stop(f"no feed {feed}; the feeds are: {', '.join(sorted(load_contracts()))}", WRONG_USAGE)
-    settings = _settings(home=home)
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         _stop(f"no file or folder {', '.join(missing)}", WRONG_USAGE)
@@ -217,18 +220,53 @@ def check(
 @app.command()
 def template(
     feed: Annotated[str, typer.Argument(help="Name of a feed, such as students.")],
+    school: Annotated[
+        str | None, typer.Option("--school", help="Code or name of the school that fills it in.")
+    ] = None,
+    wave: Annotated[
+        str | None, typer.Option("--wave", help="Wave, for results: a column a subject or item.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="Subject, for item_results of one paper.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default FEED.xlsx.")
     ] = None,
+    raw: RawOption = None,
+    home: HomeOption = None,
 ) -> None:
-    """Write a workbook to fill in."""
+    """Write a workbook to fill in, the school's students already in it where they are known."""
+    from pipelines.rosters import Unknown, known
+
+    settings = _settings(raw, home)
     contracts = load_contracts()
     if feed not in contracts:
         _stop(f"no feed {feed}; the feeds are: {', '.join(sorted(contracts))}", WRONG_USAGE)
     path = output or Path(f"{feed}.xlsx")
     if not path.parent.is_dir():
         _stop(f"no folder {path.parent}; make it first", WRONG_USAGE)
-    typer.echo(str(write_template(contracts[feed], path)))
+    if path.is_dir():
+        _stop(f"{path} is a folder; name a file", WRONG_USAGE)
+    try:
+        found = known(settings, contracts[feed], school, wave, subject)
+        path.touch()
+        if found.rows:  # numbers and names in clear: for the one who asked
+            path.chmod(0o600)
+        write_template(
+            contracts[feed],
+            path,
+            rows=found.rows,
+            wide=found.wide,
+            offered=found.offered,
+            usual_student_no=settings.student_no_pattern,
+        )
+    except Unknown as error:
+        _stop(str(error), WRONG_USAGE)
+    except (OSError, SQLAlchemyError) as error:
+        _stop(str(error).splitlines()[0], ENVIRONMENT)
+    for note in found.notes:
+        notes.print(note, markup=False)
+    typer.echo(str(path))
 
 
 @app.command()

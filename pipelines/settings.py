@@ -45,6 +45,10 @@ class Settings(BaseSettings):
         Path("~/.config/eqm/pseudonym.key"),
         description="Key of the students' pseudonyms, kept outside every data folder.",
     )
+    contracts: Path | None = Field(
+        None,
+        description="Folder of the city's own contracts: added feeds, columns, aliases, codes.",
+    )
     ledger_url: str = Field(
         "", description="SQLAlchemy address of the ledger; empty means SQLite in the home."
     )
@@ -89,10 +93,11 @@ class Settings(BaseSettings):
             raise ValueError(f"no time zone {value}") from error
         return value
 
-    @field_validator("raw", "home", "pseudonym_key_file")
+    @field_validator("raw", "home", "pseudonym_key_file", "contracts")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100  resolve() would follow links
+    def _absolute(cls, value: Path | None) -> Path | None:
+        # Not resolve(), which would follow links.
+        return Path(os.path.abspath(value.expanduser())) if value else None  # noqa: PTH100
 
     @field_validator("home")
     @classmethod
@@ -156,6 +161,11 @@ class Settings(BaseSettings):
     def quarantine(self) -> Path:
         """Refused files with their problems."""
         return self.home / "quarantine"
+
+    @property
+    def feedback(self) -> Path:
+        """Return workbooks, for the schools that handed the files in."""
+        return self.home / "feedback"
 
     @property
     def releases(self) -> Path:

@@ -10,7 +10,7 @@ WORDS = "pipelines.wording"
 MAY_KNOW: dict[str, set[str]] = {
     "pipelines.settings": set(),
     "pipelines.wording": set(),
-    "pipelines.feeds": {"pipelines.settings"},
+    "pipelines.feeds": {"pipelines.settings", WORDS},
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
     "pipelines.quality": {"pipelines.feeds"},
     "pipelines.release": {"pipelines.settings", WORDS},
@@ -22,7 +22,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "dashboards.gate": set(),
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""
-JOINING = {"build", "cli", "definitions", "doctor", "ops", "status"}
+JOINING = {"build", "cli", "definitions", "doctor", "ops", "rosters", "status"}
 """Modules that join the rooms: they know every room's face, and no room knows them."""
 HEAVY = {"dagster", "dagster_dbt", "great_expectations", "dbt"}
 """Slow to import, so never at the top of what the command line loads."""

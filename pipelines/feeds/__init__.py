@@ -9,18 +9,22 @@ from pipelines.feeds.contract import (
     Contract,
     ContractError,
     codes,
+    contract_files,
     load_contracts,
 )
 from pipelines.feeds.rules import Rule, Severity, rules
-from pipelines.feeds.template import write_template
+from pipelines.feeds.template import NOTES_SHEET, TEMPLATE_SHEETS, write_template
 
 __all__ = [
+    "NOTES_SHEET",
+    "TEMPLATE_SHEETS",
     "Column",
     "Contract",
     "ContractError",
     "Rule",
     "Severity",
     "codes",
+    "contract_files",
     "load_contracts",
     "rules",
     "write_template",

@@ -4,10 +4,12 @@ import unicodedata
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipelines.settings import Settings
 
 FOLDER = Path(__file__).parent
 
@@ -80,6 +82,7 @@ class Column(_Strict):
     max: float | None = None
     references: str | None = Field(None, description="`feed.column` in which the value must stand.")
     resolve_by: str | None = Field(None, description="Column there that may stand for the code.")
+    example: str = Field("", description="A value as templates show it, where the city gives one.")
     description: str
 
     @property
@@ -205,33 +208,136 @@ def normalise(header: str) -> str:
     return text
 
 
+CODES = "codes.yml"
+FIXED = {"grade", "yes_no", "score_status"}
+"""Code sets that the platform's own rules speak of: a city may add words, but no codes."""
+
+
+class Extension(_Strict):
+    """What a city adds to a feed of the package."""
+
+    extends: str
+    aliases: dict[str, list[str]] = Field({}, description="Canonical name → more words for it.")
+    columns: list[dict[str, Any]] = Field([], description="More columns, after those there are.")
+
+
+def contract_files() -> list[Path]:
+    """Every YAML file of contracts and code sets: the package's, then the city's.
+
+    Raises:
+        ContractError: the setting `contracts` names no folder.
+    """
+    own = Settings.load().contracts
+    if own is not None and not own.is_dir():
+        raise ContractError(f"setting contracts: no folder {own}")
+    package = [FOLDER / CODES, *sorted((FOLDER / "contracts").glob("*.yml"))]
+    return [*package, *(sorted(own.glob("*.yml")) if own else [])]
+
+
+def _documents(of_codes: bool) -> list[tuple[Path, dict[str, Any]]]:
+    """The parsed files of code sets, or of contracts, in the order of `contract_files`."""
+    parsed = []
+    for path in contract_files():
+        if of_codes == (path.name == CODES):
+            try:
+                document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise ContractError(f"{path}: {error}") from error
+            if not isinstance(document, dict):
+                raise ContractError(f"{path}: expected names and what they stand for")
+            parsed.append((path, document))
+    return parsed
+
+
 @cache
 def codes() -> dict[str, dict[str, list[str]]]:
-    """Code set → code → words that mean it, the template's word first."""
-    loaded: dict[str, dict[str, list[str]]] = yaml.safe_load(
-        (FOLDER / "codes.yml").read_text(encoding="utf-8")
-    )
-    for name, values in loaded.items():
-        words = [normalise(w) for code, ws in values.items() for w in {normalise(code), *ws}]
+    """Code set → code → words that mean it, the template's word first.
+
+    Raises:
+        ContractError: a word means two codes, or a city's file adds a code to a fixed set.
+    """
+    loaded: dict[str, dict[str, list[str]]] = {}
+    for path, document in _documents(of_codes=True):
+        for name, values in document.items():
+            if name in FIXED and name in loaded and set(values) - set(loaded[name]):
+                raise ContractError(f"{path}: {name} takes more words, but no more codes")
+            known = loaded.setdefault(name, {})
+            for code, words in values.items():
+                known[code] = [*known.get(code, []), *words]
+    for name, sets in loaded.items():
+        words = [normalise(w) for code, ws in sets.items() for w in {normalise(code), *ws}]
         if len(set(words)) != len(words):
-            raise ContractError(f"codes.yml: {name}: a word means two codes")
+            raise ContractError(f"{CODES}: {name}: a word means two codes")
     return loaded
+
+
+def _extend(documents: dict[str, dict[str, Any]], extension: Extension) -> None:
+    """Add a city's aliases and columns to the feed that they are for."""
+    feed = extension.extends
+    if feed not in documents:
+        raise ContractError(f"extends {feed}, which is no feed")
+    columns = {column["name"]: column for column in documents[feed]["columns"]}
+    for name, words in extension.aliases.items():
+        if name not in columns:
+            raise ContractError(f"{feed} has no column {name}")
+        columns[name]["aliases"] = [*columns[name].get("aliases", []), *words]
+    documents[feed]["columns"] += extension.columns
+
+
+def _read_contracts() -> dict[str, Contract]:
+    """The package's feeds, the city's own, and what the city adds to either."""
+    documents: dict[str, dict[str, Any]] = {}
+    extensions: list[tuple[Path, dict[str, Any]]] = []
+    places: dict[str, Path] = {}
+    for path, document in _documents(of_codes=False):
+        if "extends" in document:
+            extensions.append((path, document))
+            continue
+        if path.stem != document.get("feed"):
+            raise ContractError(f"{path} describes the feed {document.get('feed')}")
+        if path.stem in documents:
+            raise ContractError(f"{path}: there is a feed {path.stem}; extend it instead")
+        documents[path.stem], places[path.stem] = document, path
+    for path, document in extensions:
+        try:
+            extension = Extension.model_validate(document)
+            _extend(documents, extension)
+        except (ValidationError, ContractError) as error:
+            raise ContractError(f"{path}: {_said(error)}") from error
+        places[extension.extends] = path
+    found: dict[str, Contract] = {}
+    for feed, document in documents.items():
+        try:
+            found[feed] = Contract.model_validate(document)
+        except ValidationError as error:
+            raise ContractError(f"{places[feed]}: {_said(error)}") from error
+    return found
+
+
+def _said(error: ValidationError | ContractError) -> str:
+    """The faults on one line, each with its place in the file."""
+    if isinstance(error, ContractError):
+        return str(error)
+    return "; ".join(
+        ": ".join(filter(None, [".".join(map(str, e["loc"])), e["msg"]])) for e in error.errors()
+    )
 
 
 @cache
 def load_contracts() -> dict[str, Contract]:
     """All contracts by feed name, every feed after those that it refers to.
 
+    Beside the package's own they hold what the city adds in the folder of the setting
+    `contracts`: a file that names a new `feed`, one that `extends` a feed with aliases and
+    columns, and `codes.yml` with more words and codes. Read once a process.
+
     Raises:
-        ContractError: a reference leads nowhere or goes round in a circle.
+        ContractError: a file contradicts itself or another one; a reference leads nowhere or goes
+            round in a circle.
+        SettingsError: a setting is unknown or malformed.
     """
-    found = {
-        path.stem: Contract.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        for path in sorted((FOLDER / "contracts").glob("*.yml"))
-    }
+    found = _read_contracts()
     for stem, contract in found.items():
-        if stem != contract.feed:
-            raise ContractError(f"{stem}.yml describes the feed {contract.feed}")
         for column in contract.columns:
             if column.references:
                 feed, _, name = column.references.partition(".")

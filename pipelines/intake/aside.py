@@ -1,7 +1,7 @@
 """Rows below a header that are no records: blanks, subtotals, notes, the header once more."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +21,11 @@ SENTENCE = re.compile(r"[\u4e00-\u9fff].{3,}")
 
 
 def rows_aside(
-    table: pa.Table, identity: int | None, used: Sequence[int], headers: Sequence[Sequence[str]]
+    table: pa.Table,
+    identity: int | None,
+    used: Sequence[int],
+    headers: Sequence[Sequence[str]],
+    words: Collection[str] = (),
 ) -> dict[int, str]:
     """Row of the table → why it is no record: `blank`, `subtotal`, `note`, `repeated_header`.
 
@@ -31,6 +35,7 @@ def rows_aside(
             that has a code there is a record and not looked at further.
         used: the columns that were recognised.
         headers: cells of the rows of the header.
+        words: what a record may say in the identity's column, such as 全省平均.
     """
     n = table.num_rows
     if not n:
@@ -50,7 +55,8 @@ def rows_aside(
     found: dict[int, str] = {}
     # From the end, so that a note is known by having no record after it.
     for number, row in zip(reversed(doubtful), reversed(rows), strict=True):
-        why = _why(row, identity, used, repeated, number > after)
+        own = row[identity] if identity is not None and identity < len(row) else ""
+        why = "" if own in words else _why(row, own, used, repeated, number > after)
         if why:
             found[number] = why
         else:
@@ -70,7 +76,7 @@ def _last_record(n: int, doubtful: list[int]) -> int:
 
 def _why(
     row: list[str],
-    identity: int | None,
+    own: str,
     used: Sequence[int],
     headers: set[tuple[str, ...]],
     trailing: bool,
@@ -80,7 +86,6 @@ def _why(
         return "blank"
     if tuple(row) in headers:
         return "repeated_header"
-    own = row[identity] if identity is not None and identity < len(row) else ""
     nameless = own in NOTHING or SUBTOTAL.fullmatch(own) or SENTENCE.match(own)
     if nameless and any(SUBTOTAL.fullmatch(cell) for cell in filled):
         return "subtotal"

@@ -11,13 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines.feeds import Contract, load_contracts
+from pipelines.feeds import TEMPLATE_SHEETS, Contract, codes, load_contracts
 from pipelines.intake.aside import rows_aside
 from pipelines.intake.problems import Problem
 from pipelines.intake.reader import Sheet, Unreadable, lies, read_sheets, stream_text
 from pipelines.intake.recognise import (
-    EXCERPT,
-    OWN_SHEETS,
     Recognised,
     SheetReading,
     better_feed,
@@ -25,6 +23,7 @@ from pipelines.intake.recognise import (
     looks_like_rows,
     recognise,
 )
+from pipelines.intake.returned import EXCERPT_SUFFIX, is_report_sheet
 
 PIECE_ROWS = 500_000
 """So many rows of a large text file are cleaned at a time."""
@@ -102,11 +101,13 @@ def _sheet(
             SheetReading(sheet.name, False, rule if rows else "", rows=rows, left_out=left)
         )
 
-    if sheet.name in OWN_SHEETS:
+    first = sheet.cells["c0"][0].as_py() if rows else ""
+    ours = recognised is None and sheet.name in TEMPLATE_SHEETS
+    if ours or is_report_sheet(sheet.name, first):
         found.sheets.append(
             SheetReading(sheet.name, False, "own_sheet", rows=rows, left_out={"unread": rows})
         )
-    elif sheet.name.endswith(EXCERPT):
+    elif sheet.name.endswith(EXCERPT_SUFFIX):
         left_out("excerpt")
     elif sheet.hidden:
         left_out("hidden_sheet" if recognised else "unknown_sheet")
@@ -193,7 +194,10 @@ def part(
     skipped = int(np.searchsorted(numbers, recognised.last_header_row, side="right"))
     below, numbers = cells.slice(skipped), numbers[skipped:]
     used = [*recognised.columns.values(), *(place.column for place in recognised.wide)]
-    aside = rows_aside(below, _identity(contract, recognised), used, recognised.header_cells)
+    identity = _identity(contract, recognised)
+    words = _words(contract, identity)
+    place = recognised.columns[identity] if identity else None
+    aside = rows_aside(below, place, used, recognised.header_cells, words)
     left = {int(numbers[row]): why for row, why in sorted(aside.items())}
     if aside:
         kept = np.ones(below.num_rows, dtype=bool)
@@ -213,11 +217,17 @@ def part(
     return Part(sheet, pa.table(table), recognised), left
 
 
-def _identity(contract: Contract, recognised: Recognised) -> int | None:
+def _identity(contract: Contract, recognised: Recognised) -> str | None:
     """The column that says what a row is about: the student's number, else the key's first."""
     numbers = [c.name for c in contract.columns if c.type == "student_no"]
     names = [*numbers, *(k for k in contract.key if k not in ("school_year", "wave_id"))]
-    return next((recognised.columns[n] for n in names if n in recognised.columns), None)
+    return next((n for n in names if n in recognised.columns), None)
+
+
+def _words(contract: Contract, name: str | None) -> set[str]:
+    """What a column of codes may say."""
+    code_set = contract.column(name).code_set if name else None
+    return {word for words in codes().get(code_set or "", {}).values() for word in words}
 
 
 LEFT_RULES = {

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.feeds import Contract, load_contracts
+from pipelines.feeds import Contract, contract_files, load_contracts
 from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
 from pipelines.intake.ledger import Ledger, arrival, as_json, now
 from pipelines.intake.problems import NothingHandedIn, Problem
@@ -211,8 +211,10 @@ def _is_year(text: str) -> bool:
 def _code() -> str:
     """What decides how a file is read: this room's code and the contracts."""
     digest = hashlib.sha256()
-    paths = [*Path(__file__).parent.glob("*.py"), *FEEDS_FOLDER.rglob("*.yml")]
-    for path in sorted([*paths, FEEDS_FOLDER / "contract.py"]):
+    feeds = [FEEDS_FOLDER / "contract.py", FEEDS_FOLDER / "rules.yml", *contract_files()]
+    paths = [*Path(__file__).parent.glob("*.py"), *feeds]
+    # By name alone, so that where a city keeps its contracts decides nothing.
+    for path in sorted(paths, key=lambda path: path.name):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

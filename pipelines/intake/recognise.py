@@ -20,10 +20,6 @@ HEADER_WITHIN = 30
 UNIT = re.compile(r"\s*[（(][^（()）]*[)）]$")
 """The unit behind a header, such as (分)."""
 NAMED_WAVE = re.compile(r"(?:监测批次|考试批次)[:：]\s*(\S+)")
-OWN_SHEETS = {"填写说明", "选项", "退回说明", "问题清单"}
-"""Sheets of templates and return workbooks that hold no rows."""
-EXCERPT = "〔摘录〕"
-"""Ends the name of a sheet that a return workbook shows in part only."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
 """The contracts: complete, consistent, and what templates and readers take from them."""
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from python_calamine import CalamineWorkbook
 
-from pipelines.feeds import Contract, codes, load_contracts, write_template
+from pipelines.feeds import Contract, codes, load_contracts
 from pipelines.feeds.contract import normalise
 
 FEEDS = {
@@ -78,11 +76,3 @@ def test_a_word_with_two_meanings_is_refused() -> None:
                 "columns": [{"name": "a", **column}, {"name": "b", **column}],
             }
         )
-
-
-@pytest.mark.parametrize("contract", load_contracts().values(), ids=lambda c: c.feed)
-def test_a_template_carries_the_headers_in_order(contract: Contract, tmp_path: Path) -> None:
-    book = CalamineWorkbook.from_path(str(write_template(contract, tmp_path / "t.xlsx")))
-    assert book.sheet_names[0] == contract.title
-    assert book.get_sheet_by_index(0).to_python()[0] == [c.header for c in contract.columns]
-    assert len(book.get_sheet_by_index(1).to_python()) == len(contract.columns) + 1

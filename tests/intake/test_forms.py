@@ -132,7 +132,7 @@ HARMLESS: dict[str, tuple[Sheets, Callable[[openpyxl.Workbook], None], set[str]]
     ),
     "a chart sheet": ({"a": [HEADER, *ROWS]}, add_chart, set()),
     "the template's own sheets": (
-        {"a": [HEADER, *ROWS], "填写说明": [["学籍号", "姓名"], ["x", "y"]]}, id, set(),
+        {"a": [HEADER, *ROWS], "填写说明": [["列", "是否必填"], ["学籍号", "必填"]]}, id, set(),
     ),
     "class with its grade, no grade": (
         {"a": [[h for h in HEADER if h != "年级"],
