@@ -58,6 +58,28 @@ class Rule:
         return f"{self.name}({self.column})" if self.kind == "count" else self.column
 
 
+SHAPE = Rule("columns", "", "count", (), "")
+"""The landed columns and their types are the contract's; counted by whoever reads the files."""
+
+
+def _(message: str) -> str:
+    """Mark a message for the catalogue; it is translated when shown."""
+    return message
+
+
+TITLES: dict[str, str] = {
+    "columns": _("Columns as the contract says"),
+    "not_null": _("Filled in"),
+    "in_set": _("One of"),
+    "in_range": _("Within"),
+    "pattern": _("Of the form"),
+    "unique_key": _("Key stands once"),
+    "refers": _("Stands in the list it refers to"),
+    "score_only_if_present": _("A score only where the student was present"),
+}
+"""What each rule says, msgids of the catalogue."""
+
+
 def name(column: str) -> str:
     """A column's name as an SQL identifier."""
     return '"' + column.replace('"', '""') + '"'

@@ -28,7 +28,7 @@ import duckdb
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import quoted
-from pipelines.quality.rules import Rule, expression, name, rules_of
+from pipelines.quality.rules import SHAPE, Rule, expression, name, rules_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,21 +131,20 @@ def check(
     for other in landed.intersection(contract.depends_on):
         _view(con, other, standing, other)
     misfits = _misfits(con, contract)
-    shape = Rule("columns", "", "count", (), "")
-    rules = [shape, *rules_of(contract, landed)]
+    rules = [SHAPE, *rules_of(contract, landed)]
     able = [rule for rule in rules if not misfits.keys() & set(rule.needs)]
-    rows, failed = _count(con, [rule for rule in able if rule is not shape])
-    failed[shape] = len(misfits)
+    rows, failed = _count(con, [rule for rule in able if rule is not SHAPE])
+    failed[SHAPE] = len(misfits)
     judged: dict[Rule, tuple[bool, str]] = {}
     if rows or misfits:
-        asked = able if rows else [shape]
+        asked = able if rows else [SHAPE]
         frame = witness_frame(con, contract, asked, failed)
         judged = judge(contract.feed, frame, asked)
     results = []
     for rule in rules:
         if rule in able:
             passed, error = judged.get(rule, (rows == 0, "" if rows == 0 else "no verdict"))
-            failed_rows = failed[rule] if rule is not shape else (rows if misfits else 0)
+            failed_rows = failed[rule] if rule is not SHAPE else (rows if misfits else 0)
             detail = error or _detail(con, rule, failed_rows, misfits)
             if passed == bool(failed[rule]) and not error:
                 detail = f"verdict and count disagree; {detail}".rstrip("; ")
@@ -253,7 +252,7 @@ class Judge:
         import great_expectations as gx
 
         suite = gx.ExpectationSuite(
-            name=feed, expectations=[_expectation(rule, i) for i, rule in enumerate(rules)]
+            name=feed, expectations=[expectation(rule, i) for i, rule in enumerate(rules)]
         )
         assets = {asset.name for asset in self._source.assets}
         if feed in assets:
@@ -269,7 +268,8 @@ class Judge:
         return found
 
 
-def _expectation(rule: Rule, index: int) -> Any:
+def expectation(rule: Rule, index: int) -> Any:
+    """The rule as an expectation, which knows the rule's place in its list."""
     import great_expectations.expectations as gxe
 
     given: dict[str, Any] = {"column": rule.frame_column, "meta": {"rule": index}}

@@ -44,8 +44,53 @@ ROWS: dict[str, dict[str, Any]] = {
         "wave_id": "w", "student_key": KEY, "school_code": "3137000001", "grade": 7,
         "subject": "mathematics", "score": 88.5, "status": "present",
     },
+    "item_map": {
+        "wave_id": "w", "grade": 7, "subject": "mathematics", "item_no": "21(2)", "full_mark": 4,
+        "competency": "运算能力", "content_domain": "数与代数", "cognitive_level": "应用",
+    },
+    "item_results": {
+        "wave_id": "w", "student_key": KEY, "subject": "mathematics", "item_no": "21(2)",
+        "score": 3.5,
+    },
+    "lesson_observations": {
+        "observed_on": "2024-03-05", "observer_code": "t1", "teacher_code": "t1",
+        "school_code": "3137000001", "grade": 7, "class_no": "1", "subject": "mathematics",
+        "period": "3", "lessons": 4, "score": 100, "design_score": 25, "process_score": 0,
+        "effect_score": 25, "literacy_score": 25, "standard_lesson": True, "inclass_tested": 40,
+        "inclass_passed": 36,
+    },
+    "training_logs": {
+        "staff_code": "t1", "programme_code": "p", "programme_kind": "grand_lecture",
+        "session_no": "1", "level": "city", "mode": "concentrated", "started_on": "2023-10-09",
+        "ended_on": "2023-10-12", "hours": 18, "completed": True,
+    },
+    "programme_register": {
+        "kind": "k", "holder_type": "school", "holder_code": "3137000001", "subject": "it",
+        "title": "t", "level": "national", "granted_on": "2024-05-01", "value": -1,
+        "covers_all": False,
+    },
+    "official_visits": {
+        "official_code": "t1", "school_code": "3137000001", "visited_on": "2024-03-05",
+        "topic": "t", "problems_solved": 0,
+    },
+    "supervision_findings": {
+        "finding_id": "f", "district_code": "3704GX", "school_code": "3137000001",
+        "found_on": "2024-03-05", "due_on": "2024-04-05", "closed_on": "2024-04-01",
+    },
+    "residential_areas": {
+        "area_code": "a", "area_name": "n", "district_code": "3704GX", "area_kind": "urban",
+        "capable": True,
+    },
+    "school_resources": {
+        "school_code": "3137000001", "stage": "junior", "students": 0, "key_teachers": 3,
+        "teaching_area_m2": 1200.5, "equipment_value_yuan": 0,
+    },
+    "external_benchmarks": {
+        "kind": "provincial_rank", "year": 2024, "unit_code": "370400", "subject": "mathematics",
+        "value": 7, "out_of": 16,
+    },
 }  # fmt: skip
-ROWED = list(ROWS)
+ROWED = list(load_contracts())
 
 
 def put(
@@ -117,6 +162,18 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
      "score"),
     ("monitoring_results", {"subject": "english", "status": None}, "score_only_if_present",
      "score"),
+    ("item_map", {"item_no": "1", "wave_id": "x"}, "refers", "wave_id"),
+    ("item_results", {"item_no": "1", "score": -1}, "in_range", "score"),
+    ("lesson_observations", {"period": "4", "lessons": 5}, "in_range", "lessons"),
+    ("lesson_observations", {"period": "4", "design_score": 25.001}, "in_range", "design_score"),
+    ("lesson_observations", {"period": "4", "observer_code": "t2"}, "refers", "observer_code"),
+    ("training_logs", {"session_no": "2", "mode": "集中"}, "in_set", "mode"),
+    ("programme_register", {"title": "u", "level": "county"}, "in_set", "level"),
+    ("official_visits", {"visited_on": "2100-01-01"}, "in_range", "visited_on"),
+    ("supervision_findings", {"finding_id": "g", "due_on": None}, "not_null", "due_on"),
+    ("residential_areas", {"area_code": "b", "area_kind": "town"}, "in_set", "area_kind"),
+    ("school_resources", {"stage": "primary", "students": -1}, "in_range", "students"),
+    ("external_benchmarks", {"year": 1979}, "in_range", "year"),
 ]  # fmt: skip
 
 
