@@ -185,7 +185,17 @@ def build_definitions(
         building = _building(home)
         if building.complete:
             return dg.MaterializeResult(metadata={"reused": building.release_id})
+        findings = quality.plausible(
+            intake.freeze(home).path,
+            pass_share=home.pass_share,
+            start_month=home.school_year_start_month,
+            stages=home.stages,
+        )
+        suites = json.loads(building.quality.read_text(encoding="utf-8"))
+        results = [quality.CheckResult(**row) for row in suites]
+        quality.write_data_docs(results, findings, building.data_docs)
         submissions, problems = ops.submissions_and_problems(home)
+        problems += ops.questions(home, findings)
         warehouse.write_ops(building.work, "problem", problems)
         rows = warehouse.write_ops(building.work, "submission", submissions)
         return dg.MaterializeResult(metadata={"rows": rows, "problems": len(problems)})

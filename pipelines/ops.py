@@ -1,14 +1,15 @@
 """What the build writes about itself: the tables of `ops`, and a release's record."""
 
 import json
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
 
-from pipelines import intake, release, warehouse
+from pipelines import intake, quality, release, warehouse
 from pipelines.release.build import code_digest
 from pipelines.settings import Settings
 
@@ -30,6 +31,21 @@ def submissions_and_problems(
         for problem in intake.freeze(settings).problems
     ]
     return submissions, problems
+
+
+def questions(settings: Settings, findings: Iterable[quality.Finding]) -> list[dict[str, Any]]:
+    """Rows of `ops.problem` for what is odd between feeds and over time; never a pupil's words."""
+    landed = intake.Ledger(settings).submissions(state="landed")
+    ids = {s["source_file"]: s["submission_id"] for s in landed}
+    names = [field.name for field in fields(intake.Problem)]
+    return [
+        {
+            "submission_id": ids.get(finding.file, ""),
+            "feed": finding.feed,
+            **intake.Problem(**{name: getattr(finding, name) for name in names}).as_dict(),
+        }
+        for finding in findings
+    ]
 
 
 def _without_words(problem: intake.Problem) -> intake.Problem:

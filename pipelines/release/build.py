@@ -31,7 +31,9 @@ CODE_SUFFIXES = {
 }  # fmt: skip
 OUTPUTS = ("target", "logs")
 """Folders that dbt writes where it is run by hand."""
-LIBRARIES = ("babel", "dbt-core", "dbt-duckdb", "duckdb", "jinja2", "plotly")
+LIBRARIES = (
+    "babel", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "jinja2", "plotly",
+)  # fmt: skip
 """Libraries whose version may change a figure or a page."""
 IN_THE_MAKING, DEAD = ".building", ".dead"
 
@@ -68,6 +70,11 @@ class Building:
     def docs(self) -> Path:
         """The documentation of the warehouse, for analysts."""
         return self.path / "docs"
+
+    @property
+    def data_docs(self) -> Path:
+        """The rules of every feed and how they were kept, as pages for analysts."""
+        return self.path / "data_docs"
 
     @property
     def quality(self) -> Path:

@@ -33,18 +33,18 @@ def verify(building: Building, tables: Collection[str]) -> int:
         NotVerified: with one line for each thing that is wrong.
     """
     wrong = _missing_tables(building.warehouse, tables)
-    pages = sorted(building.site.rglob("*.html"))
     if not (building.site / "index.html").is_file():
         wrong.append("site/index.html is missing")
     followed = 0
-    for page in pages:
-        parser = _Links()
-        parser.feed(page.read_text(encoding="utf-8"))
-        for link in parser.found:
-            followed += 1
-            fault = _fault(building.site, page, link)
-            if fault:
-                wrong.append(f"{page.relative_to(building.site)}: {link}: {fault}")
+    for root in (building.site, building.data_docs):
+        for page in sorted(root.rglob("*.html")):
+            parser = _Links()
+            parser.feed(page.read_text(encoding="utf-8"))
+            for link in parser.found:
+                followed += 1
+                fault = _fault(root, page, link)
+                if fault:
+                    wrong.append(f"{page.relative_to(building.path)}: {link}: {fault}")
     for table in sorted(building.downloads.glob("*.csv")):
         if not table.read_bytes().startswith(b"\xef\xbb\xbf"):
             wrong.append(f"downloads/{table.name}: no byte order mark, Excel would misread it")

@@ -365,7 +365,7 @@ def test_a_column_an_item(city: Settings, tmp_path: Path) -> None:
     assert [row["subject"] for row in found.rows] == ["数学"] * 3
     assert set(found.rows[0]) == {"wave_id", "student_no", "name", "subject"}
     path = write_template(contract, tmp_path / "t.xlsx", rows=found.rows, wide=found.wide)
-    assert headers(path) == ["监测批次", "学籍号", "学科", "第2题", "第10题", "21(2)"]
+    assert headers(path) == ["监测批次", "学籍号", "姓名", "学科", "第2题", "第10题", "21(2)"]
     with pytest.raises(Unknown, match="there are: 语文, 数学"):
         known(city, contract, "示范中学", WAVE, "音乐")
     assert known(city, contract, "示范中学", WAVE, "语文").wide == {}
