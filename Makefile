@@ -44,5 +44,6 @@ docs: setup
 	$(BIN)/python -m pipelines.feeds.pages > docs/feeds.md
 
 bench: setup
+	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.landing
 	$(BIN)/python -m bench.warehouse

@@ -94,7 +94,7 @@ def main() -> None:
         )
         steps.append(run("DuckDB's read_csv, no check", step(PEER, query), rows))
         scan = bare_scan(f"{folder}/home/landing/monitoring_results/*/*.parquet", rows)
-        report("landing", {**asdict(size), "results": rows, "files": len(files)}, scan, steps)
+        report("landing", {**asdict(size), "results": rows, "files": len(files)}, [[scan, *steps]])
 
 
 if __name__ == "__main__":

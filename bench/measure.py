@@ -39,8 +39,8 @@ class Measure:
     """Wall time, the start of the process included; of the bare scan, its query alone."""
     rows_per_second: float
     peak_rss_mb: float
-    ratio_to_scan: float | None = None
-    """Its seconds over those of the bare scan."""
+    ratio: float | None = None
+    """Its seconds over those of the first step of its group."""
 
 
 class StepFailed(RuntimeError):
@@ -87,6 +87,18 @@ def run(
     return Measure(step, rows, round(seconds, 3), round(rows / seconds), round(peak, 1))
 
 
+def timed(
+    step: str,
+    command: Sequence[str],
+    rows: int,
+    environment: Mapping[str, str] | None = None,
+) -> Measure:
+    """Like `run`, with the seconds that the command prints last: those of the work alone."""
+    output, _, peak = _process(step, command, environment or {})
+    seconds = float(output.strip().splitlines()[-1])
+    return Measure(step, rows, round(seconds, 3), round(rows / seconds), round(peak, 1))
+
+
 def bare_scan(files: str, rows: int) -> Measure:
     """The yardstick: the sum of the scores by school over Parquet files; the best of three.
 
@@ -116,16 +128,19 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(name: str, size: dict[str, Any], scan: Measure, steps: list[Measure]) -> Path:
-    """Print a table, each step set against the scan, and write `bench/results/<name>.json`."""
-    against = [replace(m, ratio_to_scan=round(m.seconds / scan.seconds, 1)) for m in steps]
-    measures = [scan, *against]
-    print(f"{'step':<28}{'rows':>12}{'seconds':>10}{'rows/s':>12}{'peak MB':>10}{'x scan':>8}")
+def report(name: str, size: dict[str, Any], groups: Sequence[Sequence[Measure]]) -> Path:
+    """Print a table, each step set against the first of its group; write it to `bench/results`."""
+    measures = [
+        replace(m, ratio=round(m.seconds / group[0].seconds, 3) if m is not group[0] else None)
+        for group in groups
+        for m in group
+    ]
+    print(f"{'step':<32}{'rows':>12}{'seconds':>10}{'rows/s':>12}{'peak MB':>10}{'x first':>9}")
     for m in measures:
-        ratio = f"{m.ratio_to_scan:.1f}" if m.ratio_to_scan is not None else ""
+        ratio = f"{m.ratio:.2f}" if m.ratio is not None else ""
         print(
-            f"{m.step:<28}{m.rows:>12,}{m.seconds:>10.3f}{m.rows_per_second:>12,.0f}"
-            f"{m.peak_rss_mb:>10,.0f}{ratio:>8}"
+            f"{m.step:<32}{m.rows:>12,}{m.seconds:>10.3f}{m.rows_per_second:>12,.0f}"
+            f"{m.peak_rss_mb:>10,.0f}{ratio:>9}"
         )
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"

@@ -66,7 +66,7 @@ def main() -> None:
             cells = con.execute("select count(*) from marts.attainment").fetchall()[0][0]
         print(f"marts.attainment: {cells:,} rows")
         report(
-            "warehouse", {**asdict(size), "results": rows, "cells": cells}, scan, [checks, marts]
+            "warehouse", {**asdict(size), "results": rows, "cells": cells}, [[scan, checks, marts]]
         )
 
 

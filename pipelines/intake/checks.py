@@ -49,27 +49,37 @@ def _plain(decimal: str) -> str:
 
 
 def row_rules(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """What the contract says of the columns of one row; and one student in two classes."""
+    """What the contract says of the columns of one row."""
     for rule in contract.rules:
         _rule(con, contract, rule)
+
+
+def two_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Students whom the rows of one file put into two classes; on `shared`."""
     names = [c.name for c in contract.columns]
-    if "student_no" in names and "class_no" in names:
-        place = "concat_ws('/', school_code, grade, class_no)"
-        con.execute(
-            f"""
-            insert into found
-            with two as (
-                select file_no, student_no, min({place}) as one, max({place}) as other
-                from typed where student_no is not null
-                group by file_no, student_no having min({place}) <> max({place})
-            )
-            select t.file_no, t.sheet, t.row, {quoted(contract.column("class_no").header)},
-                'two_classes', any_value({shown_number("t.student_no")}),
-                any_value(one || '、' || other)
-            from typed as t join two using (file_no, student_no)
-            group by t.file_no, t.sheet, t.row
-            """
+    if not {"student_no", "school_code", "grade", "class_no"} <= set(names):
+        return
+    hashed, place = (
+        "hash(school_code, grade, class_no)",
+        "concat_ws('/', school_code, grade, class_no)",
+    )
+    con.execute(
+        f"""
+        insert into found
+        with two as (
+            select file_no, student_no from shared where student_no is not null
+            group by file_no, student_no
+            having min({hashed}) <> max({hashed})
+        ),
+        places as (
+            select file_no, student_no, string_agg(distinct {place}, '、' order by {place}) as told
+            from shared semi join two using (file_no, student_no) group by file_no, student_no
         )
+        select t.file_no, t.sheet, t.row, {quoted(contract.column("class_no").header)},
+            'two_classes', {shown_number("t.student_no")}, told
+        from shared as t join places using (file_no, student_no)
+        """
+    )
 
 
 def _rule(con: duckdb.DuckDBPyConnection, contract: Contract, rule: RowRule) -> None:
@@ -223,7 +233,7 @@ def across_rows(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 
 def references(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Codes and names against the registers; a name that fits one entry becomes its code."""
+    """Codes and names of `shared` against the registers; a name that fits one becomes its code."""
     for column in contract.columns:
         if column.references:
             _resolve(con, column)
@@ -235,7 +245,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
     yearly = "school_year" in register.key
     own = "f.school_year" if yearly else "''"
     year = "school_year" if yearly else "''"
-    value, title = f'"{column.name}"', quoted(register.title)
+    value, number, title = f'"{column.name}"', f'"i_{column.name}"', quoted(register.title)
     name = half_width(f"trim({column.resolve_by}, {quoted(BLANKS)})") if column.resolve_by else "''"
     con.execute(
         f"""
@@ -244,10 +254,10 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
             select distinct {year} as year, {target} as code, {name} as name from register_{feed}
         ),
         asked as (
-            select distinct {own} as year, t.{value} as value
-            from typed as t join files as f using (file_no) where t.{value} is not null
+            select distinct {own} as year, t.{number} as id, t.{value} as value
+            from shared as t join files as f using (file_no) where t.{value} is not null
         )
-        select asked.year, asked.value, count(distinct named.code) as fitting,
+        select asked.year, asked.id, asked.value, count(distinct named.code) as fitting,
             coalesce(
                 any_value(coded.code), if(count(distinct named.code) = 1, min(named.code), null)
             ) as code,
@@ -255,36 +265,64 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
         from asked
         left join known as coded on coded.year = asked.year and coded.code = asked.value
         left join known as named on named.year = asked.year and named.name = asked.value
-        group by asked.year, asked.value
+        group by asked.year, asked.id, asked.value
         """
     )
-    matched = f"join lookup as l on l.year = {own} and l.value = t.{value}"
-    con.execute(
-        f"""
-        insert into found
-        select t.file_no, t.sheet, t.row, {quoted(column.header)},
-            case when not handed_in then 'no_register'
-                when fitting > 1 then 'ambiguous_name' else 'unknown_reference' end,
-            if(handed_in, t.{value}, {quoted(column.header)}),
-            concat_ws(' ', {title}, nullif(l.year, ''))
-        from typed as t join files as f using (file_no) {matched} where l.code is null
-        """
-    )
-    con.execute(
-        f"""
-        update typed as t set {value} = l.code
-        from files as f, lookup as l
-        where f.file_no = t.file_no and l.year = {own} and l.value = t.{value}
-            and l.code <> t.{value}
-        """
-    )
+    missing, named = con.execute(
+        "select bool_or(code is null), bool_or(code <> value) from lookup"
+    ).fetchall()[0]
+    matched = f"l.year = {own} and l.id = t.{number}"
+    if missing:
+        con.execute(
+            f"""
+            insert into found
+            select t.file_no, t.sheet, t.row, {quoted(column.header)},
+                case when not handed_in then 'no_register'
+                    when fitting > 1 then 'ambiguous_name' else 'unknown_reference' end,
+                if(handed_in, l.value, {quoted(column.header)}),
+                concat_ws(' ', {title}, nullif(l.year, ''))
+            from shared as t join files as f using (file_no) join lookup as l on {matched}
+            where l.code is null
+            """
+        )
+    if named:
+        con.execute(
+            f"""
+            update shared as t set {value} = l.code
+            from files as f, lookup as l
+            where f.file_no = t.file_no and {matched} and l.code <> l.value
+            """
+        )
 
 
-def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Scores against the papers of their wave, points of items against the item's.
+def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]:
+    """What `unfold` is to add to results: the full mark of the paper, and the year of its wave.
 
-    In the wide form an empty cell of a subject that the grade does not sit is no row (dropped).
+    In the wide form an empty cell of a subject that the grade does not sit is no row, nor is an
+    item without points.
     """
+    if contract.feed == "item_results":
+        return {"where": '(not _wide or "m_score".raw is not null)'}
+    if contract.feed != "monitoring_results":
+        return {}
+    con.execute(
+        """
+        create or replace temp table papers as
+        select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark,
+            arg_max(school_year, arrival) as school_year
+        from register_monitoring_waves group by all
+        """
+    )
+    return {
+        "more": ", p.full_mark as _full_mark, p.school_year as _wave_year",
+        "join": "left join papers as p on p.wave_id = t.wave_id and p.grade = t.grade "
+        "and p.subject = m_subject.value",
+        "where": "not (_wide and m_score.raw is null and p.full_mark is null)",
+    }
+
+
+def marks(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Scores against the papers of their wave, points of items against the item's."""
     if contract.feed == "monitoring_waves":
         _full_marks(con, contract)
     elif contract.feed == "monitoring_results":
@@ -307,7 +345,6 @@ def _full_marks(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """Items against the map, where one was handed in for the paper; no points is no row."""
-    con.execute("delete from typed where _wide and raw_score is null")
     header = header_of_score(contract)
     con.execute(
         f"""
@@ -328,22 +365,6 @@ def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 
 def _papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    con.execute(
-        """
-        create or replace temp table papers as
-        select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark,
-            arg_max(school_year, arrival) as school_year
-        from register_monitoring_waves group by all
-        """
-    )
-    con.execute(
-        """
-        create or replace temp table typed as
-        select t.*, p.full_mark as _full_mark, p.school_year as _wave_year
-        from typed as t left join papers as p using (wave_id, grade, subject)
-        where not (_wide and raw_score is null and p.full_mark is null)
-        """
-    )
     header, subject = header_of_score(contract), quoted(contract.column("subject").header)
     present = "select word from words where code_set = 'score_status' and code = 'present'"
     missing = (

@@ -2,9 +2,10 @@
 
 A column of a million cells holds few different texts, so each text is read once: its meaning, and
 what is wrong with it, stand in a small table, and the rows carry its number there. In: the cells of
-many files. Out: table `typed`, one row a landed row, with the tidied text that later checks speak
-of beside each value as `raw_<name>`, and `seq`, which numbers rows in the order of the files; and
-rows of table `found`, one a cell that is wrong.
+many files. `clean` makes table `shared`, one row a row of a file; `unfold` makes table `typed` of
+it, one row a landed row, with `seq`, which numbers rows in the order of the files. Beside a value
+stands its tidied text, `raw_<name>`, of which later checks speak. Both add rows to table `found`,
+one a cell that is wrong.
 """
 
 import re
@@ -114,6 +115,9 @@ def _tidy(column: Column, sql: str | None = None) -> str:
     # `not in (…)` would be planned as a join, at a second a column.
     for mark in NOTHING:
         tidied = f"nullif({tidied}, {quoted(mark)})"
+    if column.type == "student_no":
+        # As nearly all are; asked first, since these texts are the most.
+        return f"if(regexp_full_match({text}, '[0-9A-Z]+'), {text}, {tidied})"
     return tidied
 
 
@@ -155,7 +159,8 @@ def _value(column: Column) -> str:
             month = f"strftime(coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date), '%Y-%m')"
             return f"case when regexp_full_match({month}, {quoted(MONTH)}) then {month} end"
         case "student_no":
-            return rf"upper(regexp_replace({x}, '^''|[\s\x{{200b}}\x{{feff}}]', '', 'g'))"
+            plain = rf"upper(regexp_replace({x}, '^''|[\s\x{{200b}}\x{{feff}}]', '', 'g'))"
+            return f"if(regexp_full_match({x}, '[0-9A-Z]+'), {x}, {plain})"
         case "class":
             return "c.class_no"
         case "item":
@@ -290,11 +295,10 @@ def _mean(
     contract: Contract,
     texts: pa.Array,
     usual_student_no: str,
-) -> bool:
+) -> None:
     """Tables `m_<name>` (id, raw, value, …) and `f_<name>` (id, rule, found, expected).
 
-    The first says what each text means, the second what is wrong with some; whether it is empty
-    is the answer.
+    The first says what each text means, the second what is wrong with some.
     """
     own = pa.table({"id": pa.array(range(len(texts)), pa.int32()), "word": texts})
     con.register("texts_in", own)
@@ -327,8 +331,23 @@ def _mean(
         f'({f.expected})::varchar as expected from "m_{column.name}" where {f.where}'
         for f in faults
     )
-    con.execute(f'create or replace temp table "f_{column.name}" as {each}')
-    return bool(con.execute(f'select 1 from "f_{column.name}" limit 1').fetchall())
+    odd = " or ".join(f"({f.where})" for f in faults)
+    if column.type == "student_no":
+        # One question of most numbers, which are usual, in place of one a fault.
+        odd = f"not coalesce({_is_sound(usual_student_no)}, false)"
+    con.execute(
+        f"""
+        create or replace temp table "f_{column.name}" as
+        with odd as (select * from "m_{column.name}" where {odd})
+        {each}
+        """
+    )
+
+
+def _is_sound(usual_student_no: str) -> str:
+    """SQL of whether a number is usual, and its check digit right."""
+    usual = f"regexp_full_match(value, {quoted(usual_student_no)})"
+    return f"{usual} and (left(value, 1) not in ('G', 'J') or {CHECK_DIGIT.format(x='value')})"
 
 
 def _read(con: duckdb.DuckDBPyConnection, column: Column, texts: pa.Array) -> None:
@@ -361,9 +380,7 @@ def _read(con: duckdb.DuckDBPyConnection, column: Column, texts: pa.Array) -> No
 def clean(
     con: duckdb.DuckDBPyConnection, contract: Contract, cells: pa.Table, usual_student_no: str
 ) -> None:
-    """Make `typed` out of cells, and add to `found`.
-
-    A status word in a score cell is a status (`缺考`); a score without a word is present.
+    """Make `shared` out of cells, and add to `found`.
 
     Args:
         con: holds `found`; the tables of an earlier call are replaced.
@@ -379,7 +396,8 @@ def clean(
     wide = [c for c in columns if c.name in _of_cells(contract)]
     shared = [c for c in columns if c not in wide]
     numbers, texts = _encode(cells)
-    wrong = {c.name for c in columns if _mean(con, c, contract, texts[c.name], usual_student_no)}
+    for column in columns:
+        _mean(con, column, contract, texts[column.name], usual_student_no)
     con.register("numbers", numbers)
     values = ", ".join(_columns(c) for c in shared)
     ids = ", ".join(f'n."{c.name}" as "i_{c.name}"' for c in columns)
@@ -396,15 +414,66 @@ def clean(
     con.unregister("numbers")
     if _has_class(contract):
         _read_classes(con, contract)
-    _told(con, "shared", [c for c in shared if c.name in wrong], contract)
-    if not wide:
+    _told(con, "shared", shared, contract)
+
+
+def unfold(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    more: str = "",
+    join: str = "",
+    where: str = "true",
+) -> None:
+    """Make `typed` out of `shared`, which is used up: one row a subject (or item) of each row.
+
+    A status word in a score cell is a status (`缺考`); a score without a word is present.
+
+    Args:
+        con: as `clean` left it.
+        contract: of the feed.
+        more: SQL of further columns.
+        join: SQL of what these come from.
+        where: SQL of the rows that are kept.
+    """
+    columns = [c for c in contract.columns if c.name in _of_cells(contract)]
+    if not columns:
         con.execute(
             "create or replace temp table typed as "
             f"select *, false as _wide, id * {SEATS} as seq from shared"
         )
         return
-    _unfold(con, contract, wide)
-    _told(con, "typed", [c for c in wide if c.name in wrong], contract)
+    assert contract.wide is not None
+    names, values = contract.wide.names, contract.wide.values
+    typed = {c.name: f'"m_{c.name}".value' for c in columns}
+    if _has_status(contract):
+        word, own, raw = "m_score.word", "m_status.value", "m_status.raw"
+        typed["status"] = (
+            f"coalesce(case when {word} <> coalesce({own}, {word}) then null "
+            f"else coalesce({word}, {own}) end, case when m_score.raw is not null "
+            f"and {word} is null and {raw} is null then 'present' end)"
+        )
+    picked = ", ".join(
+        f'{value} as "{name}", "m_{name}".raw as "raw_{name}"' for name, value in typed.items()
+    )
+    joins = " ".join(_join(c, f't."i_{c.name}"') for c in columns)
+    lists = f'"_list_{names}", "_list_{values}"'
+    con.execute(
+        f"""
+        create or replace temp table typed as
+        with unfolded as (
+            select * exclude ({lists}), false as _wide, id * {SEATS} as seq
+            from shared where "_list_{names}" is null
+            union all by name
+            select * exclude ({lists}, "i_{names}", "i_{values}"), true as _wide,
+                unnest("_list_{names}") as "i_{names}", unnest("_list_{values}") as "i_{values}",
+                id * {SEATS} + unnest(range(len("_list_{names}"))) as seq
+            from shared where "_list_{names}" is not null
+        )
+        select t.*, {picked} {more} from unfolded as t {joins} {join} where {where}
+        """
+    )
+    con.execute("drop table shared")
+    _told(con, "typed", columns, contract)
     if _has_status(contract):
         find(con, "typed", _status_faults(contract))
 
@@ -426,6 +495,8 @@ def _told(
 ) -> None:
     """Add the cells of a table whose text is wrong to `found`."""
     for column in columns:
+        if not con.execute(f'select 1 from "f_{column.name}" limit 1').fetchall():
+            continue
         con.execute(
             f"""
             insert into found
@@ -484,41 +555,6 @@ def _read_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 SEATS = 1024
 """So many landed rows a row of a file may give, at most."""
-
-
-def _unfold(con: duckdb.DuckDBPyConnection, contract: Contract, wide: list[Column]) -> None:
-    """`typed`: one row a subject (or item) of each row of `shared`."""
-    assert contract.wide is not None
-    names, values = contract.wide.names, contract.wide.values
-    typed = {c.name: f'"m_{c.name}".value' for c in wide}
-    if _has_status(contract):
-        word, own, raw = "m_score.word", "m_status.value", "m_status.raw"
-        typed["status"] = (
-            f"coalesce(case when {word} <> coalesce({own}, {word}) then null "
-            f"else coalesce({word}, {own}) end, case when m_score.raw is not null "
-            f"and {word} is null and {raw} is null then 'present' end)"
-        )
-    picked = ", ".join(
-        f'{value} as "{name}", "m_{name}".raw as "raw_{name}"' for name, value in typed.items()
-    )
-    joins = " ".join(_join(c, f't."i_{c.name}"') for c in wide)
-    lists = f'"_list_{names}", "_list_{values}"'
-    con.execute(
-        f"""
-        create or replace temp table typed as
-        with unfolded as (
-            select * exclude ({lists}), false as _wide, id * {SEATS} as seq
-            from shared where "_list_{names}" is null
-            union all by name
-            select * exclude ({lists}, "i_{names}", "i_{values}"), true as _wide,
-                unnest("_list_{names}") as "i_{names}", unnest("_list_{values}") as "i_{values}",
-                id * {SEATS} + unnest(range(len("_list_{names}"))) as seq
-            from shared where "_list_{names}" is not null
-        )
-        select t.*, {picked} from unfolded as t {joins}
-        """
-    )
-    con.execute("drop table shared")
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,23 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake import checks
-from pipelines.intake.clean import SEATS, clean
+from pipelines.intake.clean import clean, unfold
 from pipelines.intake.gather import Gathered, Part, gather, stream
 from pipelines.intake.pool import in_turn
 from pipelines.intake.privacy import discreet
@@ -40,6 +44,13 @@ SHOWN = 20
 SHOWN_CHARACTERS = 60
 MAX_MARKS = 5000
 """So many cells of a file are marked one by one."""
+PARQUET: dict[str, Any] = {
+    "compression": "zstd",
+    # Which columns were dictionaries is nobody's business who reads the file.
+    "store_schema": False,
+    # Room for the keys of as many students as a piece holds.
+    "dictionary_pagesize_limit": 2**26,
+}
 AS_ONE = ("unusual_number", "check_digit", "tidied_class")
 """Rules of which one line a column says enough, whatever the values."""
 
@@ -85,7 +96,7 @@ class Rows:
     def write(self, target: Path) -> None:
         """As Parquet; to be called once, before the next file is asked for."""
         if self.table is not None:
-            pq.write_table(self.table, target, compression="zstd")
+            pq.write_table(self.table, target, **PARQUET)
         elif self.path is not None:
             shutil.move(self.path, target)
 
@@ -241,10 +252,14 @@ class _Outcome:
             self.folder = tempfile.TemporaryDirectory(prefix="eqm-")
             self.path = Path(self.folder.name) / "rows.parquet"
             self.writer: pq.ParquetWriter | None = None
+            self.thread = ThreadPoolExecutor(1)
+            self.writing: Future[None] | None = None
         return self
 
     def __exit__(self, *error: object) -> None:
         self.con.close()
+        if self.on_disk:
+            self.thread.shutdown()
 
     def note(self, number: int, gathered: Gathered) -> list[tuple[int, Part]]:
         """Keep what was found of a file; its parts, numbered, unless it is refused already."""
@@ -266,28 +281,32 @@ class _Outcome:
         ids = pa.array(range(self.cells, self.cells + cells.num_rows), pa.int64())
         self.cells += cells.num_rows
         clean(con, contract, cells.append_column("id", ids), self.how.usual_student_no)
-        for number, count in self._rows_by_file():
+        for number, count in con.execute(
+            "select file_no, count(*) from shared group by file_no"
+        ).fetchall():
             self.typed[number] += count
+        checks.references(con, contract)
+        checks.two_classes(con, contract)
+        unfold(con, contract, **checks.papers(con, contract))
         checks.row_rules(con, contract)
         checks.totals(con, contract)
-        checks.references(con, contract)
-        checks.papers(con, contract)
+        checks.marks(con, contract)
         checks.keys(con, contract, shown=not self.on_disk)
-        rows = _landed_rows(con, self.how)
+        rows = _landed_rows(con, self.how, self.files)
         self.seen += rows.num_rows
         if self.on_disk:
             if self.writer is None:
                 schema = rows.drop_columns(["file_no", "seq"]).schema
-                self.writer = pq.ParquetWriter(self.path, schema, compression="zstd")
-            self.writer.write_table(rows.drop_columns(["file_no", "seq"]))
+                self.writer = pq.ParquetWriter(self.path, schema, **PARQUET)
+            # In a thread of its own, while the next piece is cleaned.
+            if self.writing is not None:
+                self.writing.result()
+            own = rows.drop_columns(["file_no", "seq"])
+            self.writing = self.thread.submit(self.writer.write_table, own)
             self.order.append(rows["seq"].to_numpy())
         else:
-            self.tables.append(rows)
-
-    def _rows_by_file(self) -> list[tuple[int, int]]:
-        return self.con.execute(
-            f"select file_no, count(distinct seq // {SEATS})::bigint from typed group by file_no"
-        ).fetchall()
+            # A dictionary is written whole, with what other files of the batch hold.
+            self.tables.append(_spelt_out(rows))
 
     def taken(self) -> Iterator[Taken]:
         """Every file's outcome, once all its parts were added."""
@@ -327,6 +346,9 @@ class _Outcome:
         if self.on_disk:
             if self.writer is None:
                 return {}
+            self.thread.shutdown()
+            if self.writing is not None:
+                self.writing.result()
             self.writer.close()
             rows = _without(self.path, np.concatenate(self.order), dropped)
             return {0: replace(rows, kept_by=self.folder)}
@@ -352,7 +374,7 @@ def _without(path: Path, order: np.ndarray, dropped: np.ndarray) -> Rows:
         path.rename(before)
         with (
             pq.ParquetFile(before) as source,
-            pq.ParquetWriter(path, source.schema_arrow, compression="zstd") as target,
+            pq.ParquetWriter(path, source.schema_arrow, **PARQUET) as target,
         ):
             at = 0
             for group in range(source.num_row_groups):
@@ -506,22 +528,52 @@ def _marks(
     return marks
 
 
-def _landed_rows(con: duckdb.DuckDBPyConnection, how: _How) -> pa.Table:
-    """`typed` as it would be landed, with the file's number first, in the order of the source."""
+def _spelt_out(rows: pa.Table) -> pa.Table:
+    """The same rows with every text in its place."""
+    columns = {
+        name: rows[name].cast(pa.string())
+        if pa.types.is_dictionary(rows[name].type)
+        else rows[name]
+        for name in rows.column_names
+    }
+    return pa.table(columns)
+
+
+def _landed_rows(con: duckdb.DuckDBPyConnection, how: _How, files: list[File]) -> pa.Table:
+    """`typed` as it would be landed, with `file_no` and `seq` first, in the order of the source.
+
+    What few texts repeat is a dictionary, which Parquet keeps as one.
+    """
     contract = how.contract
     numbered = any(c.type == "student_no" for c in contract.columns)
+    keys = pa.array([], pa.string())
     if numbered:
         add_student_keys(con, how.key, "typed")
+        ordered = con.sql("select student_key from pseudonym order by rowid").to_arrow_table()
+        keys = ordered["student_key"].combine_chunks()
     own = [n for n in contract.landed if n not in ORIGIN]
-    columns = ", ".join("p.student_key" if n == "student_key" else f't."{n}"' for n in own)
+    columns = ", ".join("p.rowid as student_key" if n == "student_key" else f't."{n}"' for n in own)
     join = "left join pseudonym as p using (student_no)" if numbered else ""
-    return con.sql(
-        f"""
-        select t.file_no, t.seq, {columns}, f.school_year, f.source_file,
-            nullif(t.sheet, '') as source_sheet, t.row as source_row, f.file_sha256,
-            {quoted(key_id(how.key)) if numbered else "null::varchar"} as key_id,
-            current_timestamp::timestamp as loaded_at
-        from typed as t join files as f using (file_no) {join}
-        order by t.seq
-        """
+    rows = con.sql(
+        f"select t.file_no, t.seq, {columns}, t.sheet as source_sheet, t.row as source_row "
+        f"from typed as t {join} order by t.seq"
     ).to_arrow_table()
+    told = {"school_year": "school_year", "source_file": "source_file", "file_sha256": "sha256"}
+    numbers = rows["file_no"].combine_chunks()
+    for name, field_name in told.items():
+        texts = pa.array([getattr(file, field_name) for file in files])
+        rows = rows.append_column(name, pa.DictionaryArray.from_arrays(numbers, texts))
+    n = rows.num_rows
+    own_key = pa.scalar(key_id(how.key) if numbered else None, pa.string())
+    rows = rows.append_column("key_id", pa.repeat(own_key, n).dictionary_encode())
+    now = pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))
+    rows = rows.append_column("loaded_at", pa.repeat(now, n))
+    if numbered:
+        place = rows.column_names.index("student_key")
+        at = rows["student_key"].combine_chunks().cast(pa.int32())
+        named = pa.DictionaryArray.from_arrays(at, keys)
+        rows = rows.set_column(place, "student_key", named)
+    sheet = rows["source_sheet"].combine_chunks()
+    sheet = pc.if_else(pc.equal(sheet, ""), pa.scalar(None, pa.string()), sheet)
+    rows = rows.set_column(rows.column_names.index("source_sheet"), "source_sheet", sheet)
+    return rows.select(["file_no", "seq", *contract.landed])
