@@ -11,6 +11,7 @@ from pipelines.feeds.contract import (
     codes,
     load_contracts,
 )
+from pipelines.feeds.duties import Duty, duties
 from pipelines.feeds.rules import Rule, Severity, rules
 from pipelines.feeds.template import write_template
 
@@ -18,9 +19,11 @@ __all__ = [
     "Column",
     "Contract",
     "ContractError",
+    "Duty",
     "Rule",
     "Severity",
     "codes",
+    "duties",
     "load_contracts",
     "rules",
     "write_template",
