@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -43,9 +44,9 @@ class BuildReport:
     """How a build ended."""
 
     released: bool
-    """Whether `current` now is the release of these inputs."""
+    """Whether the release of these inputs is there, and served unless it is of the past."""
     release_id: str | None
-    """The release that is served now; none if there never was one."""
+    """That release; else the one that is served still; none if there never was one."""
     reused: bool = False
     """Whether that release had been made before from the same inputs, settings and code."""
     key_made: bool = False
@@ -57,12 +58,17 @@ class BuildReport:
     """Why nothing was released; empty where something was."""
     environment: bool = False
     """Whether the machine is the cause (disk, rights), not the data."""
+    as_of: str = ""
+    """The moment of the past that was built; then `current` stays, and the release is this one."""
+    warehouse: str = ""
+    """Path of the release's warehouse; empty where there is none."""
 
     @property
     def exit_code(self) -> int:
         """0 done, 1 the data has errors or a check failed, 3 the environment."""
         if self.released:
-            return 1 if self.returned else 0
+            # What was refused in the past has had its answer then.
+            return 1 if self.returned and not self.as_of else 0
         return 3 if self.environment else 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,16 +94,26 @@ def dagster_home(settings: Settings) -> str:
 def build(settings: Settings, say: Say) -> BuildReport:
     """Files → release. The earlier release stays served unless this one is whole and verified.
 
+    With the setting `as_of` nothing is taken in, the warehouse is that of a moment of the past, and
+    `current` stays where it is.
+
     Raises:
-        NothingHandedIn: the raw folder is empty.
+        NothingHandedIn: the raw folder is empty, or nothing stood at that moment.
+        IntakeError: that moment has not come, or rows of then are gone.
         NoKey: no pseudonym key in production.
         Busy: another build works on the same home.
         OSError: the home can't be made.
     """
-    intake.require_files(settings)
-    key_missing = not settings.pseudonym_key_file.exists()
-    intake.load_key(settings)
+    key_missing = False
+    if settings.as_of_utc is None:
+        intake.require_files(settings)
+        key_missing = not settings.pseudonym_key_file.exists()
+        intake.load_key(settings)
+    elif settings.as_of_utc > datetime.now(UTC).replace(tzinfo=None):
+        raise intake.IntakeError(bilingual("{moment} has not come yet.", moment=settings.as_of))
     with release.hold(settings):
+        if settings.as_of:
+            intake.freeze(settings)
         try:
             report = _run(settings, say)
         except (OSError, sa.exc.SQLAlchemyError, WarehouseError) as error:
@@ -122,18 +138,25 @@ def _run(settings: Settings, say: Say) -> BuildReport:
         result = definitions.resolve_job_def(JOB).execute_in_process(
             instance=instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
         )
+    returned = intake.Ledger(settings).submissions(
+        state="returned", as_of=settings.as_of_utc, full=False
+    )
     report = BuildReport(
         released=result.success,
         release_id=release.current(settings),
-        returned=len(intake.Ledger(settings).submissions(state="returned")),
+        returned=len(returned),
         problems=intake.problems(settings),
+        as_of=settings.as_of,
     )
     if not result.success:
         failure, environment = _cause(settings, result)
         return replace(report, failure=failure, environment=environment)
     metadata = result.asset_materializations_for_node("release__current")[0].metadata
+    made = str(metadata["release"].value)
     return replace(
         report,
+        release_id=made,
+        warehouse=str(settings.releases / made / "warehouse.duckdb"),
         reused=bool(metadata["reused"].value),
         problems=[*report.problems, *intake.freeze(settings).problems],
     )

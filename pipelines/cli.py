@@ -21,6 +21,7 @@ from pipelines.wording import bilingual
 
 DATA_ERRORS, WRONG_USAGE, ENVIRONMENT = 1, 2, 3
 SHOWN_PROBLEMS = 40
+SHOWN_LINES = 12
 
 EPILOG = (
     "Exit codes: 0 done · 1 the data has errors (what is good was still built and released, "
@@ -106,22 +107,35 @@ def build(
     target: Annotated[
         str, typer.Option(help="Engine: duckdb (spark is not built yet).")
     ] = "duckdb",
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Build the warehouse of a moment of the past, such as 2024-09-01T00:00+08:00: "
+            "takes nothing in, and the release that is served stays.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Everything: take in the files, build the warehouse, publish one release."""
+    from pipelines.build import BuildReport
     from pipelines.build import build as run
-    from pipelines.intake import NoKey, NothingHandedIn
-    from pipelines.release import Busy
+    from pipelines.intake import IntakeError, NoKey, NothingHandedIn
+    from pipelines.release import Busy, current
 
     if target != "duckdb":
         _stop(f"no target {target}; the one that is built is duckdb", WRONG_USAGE)
-    settings = _settings(raw, home)
+    settings = _settings(raw, home, as_of=as_of)
     try:
         report = run(settings, say=lambda line: notes.print(f"· {line}", markup=False))
     except NothingHandedIn as error:
+        if as_json:
+            _print_json(BuildReport(False, current(settings), failure=str(error)).as_dict())
         _stop(str(error), DATA_ERRORS)
     except (NoKey, Busy, OSError) as error:
         _stop(str(error), ENVIRONMENT)
+    except IntakeError as error:
+        _stop(str(error), WRONG_USAGE)
     if report.key_made:
         made = bilingual(
             "The pseudonym key was made: {path}. Back it up: without it new files can't be joined "
@@ -131,6 +145,13 @@ def build(
         notes.print(made, style="bold", markup=False)
     if as_json:
         _print_json(report.as_dict())
+        raise typer.Exit(report.exit_code)
+    if report.as_of:
+        if report.released:
+            typer.echo(f"release {report.release_id}, as of {report.as_of}; what is served stays")
+            typer.echo(report.warehouse)
+        else:
+            typer.echo(f"no release was made: {report.failure}", err=True)
         raise typer.Exit(report.exit_code)
     _print_problems(report.problems)
     if report.returned:
@@ -146,19 +167,41 @@ def build(
 
 
 @app.command()
-def ingest(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def ingest(
+    raw: RawOption = None,
+    home: HomeOption = None,
+    replaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replaces",
+            metavar="NEW=OLD",
+            help="The file NEW stands in place of OLD from now on; paths in the raw folder.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Raw files → landing zone, ledger and quarantine; nothing is built."""
     from pipelines import intake
     from pipelines.release import Busy, hold
 
     settings = _settings(raw, home)
+    pairs = [tuple(pair.split("=", 1)) for pair in replaces or ()]
+    if any(len(pair) != 2 for pair in pairs):
+        _stop("--replaces takes NEW=OLD, two paths in the raw folder", WRONG_USAGE)
     try:
         with hold(settings):
+            intake.require_files(settings)
+            for new, old in pairs:
+                intake.declare_replacement(settings, new, old)
             reports = intake.ingest(settings)
     except intake.NothingHandedIn as error:
+        if as_json:
+            _print_json([])
         _stop(str(error), DATA_ERRORS)
     except (intake.NoKey, Busy, OSError, SQLAlchemyError) as error:
         _stop(str(error).splitlines()[0], ENVIRONMENT)
+    except intake.IntakeError as error:
+        _stop(str(error), WRONG_USAGE)
     problems = [problem for report in reports for problem in report.problems]
     if as_json:
         _print_json([{**asdict(r), "problems": [p.as_dict() for p in r.problems]} for r in reports])
@@ -170,6 +213,127 @@ def ingest(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption =
         console.print(table)
         _print_problems(problems)
     raise typer.Exit(DATA_ERRORS if any(r.returned for r in reports) else 0)
+
+
+@contextmanager
+def _intake_faults() -> Iterator[None]:
+    """What can go wrong with what is said of a file, as one line and an exit code."""
+    from pipelines.intake import IntakeError, NoSuchFile
+    from pipelines.release import Busy
+
+    try:
+        yield
+    except NoSuchFile as error:
+        _stop(str(error), WRONG_USAGE)
+    except IntakeError as error:
+        _stop(str(error), DATA_ERRORS)
+    except (Busy, OSError, SQLAlchemyError) as error:
+        _stop(str(error).splitlines()[0], ENVIRONMENT)
+
+
+FileArgument = Annotated[
+    str, typer.Argument(metavar="FILE_ID", help="Beginning of the file's id, or its path.")
+]
+ByOption = Annotated[
+    str, typer.Option("--by", help="Who says so. [default: the user of this machine]")
+]
+
+
+def _tell_file(file: Any, as_json: bool) -> None:
+    """One file and its state, in both languages."""
+    from pipelines.intake import state_name
+
+    if as_json:
+        _print_json(file.as_row())
+    else:
+        words = " / ".join(state_name(file.state, lang) for lang in ("zh", "en"))
+        typer.echo(f"{file.submission_id} {file.source_file}: {words}")
+
+
+@app.command()
+def explain(
+    file_id: FileArgument,
+    reason: Annotated[str, typer.Option("--reason", help="The explanation, as it will be kept.")],
+    by: ByOption = "",
+    raw: RawOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer the queries of a file: why what was asked about is as it is."""
+    from pipelines import intake
+
+    with _intake_faults():
+        _tell_file(intake.explain(_settings(raw, home), file_id, reason, by), as_json)
+
+
+@app.command()
+def approve(
+    file_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE_ID...", help="Files to sign off.")
+    ] = None,
+    district: Annotated[
+        str | None, typer.Option(help="Instead: all files of this district, by its code.")
+    ] = None,
+    feed: Annotated[str | None, typer.Option(help="Of this feed only.")] = None,
+    by: ByOption = "",
+    raw: RawOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The district's sign-off, of files without errors whose queries are all answered.
+
+    The others are refused, each with its reason, and the exit code is 1.
+    """
+    from pipelines import intake
+
+    if bool(file_ids) == bool(district) or (feed and not district):
+        _stop("give either FILE_ID... or --district CODE [--feed FEED]", WRONG_USAGE)
+    with _intake_faults():
+        done = intake.approve(_settings(raw, home), file_ids or (), district, feed, by)
+    if as_json:
+        _print_json(
+            {
+                "approved": [file.as_row() for file in done.approved],
+                "refused": [{**r.file.as_row(), "reason": r.reason} for r in done.refused],
+            }
+        )
+    else:
+        for file in done.approved:
+            typer.echo(f"✓ {file.submission_id} {file.source_file}")
+        for refused in done.refused:
+            file = refused.file
+            typer.echo(f"✗ {file.submission_id} {file.source_file}: {refused.reason}", err=True)
+        typer.echo(
+            bilingual(
+                "{approved} files signed off, {refused} not.",
+                approved=len(done.approved),
+                refused=len(done.refused),
+            )
+        )
+    raise typer.Exit(DATA_ERRORS if done.refused else 0)
+
+
+@app.command()
+def withdraw(
+    file_id: FileArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Let it stand again.")] = False,
+    by: ByOption = "",
+    raw: RawOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a file back: it stays in the raw folder, its rows no longer stand."""
+    from pipelines import intake
+    from pipelines.release import hold
+
+    settings = _settings(raw, home)
+    change = intake.give_back if undo else intake.withdraw
+    with _intake_faults(), hold(settings):
+        file = change(settings, file_id, reason, by)
+    _tell_file(file, as_json)
+    if not as_json:
+        typer.echo(bilingual("The next build heeds it."))
 
 
 @app.command()
@@ -294,19 +458,33 @@ def sample(
 
 
 @app.command()
-def status(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Feeds and their freshness, submissions, the release that is served, the next run."""
+def status(
+    raw: RawOption = None,
+    home: HomeOption = None,
+    owed: Annotated[bool, typer.Option("--owed", help="List who owes what, and no more.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="List every file, and no more.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Feeds and their freshness, files by state, who owes what, the release, the next run."""
     from pipelines.status import status as tell
 
     found = tell(_settings(raw, home))
-    if as_json:
+    if as_json and not (owed or files):
         _print_json(asdict(found))
+        return
+    if owed or files:
+        listed = [asdict(one) for one in found.owed] if owed else found.files
+        if as_json:
+            _print_json(listed)
+        else:
+            console.print(_owed_table(found.owed) if owed else _files_table(found.files))
         return
     table = _table("feed", "files", "landed", "refused", "rows", "newest (UTC)")
     for f in found.feeds:
         newest = f"{f.newest:%Y-%m-%d %H:%M}" if f.newest else "-"
         table.add_row(f.feed, str(f.files), str(f.landed), str(f.refused), f"{f.rows:,}", newest)
     console.print(table)
+    _tell_of_files(found)
     if found.release is None:
         typer.echo("release: none yet; `eqm build` makes one")
     else:
@@ -328,6 +506,46 @@ def status(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption =
         if found.scheduler_running
         else f"next run: none, no scheduler is running (it would be {when}; `make dev` starts one)"
     )
+
+
+def _tell_of_files(found: Any) -> None:
+    """Files by state, those that wait for somebody, and what is owed, in short."""
+    from pipelines.intake import state_name
+
+    if found.states:
+        words = [f"{state_name(s, 'zh')} {s} {n}" for s, n in found.states.items()]
+        typer.echo("files: " + " · ".join(words))
+    if found.waiting:
+        console.print(_files_table(found.waiting[:SHOWN_LINES]))
+        if len(found.waiting) > SHOWN_LINES:
+            typer.echo(f"… {len(found.waiting) - SHOWN_LINES} more; --files lists all")
+    if found.owing:
+        table = _table("owed", "year or wave", "due", "of", "missing", "returned", "overdue", "")
+        for o in found.owing[:SHOWN_LINES]:
+            numbers = (o.expected, o.not_submitted, o.returned, o.overdue)
+            more = " …" if o.not_submitted + o.returned > len(o.names) else ""
+            named = "、".join(o.names) + more
+            when = o.wave_id or o.school_year
+            table.add_row(o.feed, when, f"{o.due_on}", *map(str, numbers), named)
+        console.print(table)
+        if len(found.owing) > SHOWN_LINES:
+            typer.echo(f"… {len(found.owing) - SHOWN_LINES} more; --owed lists all")
+
+
+def _files_table(rows: list[dict[str, Any]]) -> Table:
+    table = _table("file id", "state", "", "errors", "queries open", "file")
+    for r in rows:
+        numbers = (str(r["errors"]), str(r["open_queries"]))
+        table.add_row(r["submission_id"], r["state"], r["state_zh"], *numbers, r["source_file"])
+    return table
+
+
+def _owed_table(owed: list[Any]) -> Table:
+    table = _table("feed", "year or wave", "unit", "", "due", "state", "", "overdue", "file")
+    for o in owed:
+        what = (o.feed, o.wave_id or o.school_year, o.unit_code, o.unit_name, f"{o.due_on}")
+        table.add_row(*what, o.state, o.state_zh, "!" if o.overdue else "", o.file)
+    return table
 
 
 @app.command()
@@ -405,7 +623,7 @@ def releases_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
         return
     table = _table("", "release", "made", "files", "MB")
     for r in found:
-        mark = "served" if r.current else ""
+        mark = "served" if r.current else f"as of {r.as_of}" if r.as_of else ""
         table.add_row(mark, r.release_id, r.made_at, str(r.files), f"{r.bytes / 1e6:.1f}")
     console.print(table)
 
@@ -428,11 +646,13 @@ def releases_rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Serve an earlier release again, until the next build makes a new one."""
+    from pipelines.ops import record_published
     from pipelines.release import hold, switch
 
     settings = _settings(home=home)
     with _release_faults(), hold(settings):
         switch(settings, release_id)
+        record_published(settings)
     if as_json:
         _print_json({"current": release_id})
     else:

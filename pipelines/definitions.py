@@ -30,10 +30,14 @@ Home = dg.ResourceParam[Settings]
 """The settings of a home that this run alone works on."""
 RELIED_ON = (
     "marts.attainment", "marts.pass_rate_trend", "published.attainment",
-    "published.pass_rate_trend", "ops.submission", "ops.problem", "ops.quality_check",
-    "ops.release",
+    "published.pass_rate_trend", "ops.submission", "ops.problem", "ops.owed",
+    "ops.quality_check", "ops.release",
 )  # fmt: skip
 """Tables without which no release is made: others rely on them."""
+PAST: dg.MaterializeResult = dg.MaterializeResult(
+    metadata={"taken in": "nothing: a moment of the past is built"}
+)
+"""What the landing of a feed says when the setting `as_of` names a moment."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -83,7 +87,8 @@ def build_definitions(
         with release.hold(settings):
             if context.instance:
                 _bury_the_dead(context.instance, context.run_id)
-            intake.require_files(settings)
+            if not settings.as_of:
+                intake.require_files(settings)
             yield settings
 
     def landing(contract: Contract) -> dg.AssetsDefinition:
@@ -97,7 +102,7 @@ def build_definitions(
             kinds={"parquet"},
         )
         def landed(home: Home) -> dg.MaterializeResult:
-            return _told(intake.ingest_feed(home, contract.feed))
+            return _told(intake.ingest_feed(home, contract.feed)) if not home.as_of else PAST
 
         return landed
 
@@ -107,7 +112,7 @@ def build_definitions(
         description="Files outside every feed's folder; each goes to quarantine.",
     )
     def unplaced(home: Home) -> dg.MaterializeResult:
-        return _told(intake.ingest_strays(home))
+        return _told(intake.ingest_strays(home)) if not home.as_of else PAST
 
     @dg.multi_asset(
         specs=[
@@ -179,7 +184,7 @@ def build_definitions(
         key=["ops", "submission"],
         deps=[["standing", c.feed] for c in feeds],
         group_name="ops",
-        description="Every submission and its problems, as the warehouse shows them.",
+        description="Every submission, its problems, and who owes what, as the warehouse shows it.",
     )
     def submission(home: Home) -> dg.MaterializeResult:
         building = _building(home)
@@ -194,9 +199,10 @@ def build_definitions(
         suites = json.loads(building.quality.read_text(encoding="utf-8"))
         results = [quality.CheckResult(**row) for row in suites]
         quality.write_data_docs(results, findings, building.data_docs)
-        submissions, problems = ops.submissions_and_problems(home)
+        submissions, problems, owed = ops.submissions_and_problems(home)
         problems += ops.questions(home, findings)
         warehouse.write_ops(building.work, "problem", problems)
+        warehouse.write_ops(building.work, "owed", owed)
         rows = warehouse.write_ops(building.work, "submission", submissions)
         return dg.MaterializeResult(metadata={"rows": rows, "problems": len(problems)})
 
@@ -311,8 +317,10 @@ def build_definitions(
         if not building.complete:
             links = release.verify(building, RELIED_ON)
             record = ops.release_record(home, building, view, ops.stages(context), links)
-        release.publish(home, building, record)
-        intake.sweep(home, {view.path.name})
+        release.publish(home, building, record, serve=not home.as_of)
+        if not home.as_of:
+            ops.record_published(home)
+            intake.sweep(home, {view.path.name})
         return dg.MaterializeResult(
             metadata={"release": building.release_id, "reused": building.complete}
         )
@@ -402,12 +410,23 @@ def _bury_the_dead(instance: dg.DagsterInstance, alive: str | None) -> None:
 
 
 def _name(settings: Settings, view: intake.Standing) -> str:
-    """The release's name: what stands, what was refused (pages count it), settings, code."""
+    """The release's name: what stands, what was refused (pages count it), settings, code.
+
+    What was explained and signed off is told in `ops`, so it counts too; and so does the moment of
+    the past that the release is of, since such a release is not that of today, even if equal.
+    """
+    moment = settings.as_of_utc
+    ledger = intake.Ledger(settings)
     refused = sorted(
         [s["feed"], s["school_year"], s["submission_id"]]
-        for s in intake.Ledger(settings).submissions(state="returned")
+        for s in ledger.submissions(state="returned", as_of=moment, full=False)
     )
-    inputs = sha256(json.dumps([view.digest, refused]).encode()).hexdigest()
+    said = sorted(
+        {(e["state"], e["source_file"], e["file_sha256"])
+         for e in ledger.events(["explained", "district_approved"], as_of=moment)}
+    )  # fmt: skip
+    named = [view.digest, refused, *([said] if said else []), *([moment] if moment else [])]
+    inputs = sha256(json.dumps(named, default=str).encode()).hexdigest()
     return release.release_id(inputs, settings.figures())
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -16,21 +16,46 @@ from pipelines.settings import Settings
 
 def submissions_and_problems(
     settings: Settings,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of `ops.submission` and of `ops.problem`."""
-    submissions, problems = [], []
-    for each in intake.Ledger(settings).submissions():
-        found = [intake.Problem(**problem) for problem in each["problems"]]
-        submissions.append({**each, "rows": each["rows_read"], "problems": len(found)})
-        if each["state"] in ("landed", "returned"):
-            ids = {"submission_id": each["submission_id"], "feed": each["feed"]}
-            problems += [{**ids, **_without_words(problem).as_dict()} for problem in found]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `ops.submission`, of `ops.problem` and of `ops.owed`.
+
+    They are read in the release that is being made: what it is made from is published in it.
+    """
+    view = intake.freeze(settings)
+    # Of a moment of the past: what had been published then.
+    serving = None if settings.as_of else inputs(settings)
+    states = intake.submissions(settings, serving)
+    problems = []
+    for file in states:
+        if file.present:
+            ids = {"submission_id": file.submission_id, "feed": file.feed}
+            found = [_without_words(intake.Problem(**problem)) for problem in file.problems]
+            problems += [{**ids, **problem.as_dict()} for problem in found]
     problems += [
         # Between two files, so of neither submission alone.
         {"submission_id": "", "feed": problem.file.partition("/")[0], **problem.as_dict()}
-        for problem in intake.freeze(settings).problems
+        for problem in view.problems
     ]
-    return submissions, problems
+    owed = [asdict(each) for each in intake.owed(settings, states)]
+    return [file.as_row() for file in states], problems, owed
+
+
+def inputs(settings: Settings) -> set[tuple[str, str]]:
+    """What a release of now is made from: path and SHA-256 of the files whose rows stand."""
+    return {file.bytes for file in intake.submissions(settings) if file.stands}
+
+
+def record_published(settings: Settings) -> int:
+    """Tell the ledger what the release that is served was made from; answers how much is new."""
+    served = release.current(settings)
+    if served is None:
+        return 0
+    files = [
+        (entry["source_file"], entry["file_sha256"])
+        for entry in release.show(settings, served)["inputs"]
+        if entry["state"] == "landed"
+    ]
+    return intake.published(settings, served, files)
 
 
 def questions(settings: Settings, findings: Iterable[quality.Finding]) -> list[dict[str, Any]]:
@@ -97,6 +122,7 @@ def release_row(
     return {
         "release_id": building.release_id,
         "made_at": datetime.now(UTC).replace(tzinfo=None),
+        "as_of": settings.as_of_utc,
         "inputs": view.digest,
         "code": code_digest(),
         "settings": json.dumps(settings.figures(), ensure_ascii=False, sort_keys=True),
@@ -136,7 +162,8 @@ def release_record(
     links: int,
 ) -> dict[str, Any]:
     """What `release.json` says."""
-    submissions = intake.Ledger(settings).submissions()
+    submissions = [file for file in intake.submissions(settings) if file.present]
+    moment = settings.as_of_utc
     outcomes = warehouse.read(
         building.warehouse,
         "select source, count(*) as rules, count(*) filter (where not passed) as failed "
@@ -145,14 +172,18 @@ def release_record(
     return {
         "release_id": building.release_id,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        # The moment whose figures these are, UTC; none where it is that of the making.
+        "as_of": moment and moment.replace(tzinfo=UTC).isoformat(),
         "inputs_digest": view.digest,
         "inputs": [
             {
-                name: s[name]
-                for name in ("feed", "school_year", "source_file", "file_sha256", "state")
+                "feed": file.feed,
+                "school_year": file.school_year,
+                "source_file": file.source_file,
+                "file_sha256": file.file_sha256,
+                "state": "landed" if file.stands else file.state,
             }
-            for s in submissions
-            if s["state"] in ("landed", "returned")
+            for file in submissions
         ],
         "code": {"version": version("education-quality-monitor"), "digest": code_digest()},
         "settings": settings.figures(),

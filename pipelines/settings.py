@@ -6,6 +6,7 @@ defaults. An unknown name is refused, so a typing error is never a silent defaul
 
 import os
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -83,6 +84,14 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field("Asia/Shanghai", description="Time zone of the nightly build.")
     port: int = Field(8400, ge=1, le=65535, description="Port of `eqm serve` on 127.0.0.1.")
+    require_approval: bool = Field(
+        False, description="Whether rows stand only once the district has signed their file off."
+    )
+    as_of: str = Field(
+        "",
+        description="A moment of the past to build the warehouse of; empty means now, from the "
+        "raw folder.",
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -91,6 +100,17 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"no time zone {value}") from error
+        return value
+
+    @field_validator("as_of")
+    @classmethod
+    def _known_moment(cls, value: str) -> str:
+        try:
+            datetime.fromisoformat(value or "2000-01-01")
+        except ValueError as error:
+            raise ValueError(
+                f"no moment {value}; write 2024-09-01T00:00+08:00, or 2024-09-01 in the city's time"
+            ) from error
         return value
 
     @field_validator("raw", "home", "pseudonym_key_file", "contracts")
@@ -191,6 +211,19 @@ class Settings(BaseSettings):
     def dagster(self) -> Path:
         """Dagster's own state: runs, schedules, logs."""
         return self.home / "dagster"
+
+    @property
+    def as_of_utc(self) -> datetime | None:
+        """The moment `as_of` in UTC, as the ledger writes times; one without a zone is the city's.
+
+        None where the setting is empty.
+        """
+        if not self.as_of:
+            return None
+        moment = datetime.fromisoformat(self.as_of)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(self.time_zone))
+        return moment.astimezone(UTC).replace(tzinfo=None)
 
     @property
     def nightly_cron(self) -> str:

@@ -1,7 +1,9 @@
 """What stands where: feeds, submissions, the release that is served, the next run."""
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -12,6 +14,8 @@ from pipelines.settings import Settings
 
 HEARTBEAT_SECONDS = 300
 """A scheduler that has not been heard of for so long is not running."""
+NAMED = 3
+"""So many units are named in a summary."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,37 @@ class ReleaseStatus:
 
 
 @dataclass(frozen=True)
+class OwedStatus:
+    """What all units together owe of one feed, in one school year or wave."""
+
+    feed: str
+    school_year: str
+    wave_id: str
+    due_on: date
+    level: str
+    """Who owes it: city, district or school."""
+    expected: int
+    not_submitted: int
+    returned: int
+    overdue: int
+    names: list[str]
+    """The first few units that are late; of none the first that have not handed in."""
+
+
+@dataclass(frozen=True)
 class Status:
     """The whole."""
 
     feeds: list[FeedStatus]
+    states: dict[str, int]
+    """Files by state of the workflow, those of nought left out."""
+    waiting: list[dict[str, Any]]
+    """Files that wait for somebody: refused, or with a query that is not answered."""
+    files: list[dict[str, Any]]
+    """Every file that counts, with its state."""
+    owed: list[intake.Owed]
+    owing: list[OwedStatus]
+    """`owed` in short, where something is missing, what is due last first."""
     release: ReleaseStatus | None
     missing: list[tuple[str, str, int, int]]
     """Feed, school year, schools that reported, schools expected: where some have not."""
@@ -56,26 +87,36 @@ class Status:
 
 def status(settings: Settings) -> Status:
     """The state of a home; of a new one it makes the empty ledger, and nothing else."""
-    submissions = intake.Ledger(settings).submissions()
+    states = [file for file in intake.submissions(settings) if file.present]
+    owed = intake.owed(settings, states)
     feeds = []
     files = intake.files_by_feed(settings)
     for name in load_contracts():
-        own = [s for s in submissions if s["feed"] == name]
-        landed = [s for s in own if s["state"] == "landed"]
+        own = [file for file in states if file.feed == name]
+        landed = [file for file in own if file.state != "returned"]
         feeds.append(
             FeedStatus(
                 name,
                 files.get(name, 0),
                 len(landed),
-                sum(s["state"] == "returned" for s in own),
-                sum(s["rows_landed"] for s in landed),
-                max((s["received_at"] for s in landed), default=None),
+                len(own) - len(landed),
+                sum(file.rows_landed for file in landed),
+                max((file.received_at for file in landed), default=None),
             )
         )
+    counted = Counter(file.state for file in states)
+    known = {(file.feed, file.source_file) for file in states}
+    counted["checking"] += sum(where not in known for where in intake.in_hand(settings))
+    rows = [file.as_row() for file in states]
     served = release.current(settings)
     last_run, running = _dagster(settings)
     return Status(
         feeds,
+        {state: counted[state] for state in intake.STATES if counted[state]},
+        [row for row in rows if row["state"] in ("returned", "awaiting_explanation")],
+        rows,
+        owed,
+        _owing(owed),
         _release(settings, served) if served else None,
         _missing(settings) if served else [],
         last_run,
@@ -91,6 +132,26 @@ def next_run(settings: Settings, now: datetime) -> datetime:
         hour=hour, minute=minute, second=0, microsecond=0
     )
     return today if today > now else today + timedelta(days=1)
+
+
+def _owing(owed: list[intake.Owed]) -> list[OwedStatus]:
+    groups: dict[tuple[str, str, str], list[intake.Owed]] = {}
+    for one in owed:
+        groups.setdefault((one.feed, one.school_year, one.wave_id), []).append(one)
+    owing = []
+    for (feed, year, wave), own in groups.items():
+        missing = [one for one in own if one.state == "not_submitted"]
+        returned = [one for one in own if one.state == "returned"]
+        late = [one for one in own if one.overdue]
+        if missing or returned:
+            named = [one.unit_name or one.unit_code for one in late or missing or returned]
+            owing.append(
+                OwedStatus(
+                    feed, year, wave, own[0].due_on, own[0].level, len(own), len(missing),
+                    len(returned), len(late), named[:NAMED],
+                )
+            )  # fmt: skip
+    return sorted(owing, key=lambda o: (o.due_on, o.feed), reverse=True)
 
 
 def _release(settings: Settings, name: str) -> ReleaseStatus:

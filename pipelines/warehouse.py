@@ -25,7 +25,20 @@ OPS: dict[str, dict[str, pa.DataType]] = {
     "submission": {
         "submission_id": pa.string(), "feed": pa.string(), "school_year": pa.string(),
         "source_file": pa.string(), "file_sha256": pa.string(), "state": pa.string(),
+        "state_zh": pa.string(), "stands": pa.bool_(),
         "rows": pa.int64(), "rows_landed": pa.int64(), "problems": pa.int64(),
+        "errors": pa.int64(), "queries": pa.int64(), "open_queries": pa.int64(),
+        "received_at": pa.timestamp("us"),
+        # What was explained stays in the ledger: it may name a pupil.
+        "explained_by": pa.string(), "explained_at": pa.timestamp("us"),
+        "approved_by": pa.string(), "approved_at": pa.timestamp("us"),
+    },
+    "owed": {
+        "feed": pa.string(), "school_year": pa.string(), "wave_id": pa.string(),
+        "level": pa.string(), "unit_code": pa.string(), "unit_name": pa.string(),
+        "due_on": pa.date32(), "state": pa.string(), "state_zh": pa.string(),
+        "overdue": pa.bool_(), "submission_id": pa.string(), "file": pa.string(),
+        "files": pa.int64(), "errors": pa.int64(), "queries": pa.int64(),
         "received_at": pa.timestamp("us"),
     },
     "problem": {
@@ -40,8 +53,8 @@ OPS: dict[str, dict[str, pa.DataType]] = {
         "failed_rows": pa.int64(), "detail": pa.string(),
     },
     "release": {
-        "release_id": pa.string(), "made_at": pa.timestamp("us"), "inputs": pa.string(),
-        "code": pa.string(), "settings": pa.string(),
+        "release_id": pa.string(), "made_at": pa.timestamp("us"), "as_of": pa.timestamp("us"),
+        "inputs": pa.string(), "code": pa.string(), "settings": pa.string(),
     },
 }  # fmt: skip
 """What the platform writes about itself: table → column → type."""

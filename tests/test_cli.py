@@ -15,7 +15,8 @@ from pipelines.status import next_run
 
 run = CliRunner().invoke
 COMMANDS = (
-    "build", "check", "dev", "doctor", "ingest", "releases", "sample", "serve", "status", "template"
+    "approve", "build", "check", "dev", "doctor", "explain", "ingest", "releases", "sample",
+    "serve", "status", "template", "withdraw",
 )  # fmt: skip
 
 
@@ -64,6 +65,97 @@ def test_an_empty_raw_folder_is_said(home: Path) -> None:
         result = run(app, [command])
         assert result.exit_code == 1
         assert "没有可读取的文件" in result.output and "eqm sample" in result.output
+    assert not (home / "landing").exists()
+
+
+def test_an_empty_raw_folder_is_said_in_json_too(home: Path) -> None:
+    result = run(app, ["build", "--json"])
+    told = json.loads(result.stdout)
+    assert result.exit_code == told["exit_code"] == 1
+    assert not told["released"] and "eqm sample" in told["failure"]
+    result = run(app, ["ingest", "--json"])
+    assert result.exit_code == 1 and json.loads(result.stdout) == []
+
+
+def test_a_file_is_explained_signed_off_and_taken_back(home: Path) -> None:
+    raw = home.with_name("raw")
+    write_sample(raw, students=120, years=1)
+    assert run(app, ["ingest"]).exit_code == 0
+    roll = sorted((raw / "students" / "2025-2026").glob("*.csv"))[0]
+    with roll.open("a", encoding="utf-8") as file:
+        cells = roll.read_text(encoding="utf-8-sig").splitlines()[-1].split(",")
+        file.write(",".join(["OLD-31", *cells[1:]]) + "\n")
+    assert run(app, ["ingest"]).exit_code == 0
+    told = json.loads(run(app, ["status", "--json"]).stdout)
+    (waiting,) = told["waiting"]
+    assert told["states"]["awaiting_explanation"] == 1
+    assert waiting["source_file"].endswith(roll.name) and waiting["open_queries"] == 1
+    file_id = waiting["submission_id"]
+    assert file_id in run(app, ["status"]).output
+
+    result = run(app, ["approve", file_id])
+    assert result.exit_code == 1 and f"eqm explain {file_id}" in result.output
+    assert (
+        run(app, ["explain", file_id[:8], "--reason", "外省转入", "--by", "王老师"]).exit_code == 0
+    )
+    result = run(app, ["explain", "nothing", "--reason", "x"])
+    assert result.exit_code == 2 and "eqm status --files" in result.output
+    assert run(app, ["explain", file_id, "--reason", "again"]).exit_code == 1
+    told = json.loads(run(app, ["approve", file_id, "--by", "区教研室", "--json"]).stdout)
+    assert told["approved"][0]["state"] == "district_approved"
+    assert told["approved"][0]["explained_by"] == "王老师"
+    for wrong in ([], [file_id, "--district", "370402"], [file_id, "--feed", "students"]):
+        assert run(app, ["approve", *wrong]).exit_code == 2
+    assert run(app, ["approve", "--district", "nowhere"]).exit_code == 2
+
+    result = run(app, ["withdraw", file_id, "--reason", "重报"])
+    assert result.exit_code == 0 and "已撤回" in result.output
+    assert run(app, ["withdraw", file_id]).exit_code == 1
+    files = json.loads(run(app, ["status", "--files", "--json"]).stdout)
+    assert file_id not in {f["submission_id"] for f in files}
+    assert "已审核" in run(app, ["withdraw", file_id, "--undo"]).output
+
+
+def test_status_tells_who_owes_what(home: Path) -> None:
+    write_sample(home.with_name("raw"), students=120, years=1)
+    run(app, ["ingest"])
+    told = json.loads(run(app, ["status", "--json"]).stdout)
+    owing = {(o["feed"], o["wave_id"]): o for o in told["owing"]}
+    assert (
+        owing["school_resources", ""]["not_submitted"] == owing["school_resources", ""]["expected"]
+    )
+    assert len(owing["school_resources", ""]["names"]) <= 3
+    assert told["states"] == {"landed": len(told["files"])}
+    whole = json.loads(run(app, ["status", "--owed", "--json"]).stdout)
+    assert len(whole) == len(told["owed"]) > len(owing)
+    assert {o["state"] for o in whole} == {"not_submitted", "landed"}
+    assert "未报送" in run(app, ["status", "--owed"]).output
+
+
+def test_a_file_is_declared_to_replace_another(home: Path) -> None:
+    raw = home.with_name("raw")
+    write_sample(raw, students=120, years=1)
+    old = sorted((raw / "students" / "2025-2026").glob("*.csv"))[0]
+    new = old.with_name("更正.csv")
+    new.write_bytes(old.read_bytes())
+    names = [p.relative_to(raw).as_posix() for p in (new, old)]
+    assert run(app, ["ingest", "--replaces", names[0]]).exit_code == 2
+    assert run(app, ["ingest", "--replaces", f"{names[0]}={names[0]}"]).exit_code == 2
+    assert run(app, ["ingest", "--replaces", f"none={names[1]}"]).exit_code == 2
+    result = run(app, ["ingest", "--replaces", "=".join(names), "--json"])
+    assert result.exit_code == 0
+    files = json.loads(run(app, ["status", "--files", "--json"]).stdout)
+    stands = {f["source_file"] for f in files}
+    assert names[0] in stands and names[1] not in stands
+
+
+def test_a_moment_that_can_not_be_built_is_said(home: Path) -> None:
+    write_sample(home.with_name("raw"), students=60, years=1)
+    result = run(app, ["build", "--as-of", "last spring"])
+    assert result.exit_code == 2 and "2024-09-01T00:00+08:00" in result.output
+    assert run(app, ["build", "--as-of", "2999-01-01"]).exit_code == 2
+    result = run(app, ["build", "--as-of", "2024-09-01T00:00+08:00", "--json"])
+    assert result.exit_code == 1 and "2024-09-01" in json.loads(result.stdout)["failure"]
     assert not (home / "landing").exists()
 
 

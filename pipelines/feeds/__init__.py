@@ -12,6 +12,7 @@ from pipelines.feeds.contract import (
     contract_files,
     load_contracts,
 )
+from pipelines.feeds.duties import Duty, duties
 from pipelines.feeds.rules import Rule, Severity, rules
 from pipelines.feeds.template import NOTES_SHEET, TEMPLATE_SHEETS, write_template
 
@@ -21,10 +22,12 @@ __all__ = [
     "Column",
     "Contract",
     "ContractError",
+    "Duty",
     "Rule",
     "Severity",
     "codes",
     "contract_files",
+    "duties",
     "load_contracts",
     "rules",
     "write_template",

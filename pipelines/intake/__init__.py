@@ -1,5 +1,6 @@
 """From files as handed in to landed rows, and what goes back to the school."""
 
+from pipelines.intake.duties import Owed, owed
 from pipelines.intake.ingest import (
     FeedReport,
     check,
@@ -16,28 +17,58 @@ from pipelines.intake.pseudonym import load_key
 from pipelines.intake.reader import Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
 from pipelines.intake.standing import Standing, freeze, sweep
+from pipelines.intake.states import STATES, FileState, state_name
+from pipelines.intake.submissions import (
+    NoSuchFile,
+    Refused,
+    SignedOff,
+    approve,
+    declare_replacement,
+    explain,
+    give_back,
+    in_hand,
+    published,
+    submissions,
+    withdraw,
+)
 
 __all__ = [
+    "STATES",
     "FeedReport",
+    "FileState",
     "IntakeError",
     "Ledger",
     "NoKey",
+    "NoSuchFile",
     "NothingHandedIn",
+    "Owed",
     "Problem",
     "Recognised",
+    "Refused",
     "Sheet",
+    "SignedOff",
     "Standing",
     "Unreadable",
+    "approve",
     "check",
+    "declare_replacement",
+    "explain",
     "files_by_feed",
     "freeze",
+    "give_back",
+    "in_hand",
     "ingest",
     "ingest_feed",
     "ingest_strays",
     "load_key",
+    "owed",
     "problems",
+    "published",
     "read_sheets",
     "recognise",
     "require_files",
+    "state_name",
+    "submissions",
     "sweep",
+    "withdraw",
 ]

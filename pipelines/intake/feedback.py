@@ -9,7 +9,7 @@ Nothing in it is ever computed: what looks like a formula is written as text.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from gettext import NullTranslations
@@ -22,7 +22,9 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.feeds import Contract, Severity, codes, load_contracts, rules
+from pipelines.intake.pool import in_turn
 from pipelines.intake.problems import SEVERITY_WORDS, Mark, Problem, masked
+from pipelines.intake.reader import Unreadable
 from pipelines.intake.returned import (
     EXCERPT_SUFFIX,
     LIST_SHEET,
@@ -53,8 +55,11 @@ __all__ = [
     "return_path",
     "returned_submission",
     "write_return",
+    "write_returns",
 ]
 
+WRITE_SECONDS, WRITE_MEGABYTES = 120.0, 4096
+"""Limits of one workbook."""
 MAX_LINES = 5_000
 """Lines of the list; the others are summed up by rule."""
 STEM_CHARACTERS = 60
@@ -83,6 +88,41 @@ def returned_submission(name: str) -> str | None:
     """The submission that a file answers, if its name is that of a return workbook."""
     match = re.search(r"\.([0-9a-f]{16})\.xlsx$", name)
     return match[1] if match else None
+
+
+def write_returns(tasks: Iterable[tuple[Any, ...]]) -> None:
+    """Return workbooks of many files, each written in a process of its own, two at a time.
+
+    A task holds the arguments of `write_return` in their order. A file that can't be given back is
+    left out of its workbook.
+    """
+    every = list(tasks)
+    outcomes = in_turn(_write, every, WRITE_SECONDS, WRITE_MEGABYTES)
+    for task, outcome in zip(every, outcomes, strict=True):
+        if isinstance(outcome, Unreadable):
+            target, file, source_file, problems, _, sheets, rows_read = task
+            stopped = Problem(outcome.rule, source_file, found=str(outcome))
+            _write(target, file, source_file, [*problems, stopped], [], sheets, rows_read)
+
+
+def _write(
+    target: Path,
+    file: Path,
+    source_file: str,
+    problems: Sequence[Problem],
+    marks: Sequence[Mark],
+    sheets: Sequence["SheetReading"],
+    rows_read: int,
+) -> None:
+    write_return(
+        target,
+        file,
+        source_file=source_file,
+        problems=problems,
+        marks=marks,
+        sheets=sheets,
+        rows_read=rows_read,
+    )
 
 
 def write_return(

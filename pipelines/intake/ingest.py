@@ -1,35 +1,49 @@
 """Raw folder → landing zone, ledger and quarantine; or, for `check`, only the problems."""
 
+import contextlib
 import csv
 import hashlib
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipelines.feeds import Contract, contract_files, load_contracts
 from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
-from pipelines.intake.ledger import Ledger, arrival, as_json, now
+from pipelines.feeds.contract import quoted
+from pipelines.intake import raw as raw_folder
+from pipelines.intake.feedback import return_path, returned_submission, write_returns
+from pipelines.intake.ledger import PRESENT, Ledger, arrival, as_json, now, severity
 from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, load_key
-from pipelines.intake.take import File, Taken, misplaced, take
+from pipelines.intake.raw import NO_FEED, Found
+from pipelines.intake.states import Declared, declared_replacements, taken_back
+from pipelines.intake.take import File, Rows, Taken, take
 from pipelines.settings import Settings
 from pipelines.wording import bilingual, inert
 
-SCHOOL_YEAR = re.compile(r"\d{4}-\d{4}")
-SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
-"""Files that Windows leaves in folders."""
 STEM_CHARACTERS = 60
 """So much of a file's name is kept in quarantine: names there get longer, and have a limit."""
+QUARANTINED = re.compile(r"\.([0-9a-f]{16})(\.problems\.csv|\.[^.]*)?$")
+"""The submission that a file in quarantine belongs to."""
 HALF_WRITTEN = ".tmp"
 """Suffix of a landed file until it is whole; a process that died may have left one."""
-NO_FEED = ""
-"""The feed, in ledger and reports, of files that lie outside every feed's folders."""
+BOOKKEEPING = {"duties.py", "feedback.py", "ledger.py", "returned.py",
+               "returned_sheet.py", "standing.py", "states.py",
+               "submissions.py"}  # fmt: skip
+"""Modules of this room that have no part in what is made of a file's bytes."""
+UNITS = ("school_code", "district_code")
+"""Columns that say whose a row is."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,9 @@ class FeedReport:
     feed: str
     files: int = 0
     new: int = 0
+    """Files whose rows stand since this run."""
     reused: int = 0
+    """Files whose rows stood before."""
     returned: int = 0
     withdrawn: int = 0
     rows: int = 0
@@ -82,7 +98,7 @@ def require_files(settings: Settings) -> None:
 
 def ingest_strays(settings: Settings) -> FeedReport:
     """Files outside every feed's folder: they go to quarantine, each with its problem."""
-    return _take_in(settings, NO_FEED, None)
+    return _Intake(settings, NO_FEED, None).run()
 
 
 def ingest_feed(settings: Settings, feed: str) -> FeedReport:
@@ -92,14 +108,16 @@ def ingest_feed(settings: Settings, feed: str) -> FeedReport:
         KeyError: no such feed.
         IntakeError: no key in production.
     """
-    contract = load_contracts()[feed]
-    return _take_in(settings, feed, contract)
+    return _Intake(settings, feed, load_contracts()[feed]).run()
 
 
 def problems(settings: Settings) -> list[Problem]:
-    """What is wrong with the files that lie in the raw folder, as the last ingest found it."""
-    stood = [*Ledger(settings).submissions(state="landed")]
-    stood += Ledger(settings).submissions(state="returned")
+    """What is wrong with the files that lie in the raw folder, as the last ingest found it.
+
+    With the setting `as_of`, what was wrong with those of then.
+    """
+    ledger, moment = Ledger(settings), settings.as_of_utc
+    stood = [s for state in PRESENT for s in ledger.submissions(state=state, as_of=moment)]
     # Registers first: what is wrong there is the cause of much that follows.
     place = {feed: at for at, feed in enumerate(load_contracts())}
     stood.sort(key=lambda s: (place.get(s["feed"], -1), s["source_file"]))
@@ -108,7 +126,7 @@ def problems(settings: Settings) -> list[Problem]:
 
 def files_by_feed(settings: Settings) -> dict[str, int]:
     """Number of files in each feed's raw folder, for the feeds that have any."""
-    counts = {name: len(_handed_in(settings.raw / name)) for name in load_contracts()}
+    counts = {name: raw_folder.count(settings, name) for name in load_contracts()}
     return {name: n for name, n in counts.items() if n}
 
 
@@ -132,16 +150,19 @@ def check(
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(path)
-        for each in [path] if path.is_file() else _handed_in(path):
+        for each in [path] if path.is_file() else raw_folder.handed_in(path):
+            if not each.is_file():
+                problems.append(Problem("link_outside", str(each)))
+                continue
             parts = each.resolve().parts
             places = [i for i in range(len(parts) - 2) if parts[i] in contracts]
-            at = next((i for i in reversed(places) if _is_year(parts[i + 1])), None)
+            at = next((i for i in reversed(places) if raw_folder.is_year(parts[i + 1])), None)
             own_feed = feed or (parts[at] if at is not None else "")
             year = school_year or (parts[at + 1] if at is not None else "")
             if own_feed not in contracts or not year:
                 problems.append(Problem("misplaced_file", str(each)))
                 continue
-            files.append(File(each, own_feed, year, str(each), _digest(each)))
+            files.append(File(each, own_feed, year, str(each), raw_folder.digest_of(each)))
     if not files:
         return problems
     key = load_key(settings)
@@ -161,222 +182,422 @@ def check(
     return problems
 
 
-def _handed_in(folder: Path) -> list[Path]:
-    """Files below a folder in the order of their paths; hidden and lock files are none."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not path.name.startswith("~$")
-        and path.name.lower() not in SYSTEM_FILES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _files(settings: Settings, feed: str) -> tuple[list[File], list[File]]:
-    """A feed's files, those in their place and those astray."""
-    contracts = load_contracts()
-    if feed == NO_FEED:
-        paths = [
-            path
-            for path in _handed_in(settings.raw)
-            if path.relative_to(settings.raw).parts[0] not in contracts
-            or len(path.relative_to(settings.raw).parts) == 1
-        ]
-    else:
-        paths = _handed_in(settings.raw / feed)
-    placed: list[File] = []
-    astray: list[File] = []
-    for path in paths:
-        relative = path.relative_to(settings.raw)
-        good = feed != NO_FEED and len(relative.parts) > 2 and _is_year(relative.parts[1])
-        year = relative.parts[1] if good else ""
-        file = File(path, feed, year, relative.as_posix(), _digest(path))
-        (placed if good else astray).append(file)
-    return placed, astray
-
-
-def _is_year(text: str) -> bool:
-    return bool(SCHOOL_YEAR.fullmatch(text)) and int(text[5:]) == int(text[:4]) + 1
-
-
 @cache
 def _code() -> str:
     """What decides how a file is read: this room's code and the contracts."""
     digest = hashlib.sha256()
+    own = [p for p in Path(__file__).parent.glob("*.py") if p.name not in BOOKKEEPING]
     feeds = [FEEDS_FOLDER / "contract.py", FEEDS_FOLDER / "rules.yml", *contract_files()]
-    paths = [*Path(__file__).parent.glob("*.py"), *feeds]
     # By name alone, so that where a city keeps its contracts decides nothing.
-    for path in sorted(paths, key=lambda path: path.name):
+    for path in sorted([*own, *feeds], key=lambda path: path.name):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def _references(ledger: Ledger, contract: Contract | None, year: str) -> str:
-    """Which landed registers a file of that year is held against."""
-    ids = []
-    for feed in contract.depends_on if contract else []:
-        yearly = "school_year" in load_contracts()[feed].key
-        landed = ledger.submissions(feed, "landed")
-        ids += [s["submission_id"] for s in landed if not yearly or s["school_year"] == year]
-    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
 
 
 def _landed(settings: Settings, ledger: Ledger, feed: str) -> list[Path]:
     """The landed files of a feed as they arrived, the newest last."""
     return [
         landed_path(settings, feed, s["school_year"], s["submission_id"])
-        for s in sorted(ledger.submissions(feed, "landed"), key=arrival)
+        for s in sorted(ledger.submissions(feed, "landed", full=False), key=arrival)
     ]
 
 
 def landed_path(settings: Settings, feed: str, school_year: str, submission_id: str) -> Path:
-    """Where the rows of a submission are landed."""
+    """Where the rows of a submission are landed. They stay there, whatever comes later."""
     return settings.landing / feed / school_year / f"{submission_id}.parquet"
 
 
-def _take_in(settings: Settings, feed: str, contract: Contract | None) -> FeedReport:
-    start = time.perf_counter()
-    ledger = Ledger(settings)
-    known = {s["submission_id"]: s for s in ledger.submissions(feed)}
-    by_path: dict[str, list[dict[str, Any]]] = {}
-    for submission in known.values():
-        by_path.setdefault(submission["source_file"], []).append(submission)
-    placed, astray = _files(settings, feed)
-    for left in (settings.landing / feed).rglob(f"*{HALF_WRITTEN}") if feed else ():
-        left.unlink()
-    key = load_key(settings) if contract else b""
-    reference = {
-        year: _references(ledger, contract, year) for year in {f.school_year for f in placed}
-    }
+class _Intake:
+    """One feed's files, from the raw folder to what stands."""
 
-    def identity(file: File) -> str:
-        parts = (
-            feed,
-            file.school_year,
-            file.source_file,
-            file.sha256,
-            _code(),
-            settings.student_no_pattern,
-            key_id(key),
-            reference.get(file.school_year, ""),
+    def __init__(self, settings: Settings, feed: str, contract: Contract | None) -> None:
+        self.settings, self.feed, self.contract = settings, feed, contract
+        self.started = time.perf_counter()
+        self.ledger = Ledger(settings)
+        self.key = load_key(settings) if contract else b""
+        self.seen = self.ledger.seen(feed)
+        self.known = {s["submission_id"]: s for s in self.ledger.submissions(feed)}
+        self.registers = {
+            name: sorted(self.ledger.submissions(name, "landed", full=False), key=arrival)
+            for name in (contract.depends_on if contract else ())
+        }
+        self.by_path: dict[str, list[dict[str, Any]]] = {}
+        self.by_digest: dict[str, list[dict[str, Any]]] = {}
+        for submission in self.known.values():
+            self.by_path.setdefault(submission["source_file"], []).append(submission)
+            self.by_digest.setdefault(submission["file_sha256"], []).append(submission)
+
+    def run(self) -> FeedReport:
+        """Read what is new, then set the state of every submission of the feed."""
+        found = raw_folder.scan(self.settings, self.feed, self.seen)
+        if self.feed:
+            for left in (self.settings.landing / self.feed).rglob(f"*{HALF_WRITTEN}"):
+                left.unlink()
+        back = taken_back(self.ledger, self.feed)
+        here = [f for f in found if (f.file.source_file, f.file.sha256) not in back]
+        ids = self._ids(here)
+        fresh = [f for f in here if not self._is_read(ids[f.file.source_file])]
+        received = now()
+        self._tell_of_arrivals(fresh, ids)
+        rows, carries, unsettled = self._take(fresh, ids, received)
+        # The reading of each file that lies there, made now or in an earlier run.
+        added = {row["submission_id"]: row for row in rows}
+        entries = {
+            f.file.source_file: added.get(ids[f.file.source_file])
+            or self.known[ids[f.file.source_file]]
+            for f in here
+        }
+        targets = self._targets(entries)
+        for row in rows:
+            row["state"] = targets.get(row["submission_id"], row["state"])
+        states = {
+            one: state
+            for one, state in targets.items()
+            if one not in added and self.known[one]["state"] != state
+        }
+        arrived = {
+            one: self._received(self.known[one], received)
+            for one, state in states.items()
+            if state in PRESENT
+        }
+        self.ledger.record(rows, states, arrived=arrived, carries=carries)
+        self._tell_of_queries(rows)
+        after = {f.file.source_file: f.seen for f in found if f.file.source_file not in unsettled}
+        self.ledger.keep_seen(self.feed, self.seen, after)
+        _sweep_quarantine(self.settings, self.feed, self.ledger)
+        _sweep_feedback(self.settings, self.feed, self.ledger)
+        stood = {s["submission_id"]: s["state"] for s in self.known.values()}
+        for row in entries.values():
+            row["state"] = targets[row["submission_id"]]
+        return self._report(found, list(entries.values()), added, states, stood)
+
+    def _ids(self, here: list[Found]) -> dict[str, str]:
+        """Path → the submission that these bytes are under this code and these registers."""
+        reference = {year: self._reference(year) for year in {f.file.school_year for f in here}}
+        named = key_id(self.key)
+
+        def identity(file: File) -> str:
+            parts = (
+                self.feed,
+                file.school_year,
+                file.source_file,
+                file.sha256,
+                _code(),
+                self.settings.student_no_pattern,
+                named,
+                reference[file.school_year],
+            )
+            return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+        return {f.file.source_file: identity(f.file) for f in here}
+
+    def _reference(self, year: str) -> str:
+        """Which landed registers a file of that year is held against."""
+        ids = [
+            s["submission_id"]
+            for feed, landed in self.registers.items()
+            for s in landed
+            if "school_year" not in load_contracts()[feed].key or s["school_year"] == year
+        ]
+        return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
+
+    def _is_read(self, submission_id: str) -> bool:
+        """Whether the outcome is known, and the rows, where there are any, are there."""
+        one = self.known.get(submission_id)
+        if one is None or any(p["rule"] == "changed_while_read" for p in one["problems"]):
+            return False
+        if one["state"] not in PRESENT and self._registers_moved_since(one):
+            return False
+        if _is_refused(one):
+            return True
+        return landed_path(self.settings, self.feed, one["school_year"], submission_id).exists()
+
+    def _registers_moved_since(self, one: Mapping[str, Any]) -> bool:
+        """Whether a register arrived after a reading, so that other rows of it may stand now."""
+        newest = max(
+            (s["received_at"] for own in self.registers.values() for s in own), default=None
         )
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        if newest is None:
+            return False
+        read = [
+            event["at"]
+            for event in self.ledger.events(["checking"], self.feed, one["source_file"])
+            if event["submission_id"] == one["submission_id"]
+        ]
+        return not read or max(read) < newest
 
-    ids = {file.source_file: identity(file) for file in [*placed, *astray]}
-    standing = {
-        file.source_file
-        for file in [*placed, *astray]
-        if _stands(settings, known.get(ids[file.source_file]))
-    }
-    fresh = [file for file in placed if file.source_file not in standing]
-    received = now()
-    rows: list[dict[str, Any]] = []
-    states: dict[str, str] = {}
-    registers = (
-        {name: _landed(settings, ledger, name) for name in contract.depends_on} if contract else {}
-    )
+    def _tell_of_arrivals(self, fresh: list[Found], ids: Mapping[str, str]) -> None:
+        """`received` once for each new content of a path, `checking` for each reading."""
+        told = []
+        for state in ("received", "checking"):
+            for file in (f.file for f in fresh):
+                known = self.by_path.get(file.source_file, [])
+                if state == "received" and any(s["file_sha256"] == file.sha256 for s in known):
+                    continue
+                told.append(
+                    {
+                        "state": state, "feed": self.feed, "source_file": file.source_file,
+                        "file_sha256": file.sha256,
+                        "submission_id": ids[file.source_file] if state == "checking" else "",
+                    }
+                )  # fmt: skip
+        self.ledger.tell(told)
 
-    def keep(one: Taken) -> None:
-        submission_id = ids[one.file.source_file]
-        if one.rows is None:
-            _quarantine(settings, one, submission_id)
-        else:
-            _land(settings, one, submission_id)
-        rows.append(_entry(one, submission_id, by_path, received))
-        for earlier in by_path.get(one.file.source_file, []):
-            same = earlier["file_sha256"] == one.file.sha256
-            if earlier["submission_id"] == submission_id:
-                continue
-            # Other bytes that are refused leave the earlier rows standing.
-            if earlier["state"] == "returned" or (
-                earlier["state"] == "landed" and (same or one.rows is not None)
-            ):
-                states[earlier["submission_id"]] = "replaced"
+    def _tell_of_queries(self, rows: list[dict[str, Any]]) -> None:
+        asked = []
+        for row in rows:
+            queries = sum(severity(problem) == "query" for problem in row["problems"])
+            if row["state"] == "landed" and queries:
+                asked.append(
+                    {
+                        "state": "awaiting_explanation", "reason": f"{queries} queries",
+                        **{
+                            name: row[name]
+                            for name in ("feed", "source_file", "file_sha256", "submission_id")
+                        },
+                    }
+                )  # fmt: skip
+        self.ledger.tell(asked)
 
-    for name in standing:
-        own = known[ids[name]]
-        for other in by_path[name]:
-            # Bytes that were refused in between are over once the good ones are back.
-            over = ("landed", "returned") if own["state"] == "landed" else ("returned",)
-            if other is not own and other["state"] in over:
-                states[other["submission_id"]] = "replaced"
-    for file in astray:
-        if file.source_file not in standing:
-            keep(misplaced(file))
-    if contract:
+    def _take(
+        self, fresh: list[Found], ids: Mapping[str, str], received: datetime
+    ) -> tuple[list[dict[str, Any]], dict[str, set[tuple[str, str]]], set[str]]:
+        """Read the files, keep rows and refused copies.
+
+        Answers the ledger's rows, whose each landed one's rows are, and the paths of files that
+        changed while they were read, which the next scan has to look at anew.
+        """
+        rows: list[dict[str, Any]] = []
+        carries: dict[str, set[tuple[str, str]]] = {}
+        unsettled: set[str] = set()
+
+        back: list[tuple[Any, ...]] = []
+
+        def keep(one: Taken) -> None:
+            submission_id = ids[one.file.source_file]
+            if any(p.severity != "note" for p in one.problems):
+                back.append(_return_task(self.settings, one, submission_id))
+            if one.rows is None:
+                _quarantine(self.settings, one, submission_id)
+            else:
+                _land(self.settings, one, submission_id)
+                carries[submission_id] = _units(one.rows)
+            rows.append(self._entry(one, submission_id, received))
+
+        for each in fresh:
+            if each.problem is not None:
+                keep(Taken(each.file, [each.problem], 0, None))
+        if self.contract is None:
+            write_returns(back)
+            return rows, carries, unsettled
+        registers = {
+            name: [
+                landed_path(self.settings, name, s["school_year"], s["submission_id"]) for s in own
+            ]
+            for name, own in self.registers.items()
+        }
+        good = {f.file.source_file: f for f in fresh if f.problem is None}
+        files = [f.file for f in good.values()]
+        pattern = self.settings.student_no_pattern
         # Each file's rows are let go once they are kept.
-        for one in take(contract, fresh, registers, key, settings.student_no_pattern):
+        for one in take(self.contract, files, registers, self.key, pattern):
+            if raw_folder.changed(good[one.file.source_file]):
+                unsettled.add(one.file.source_file)
+                told = Problem("changed_while_read", one.file.source_file)
+                one = replace(one, problems=[*one.problems, told], rows=None)
             keep(one)
-    gone = [s for s in known.values() if s["source_file"] not in ids]
-    withdrawn = [s["submission_id"] for s in gone if s["state"] in ("landed", "returned")]
-    states |= dict.fromkeys(withdrawn, "withdrawn")
-    ledger.record(rows, states)
-    stood = [known[ids[name]] for name in sorted(standing)]
-    entries = [*stood, *rows]
-    return FeedReport(
-        feed,
-        files=len(ids),
-        new=sum(entry["state"] == "landed" for entry in rows),
-        reused=sum(entry["state"] == "landed" for entry in stood),
-        returned=sum(entry["state"] == "returned" for entry in entries),
-        withdrawn=len(withdrawn),
-        rows=sum(entry["rows_landed"] for entry in entries),
-        rows_landed=sum(entry["rows_landed"] for entry in rows),
-        bytes=sum(
-            landed_path(settings, feed, e["school_year"], e["submission_id"]).stat().st_size
-            for e in entries
-            if e["state"] == "landed"
-        ),
-        seconds=round(time.perf_counter() - start, 3),
-        problems=[Problem(**problem) for entry in entries for problem in entry["problems"]],
-    )
+        write_returns(back)
+        return rows, carries, unsettled
+
+    def _entry(self, one: Taken, submission_id: str, received: datetime) -> dict[str, Any]:
+        row = {
+            "submission_id": submission_id,
+            "feed": one.file.feed,
+            "school_year": one.file.school_year,
+            "source_file": one.file.source_file,
+            "file_sha256": one.file.sha256,
+            "state": "returned" if one.rows is None else "landed",
+            "rows_read": one.rows_read,
+            "rows_landed": one.rows.num_rows if one.rows is not None else 0,
+            "problems": as_json(one.problems),
+            "sheets": as_json(one.sheets),
+        }
+        return {**row, "received_at": self._received(row, received)}
+
+    def _received(self, row: Mapping[str, Any], received: datetime) -> datetime:
+        """The same bytes keep the time at which they first arrived, as long as they lie there.
+
+        Under whatever name: a copy of an old file must not overturn its correction.
+        """
+        digest, path = row["file_sha256"], row["source_file"]
+        same = self.by_digest.get(digest, [])
+        times = [
+            s["received_at"]
+            for s in same
+            if s["school_year"] == row["school_year"] and s["state"] in PRESENT
+        ]
+        own = [s["received_at"] for s in same if s["source_file"] == path]
+        if own and self.seen.get(path, ("", ""))[1] == digest:
+            times.append(max(own))
+        return min(times, default=received)
+
+    def _targets(self, entries: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+        """The state that each submission of the feed is to have."""
+        targets: dict[str, str] = {}
+        lingering: list[dict[str, Any]] = []
+        for path, own in self.by_path.items():
+            now_here = entries.get(path)
+            for submission in own:
+                if submission is now_here or submission["state"] not in PRESENT:
+                    continue
+                one = submission["submission_id"]
+                if now_here is None:
+                    targets[one] = "withdrawn"
+                elif (
+                    submission["state"] == "landed"
+                    and submission["file_sha256"] != now_here["file_sha256"]
+                    and _is_refused(now_here)
+                ):
+                    # Other bytes that are refused leave the earlier rows standing.
+                    lingering.append(submission)
+                else:
+                    targets[one] = "replaced"
+        fit = _of_known_schools(self.settings, self.ledger, self.contract, lingering)
+        for submission in lingering:
+            stays = submission["submission_id"] in fit
+            targets[submission["submission_id"]] = "landed" if stays else "replaced"
+        for entry in entries.values():
+            targets[entry["submission_id"]] = "returned" if _is_refused(entry) else "landed"
+        alive = {entries[p]["source_file"] for p in entries if not _is_refused(entries[p])}
+        alive |= {s["source_file"] for s in lingering if s["submission_id"] in fit}
+        declared = [*declared_replacements(self.ledger, self.feed), *self._answers(entries)]
+        for entry in [*entries.values(), *lingering]:
+            if _superseded(entry, declared, alive):
+                targets[entry["submission_id"]] = "replaced"
+        return targets
+
+    def _answers(self, entries: Mapping[str, dict[str, Any]]) -> list[Declared]:
+        """Return workbooks that came back mended, under their own name: each replaces its file."""
+        answers = []
+        for path in entries:
+            one = self.known.get(returned_submission(path) or "")
+            if one is not None and one["source_file"] != path:
+                digests = frozenset([one["file_sha256"]])
+                answers.append(Declared(path, one["source_file"], digests))
+        return answers
+
+    def _report(
+        self,
+        found: list[Found],
+        entries: list[dict[str, Any]],
+        added: Mapping[str, Any],
+        states: Mapping[str, str],
+        stood: Mapping[str, str],
+    ) -> FeedReport:
+        landed = [e for e in entries if e["state"] == "landed"]
+        new = [
+            e
+            for e in landed
+            if e["submission_id"] in added or stood.get(e["submission_id"]) != "landed"
+        ]
+        counted = [e for e in entries if e["state"] in PRESENT]
+        return FeedReport(
+            self.feed,
+            files=len(found),
+            new=len(new),
+            reused=len(landed) - len(new),
+            returned=len(counted) - len(landed),
+            withdrawn=sum(state == "withdrawn" for state in states.values()),
+            rows=sum(e["rows_landed"] for e in landed),
+            rows_landed=sum(e["rows_landed"] for e in new),
+            bytes=sum(
+                landed_path(self.settings, self.feed, e["school_year"], e["submission_id"])
+                .stat()
+                .st_size
+                for e in landed
+            ),
+            seconds=round(time.perf_counter() - self.started, 3),
+            problems=[Problem(**problem) for e in counted for problem in e["problems"]],
+        )
 
 
-def _stands(settings: Settings, submission: dict[str, Any] | None) -> bool:
-    """Whether the ledger knows the outcome, and the rows, where there are any, are there."""
-    if submission is None or submission["state"] not in ("landed", "returned"):
-        return False
-    if submission["state"] == "returned":
-        return True
-    where = (submission["feed"], submission["school_year"], submission["submission_id"])
-    return landed_path(settings, *where).exists()
+def _is_refused(entry: Mapping[str, Any]) -> bool:
+    """Whether the reading ended in an error, whatever became of it later."""
+    if entry["state"] in PRESENT:
+        return bool(entry["state"] == "returned")
+    return any(severity(problem) == "error" for problem in entry["problems"])
 
 
-def _entry(
-    one: Taken, submission_id: str, by_path: dict[str, list[dict[str, Any]]], received: Any
-) -> dict[str, Any]:
-    """The ledger's row. The same bytes keep the time at which they first arrived.
+def _superseded(entry: Mapping[str, Any], declared: Iterable[Declared], alive: set[str]) -> bool:
+    """Whether a file that stands was declared to replace these bytes, itself or through others."""
+    over, todo = set(), [(entry["source_file"], entry["file_sha256"])]
+    while todo:
+        path, digest = todo.pop()
+        for each in declared:
+            if each.old == path and (not digest or digest in each.digests) and each.new not in over:
+                if each.new in alive:
+                    return True
+                over.add(each.new)
+                todo.append((each.new, ""))
+    return False
 
-    Under whatever name: a copy of an old file must not overturn its correction.
+
+def _of_known_schools(
+    settings: Settings,
+    ledger: Ledger,
+    contract: Contract | None,
+    submissions: list[dict[str, Any]],
+) -> set[str]:
+    """Those of these landed submissions whose schools all stand in their year's register.
+
+    The bytes that they were read from are gone, so they can't be read again when a register
+    changes; what would be refused for it must not stand either.
     """
-    times = [
-        s["received_at"]
-        for submissions in by_path.values()
-        for s in submissions
-        if s["file_sha256"] == one.file.sha256
-        and s["school_year"] == one.file.school_year
-        and s["state"] in ("landed", "returned")
-    ]
-    return {
-        "submission_id": submission_id,
-        "feed": one.file.feed,
-        "school_year": one.file.school_year,
-        "source_file": one.file.source_file,
-        "file_sha256": one.file.sha256,
-        "state": "returned" if one.rows is None else "landed",
-        "rows_read": one.rows_read,
-        "rows_landed": one.rows.num_rows if one.rows is not None else 0,
-        "problems": as_json(one.problems),
-        "received_at": min(times, default=received),
-    }
+    named = (
+        [c.name for c in contract.columns if c.references == "schools.school_code"]
+        if contract
+        else []
+    )
+    ids = {s["submission_id"] for s in submissions}
+    if not named or not submissions:
+        return ids
+    register = _landed(settings, ledger, "schools")
+    unknown: set[str] = set()
+    with duckdb.connect() as con:
+        con.execute("set enable_progress_bar = false")
+        paths = ", ".join(quoted(str(p)) for p in register)
+        con.execute(
+            "create view school as select school_code, school_year "
+            + (
+                f"from read_parquet([{paths}], union_by_name = true)"
+                if register
+                else "from (select null as school_code, null as school_year) where false"
+            )
+        )
+        for s in submissions:
+            path = landed_path(settings, s["feed"], s["school_year"], s["submission_id"])
+            missing = " or ".join(
+                f'("{name}" is not null and "{name}" not in '
+                "(select school_code from school where school_year = $year))"
+                for name in named
+            )
+            query = f"select count(*) from read_parquet({quoted(str(path))}) where {missing}"
+            if con.execute(query, {"year": s["school_year"]}).fetchall()[0][0]:
+                unknown.add(s["submission_id"])
+    return ids - unknown
+
+
+def _units(landed: Rows) -> set[tuple[str, str]]:
+    """The (wave, unit) pairs of landed rows; a unit is empty where the rows name none."""
+    rows = landed.columns(["wave_id", "source_row", *UNITS])
+    waves = rows["wave_id"] if "wave_id" in rows.column_names else pa.nulls(len(rows), pa.string())
+    pairs: set[tuple[str, str]] = set()
+    named = [rows[name] for name in UNITS if name in rows.column_names]
+    for units in named or [pa.nulls(len(rows), pa.string())]:
+        both = pa.table({"wave": pc.fill_null(waves, ""), "unit": pc.fill_null(units, "")})
+        distinct = both.group_by(["wave", "unit"]).aggregate([])
+        pairs |= set(zip(*(distinct[n].to_pylist() for n in ("wave", "unit")), strict=True))
+    return pairs
 
 
 def _land(settings: Settings, one: Taken, submission_id: str) -> None:
@@ -396,7 +617,9 @@ def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
     folder = settings.quarantine / (one.file.feed or "unplaced") / one.file.school_year
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{one.file.path.stem[:STEM_CHARACTERS]}.{submission_id}"
-    shutil.copyfile(one.file.path, folder / f"{name}{one.file.path.suffix}")
+    if not any(problem.rule == "link_outside" for problem in one.problems):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # taken away meanwhile
+            shutil.copyfile(one.file.path, folder / f"{name}{one.file.path.suffix}")
     with (folder / f"{name}.problems.csv").open("w", encoding="utf-8-sig", newline="") as file:
         columns = [
             "severity", "file", "sheet", "row_first", "row_last", "count", "column",
@@ -406,3 +629,37 @@ def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
         writer.writeheader()
         for problem in one.problems:
             writer.writerow({name: inert(cell) for name, cell in problem.as_dict().items()})
+
+
+def _return_task(settings: Settings, one: Taken, submission_id: str) -> tuple[Any, ...]:
+    """The arguments of a return workbook."""
+    file = one.file
+    target = return_path(
+        settings.feedback, file.feed, file.school_year, file.path.stem, submission_id
+    )
+    return (
+        target, file.path, file.source_file, one.problems, one.marks, one.sheets, one.rows_read,
+    )  # fmt: skip
+
+
+def _sweep_feedback(settings: Settings, feed: str, ledger: Ledger) -> None:
+    """Remove the return workbooks of files that were mended, replaced or taken back."""
+    folder = settings.feedback / (feed or "unplaced")
+    if not folder.is_dir():
+        return
+    kept = {s["submission_id"] for n in PRESENT for s in ledger.submissions(feed, n, full=False)}
+    for path in folder.rglob("*.xlsx"):
+        if returned_submission(path.name) not in kept:
+            path.unlink()
+
+
+def _sweep_quarantine(settings: Settings, feed: str, ledger: Ledger) -> None:
+    """Remove what was mended, replaced or taken back; the ledger keeps what was wrong with it."""
+    folder = settings.quarantine / (feed or "unplaced")
+    if not folder.is_dir():
+        return
+    kept = {s["submission_id"] for s in ledger.submissions(feed, "returned", full=False)}
+    for path in folder.rglob("*"):
+        named = QUARANTINED.search(path.name)
+        if named and named[1] not in kept and path.is_file():
+            path.unlink()

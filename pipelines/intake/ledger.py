@@ -1,6 +1,19 @@
-"""The ledger: every submission that ever arrived, its state, and what was wrong with it."""
+"""The ledger: every submission that ever arrived, every event of it, and what was wrong with it.
 
-from collections.abc import Iterable, Mapping
+`submission` holds one row a reading of a file (the same bytes read under other code or against
+other registers are another reading). Its `state` says whether its rows stand:
+
+- `landed`: its rows stand,
+- `returned`: it was refused and lies in the raw folder,
+- `replaced`: something newer stands in its place,
+- `withdrawn`: taken out of the raw folder, or taken back by somebody.
+
+`event` is append-only: each change of that state, and what happened to the bytes handed in on
+their way (`pipelines.intake.states` derives from it where a file is in the workflow). As every
+change is an event, the ledger tells what stood at any moment since its beginning.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +25,14 @@ from pipelines.intake.problems import Problem
 from pipelines.settings import Settings
 
 METADATA = sa.MetaData()
+MACHINE = "eqm"
+"""Who causes what no person caused."""
+STANDING = ("landed", "returned", "replaced", "withdrawn")
+"""States of a submission; each change of them is an event."""
+PRESENT = ("landed", "returned")
+"""States of submissions that count: their rows stand, or they wait to be mended."""
+BATCH = 500
+"""So many values stand in one SQL list."""
 
 SUBMISSION = sa.Table(
     "submission",
@@ -26,14 +47,53 @@ SUBMISSION = sa.Table(
     sa.Column("rows_landed", sa.Integer, nullable=False),
     sa.Column("problems", sa.JSON, nullable=False),
     sa.Column("received_at", sa.DateTime, nullable=False),
+    # Ledgers made before these columns have them empty.
+    sa.Column("sheets", sa.JSON, nullable=True, default=list),
 )
+HEAVY = ("problems", "sheets")
+"""Columns that most questions do without."""
+
+EVENT = sa.Table(
+    "event",
+    METADATA,
+    sa.Column("event_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("by", sa.String(100), nullable=False),
+    sa.Column("state", sa.String(30), nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("feed", sa.String(40), nullable=False, default="", index=True),
+    sa.Column("source_file", sa.Text, nullable=False, default=""),
+    sa.Column("file_sha256", sa.String(64), nullable=False, default=""),
+    sa.Column("submission_id", sa.String(16), nullable=False, default="", index=True),
+    # Of a change of standing: the arrival that decides which of two files is the newer.
+    sa.Column("received_at", sa.DateTime, nullable=True),
+    sa.Column("detail", sa.JSON, nullable=True),
+)
+
+CARRIES = sa.Table(
+    "carries",
+    METADATA,
+    sa.Column("submission_id", sa.String(16), nullable=False, index=True),
+    sa.Column("wave_id", sa.Text, nullable=False),
+    sa.Column("unit_code", sa.Text, nullable=False),
+)
+"""Whose rows a landed submission holds: schools and districts (empty: nobody's), by wave."""
+
+SEEN = sa.Table(
+    "seen",
+    METADATA,
+    sa.Column("source_file", sa.Text, primary_key=True),
+    sa.Column("feed", sa.String(40), nullable=False, index=True),
+    sa.Column("stat", sa.Text, nullable=False),
+    sa.Column("file_sha256", sa.String(64), nullable=False),
+)
+"""The raw folder as the last scan found it, so that unchanged files are not hashed again."""
 
 
 class Ledger:
-    """Submissions in a database: SQLite in the home, or Postgres by an address.
+    """Submissions and events in a database: SQLite in the home, or Postgres by an address.
 
-    States: `landed` (its rows stand), `returned` (refused), `replaced` (a newer version of the
-    same path stands), `withdrawn` (no longer in the raw folder).
+    An older ledger is brought to the present form when it is opened.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -42,38 +102,234 @@ class Ledger:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._engine = sa.create_engine(url)
         METADATA.create_all(self._engine)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        """Add the columns that an older ledger lacks, and the events that it did not keep."""
+        have = {column["name"] for column in sa.inspect(self._engine).get_columns("submission")}
+        missing = [column for column in SUBMISSION.columns if column.name not in have]
+        with self._engine.begin() as con:
+            for column in missing:
+                kind = column.type.compile(self._engine.dialect)
+                con.execute(sa.text(f"alter table submission add column {column.name} {kind}"))
+            eventless = con.execute(sa.select(EVENT.c.event_id).limit(1)).first() is None
+            if eventless:
+                query = sa.select(SUBMISSION).order_by(SUBMISSION.c.received_at)
+                old = con.execute(query).mappings()
+                events = list(_reconstructed([dict(row) for row in old]))
+                if events:
+                    con.execute(sa.insert(EVENT), events)
 
     def submissions(
-        self, feed: str | None = None, state: str | None = None
+        self,
+        feed: str | None = None,
+        state: str | None = None,
+        as_of: datetime | None = None,
+        full: bool = True,
     ) -> list[dict[str, Any]]:
-        """Submissions of a feed in a state (all by default), by path and time."""
-        query = sa.select(SUBMISSION).order_by(
-            SUBMISSION.c.feed, SUBMISSION.c.source_file, SUBMISSION.c.received_at
+        """Submissions of a feed in a state (all by default), by path and time.
+
+        Args:
+            feed: its name.
+            state: whether the rows stand, as the module says.
+            as_of: the moment to tell of (UTC); later arrivals are left out, states and times of
+                arrival are those of then.
+            full: with problems and sheets, which may be large.
+        """
+        columns: dict[str, sa.ColumnElement[Any]] = {
+            c.name: c for c in SUBMISSION.columns if full or c.name not in HEAVY
+        }
+        source: sa.FromClause = SUBMISSION
+        if as_of is not None:
+            nth = sa.func.row_number().over(
+                partition_by=EVENT.c.submission_id, order_by=EVENT.c.event_id.desc()
+            )
+            ranked = (
+                sa.select(EVENT.c.submission_id, EVENT.c.state, EVENT.c.received_at, nth.label("n"))
+                .where(EVENT.c.state.in_(STANDING), EVENT.c.submission_id != "")
+                .where(EVENT.c.at <= as_of)
+                .subquery()
+            )
+            last = sa.select(ranked).where(ranked.c.n == 1).subquery()
+            source = SUBMISSION.join(last, SUBMISSION.c.submission_id == last.c.submission_id)
+            columns |= {"state": last.c.state, "received_at": last.c.received_at}
+        query = (
+            sa.select(*(column.label(name) for name, column in columns.items()))
+            .select_from(source)
+            .order_by(columns["feed"], columns["source_file"], columns["received_at"])
         )
         if feed is not None:
-            query = query.where(SUBMISSION.c.feed == feed)
+            query = query.where(columns["feed"] == feed)
         if state is not None:
-            query = query.where(SUBMISSION.c.state == state)
+            query = query.where(columns["state"] == state)
         with self._engine.connect() as con:
-            return [dict(row) for row in con.execute(query).mappings()]
+            found = [dict(row) for row in con.execute(query).mappings()]
+        for row in found if full else ():
+            row["sheets"] = row["sheets"] or []
+        return found
 
-    def record(self, rows: Iterable[dict[str, Any]], states: dict[str, str]) -> None:
-        """Add or renew submissions, then set the states of others, in one transaction."""
-        added = list(rows)
+    def record(
+        self,
+        rows: Iterable[dict[str, Any]],
+        states: Mapping[str, str],
+        *,
+        arrived: Mapping[str, datetime] | None = None,
+        carries: Mapping[str, Iterable[tuple[str, str]]] | None = None,
+        by: str = MACHINE,
+        reason: str = "",
+    ) -> None:
+        """Add or renew submissions, set the states of others, and tell of both as events.
+
+        Args:
+            rows: submissions, whole.
+            states: submission → its new state.
+            arrived: submission → when it arrived (again).
+            carries: submission → the (wave, unit) pairs of its rows.
+            by: who caused the states.
+            reason: why.
+        """
+        added = [{"sheets": [], **row} for row in rows]
+        at = now()
         with self._engine.begin() as con:
             if added:
                 same = SUBMISSION.c.submission_id == sa.bindparam("renewed")
-                con.execute(
-                    sa.delete(SUBMISSION).where(same),
-                    [{"renewed": row["submission_id"]} for row in added],
-                )
+                renewed = [{"renewed": row["submission_id"]} for row in added]
+                con.execute(sa.delete(SUBMISSION).where(same), renewed)
                 con.execute(sa.insert(SUBMISSION), added)
-            for submission_id, state in states.items():
+            for moment in _pairs(arrived or {}, "arrived"):
                 con.execute(
                     sa.update(SUBMISSION)
-                    .where(SUBMISSION.c.submission_id == submission_id)
-                    .values(state=state)
+                    .where(SUBMISSION.c.submission_id == sa.bindparam("its_id"))
+                    .values(received_at=sa.bindparam("arrived")),
+                    moment,
                 )
+            for change in _pairs(states, "became"):
+                con.execute(
+                    sa.update(SUBMISSION)
+                    .where(SUBMISSION.c.submission_id == sa.bindparam("its_id"))
+                    .values(state=sa.bindparam("became")),
+                    change,
+                )
+            for ids in _batches([*states, *(row["submission_id"] for row in added)]):
+                one = SUBMISSION.c.submission_id
+                told = sa.select(
+                    sa.literal(at), sa.literal(by), SUBMISSION.c.state, sa.literal(reason),
+                    SUBMISSION.c.feed, SUBMISSION.c.source_file, SUBMISSION.c.file_sha256, one,
+                    SUBMISSION.c.received_at,
+                ).where(one.in_(ids)).order_by(SUBMISSION.c.received_at, one)  # fmt: skip
+                names = (
+                    "at", "by", "state", "reason", "feed", "source_file", "file_sha256",
+                    "submission_id", "received_at",
+                )  # fmt: skip
+                con.execute(sa.insert(EVENT).from_select(names, told, include_defaults=False))
+            if carries:
+                for ids in _batches(carries):
+                    con.execute(sa.delete(CARRIES).where(CARRIES.c.submission_id.in_(ids)))
+                held = [
+                    {"submission_id": one, "wave_id": wave, "unit_code": unit}
+                    for one, pairs in carries.items()
+                    for wave, unit in pairs
+                ]
+                if held:
+                    con.execute(sa.insert(CARRIES), held)
+
+    def tell(self, events: Iterable[Mapping[str, Any]], by: str = MACHINE) -> None:
+        """Append events that change no rows' standing; each needs `state`, the rest as it fits."""
+        blank = {
+            "reason": "", "feed": "", "source_file": "", "file_sha256": "", "submission_id": "",
+            "received_at": None, "detail": None,
+        }  # fmt: skip
+        at = now()
+        told = [{**blank, "at": at, "by": by, **event} for event in events]
+        if told:
+            with self._engine.begin() as con:
+                con.execute(sa.insert(EVENT), told)
+
+    def events(
+        self,
+        states: Collection[str] | None = None,
+        feed: str | None = None,
+        source_file: str | None = None,
+        as_of: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """Events as they happened: of these states, a feed, a file; up to a moment (UTC)."""
+        query = sa.select(EVENT).order_by(EVENT.c.event_id)
+        if states is not None:
+            query = query.where(EVENT.c.state.in_(list(states)))
+        if feed is not None:
+            query = query.where(EVENT.c.feed == feed)
+        if source_file is not None:
+            query = query.where(EVENT.c.source_file == source_file)
+        if as_of is not None:
+            query = query.where(EVENT.c.at <= as_of)
+        with self._engine.connect() as con:
+            return [dict(row) for row in con.execute(query).mappings()]
+
+    def begins_at(self) -> datetime | None:
+        """Time of the first event (UTC); none in a new ledger."""
+        with self._engine.connect() as con:
+            return con.execute(sa.select(sa.func.min(EVENT.c.at))).scalar()
+
+    def carried(self) -> list[tuple[str, str, str]]:
+        """Submission, wave and unit of all landed rows, standing or not."""
+        with self._engine.connect() as con:
+            return [(str(s), str(w), str(u)) for s, w, u in con.execute(sa.select(CARRIES))]
+
+    def seen(self, feed: str) -> dict[str, tuple[str, str]]:
+        """Path → (stat, SHA-256) of a feed's files as the last scan found them."""
+        query = sa.select(SEEN).where(SEEN.c.feed == feed)
+        with self._engine.connect() as con:
+            rows = con.execute(query).mappings()
+            return {row["source_file"]: (row["stat"], row["file_sha256"]) for row in rows}
+
+    def keep_seen(
+        self, feed: str, before: Mapping[str, tuple[str, str]], after: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Keep what a scan found; only what differs from the scan before is written."""
+        over = [name for name, value in before.items() if after.get(name) != value]
+        new = [
+            {"source_file": name, "feed": feed, "stat": stat, "file_sha256": digest}
+            for name, (stat, digest) in after.items()
+            if before.get(name) != (stat, digest)
+        ]
+        with self._engine.begin() as con:
+            for names in _batches(over):
+                con.execute(sa.delete(SEEN).where(SEEN.c.source_file.in_(names)))
+            if new:
+                con.execute(sa.insert(SEEN), new)
+
+
+def _batches(values: Iterable[str]) -> Iterable[list[str]]:
+    whole = list(values)
+    return [whole[i : i + BATCH] for i in range(0, len(whole), BATCH)]
+
+
+def _pairs(values: Mapping[str, Any], name: str) -> list[list[dict[str, Any]]]:
+    """Parameters of one `executemany`; no list at all where there are none."""
+    rows = [{"its_id": one, name: value} for one, value in values.items()]
+    return [rows] if rows else []
+
+
+def _reconstructed(old: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Events of a ledger that kept none: outcomes at arrival, ends at the next arrival, or now."""
+    reason = "an earlier ledger kept no events"
+    for row in old:
+        event = {
+            "at": row["received_at"], "by": MACHINE, "reason": reason, "feed": row["feed"],
+            "source_file": row["source_file"], "file_sha256": row["file_sha256"],
+            "submission_id": row["submission_id"], "received_at": row["received_at"],
+            "detail": None,
+        }  # fmt: skip
+        yield {**event, "state": "landed" if row["rows_landed"] else "returned"}
+        if row["state"] in ("replaced", "withdrawn"):
+            later = [
+                other["received_at"]
+                for other in old
+                if other["source_file"] == row["source_file"]
+                and other["received_at"] > row["received_at"]
+            ]
+            ended = min(later) if later and row["state"] == "replaced" else now()
+            yield {**event, "state": row["state"], "at": ended}
 
 
 def arrival(submission: Mapping[str, Any]) -> tuple[datetime, str, str]:
@@ -91,6 +347,14 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as the ledger keeps them; `Problem(**each)` gives them back."""
-    return [asdict(p) for p in problems]
+def as_json(items: Iterable[Any]) -> list[dict[str, Any]]:
+    """Dataclasses as the ledger keeps them; `Problem(**each)` gives a problem back."""
+    return [asdict(item) for item in items]
+
+
+def severity(problem: Mapping[str, Any]) -> str:
+    """Of a problem as the ledger keeps it; of a rule that is no more, a note."""
+    try:
+        return Problem(**problem).severity
+    except (KeyError, TypeError):
+        return "note"

@@ -95,7 +95,8 @@ def kind(path: Path) -> str:
         if first.startswith(ZIP):
             return "book"
         if first.startswith(OLE):
-            if ENCRYPTED in first + file.read(MAX_TEXT):
+            size = path.stat().st_size
+            if ENCRYPTED in first + file.read(min(size, MAX_TEXT)):
                 raise Unreadable("encrypted", "encrypted")
             return "book"
     if path.suffix.lower() in BOOK_SUFFIXES and MARKUP.match(first):

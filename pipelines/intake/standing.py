@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake.ingest import landed_path
 from pipelines.intake.ledger import Ledger, arrival
-from pipelines.intake.problems import Problem
+from pipelines.intake.problems import IntakeError, NothingHandedIn, Problem
+from pipelines.intake.states import approved_bytes, queries
 from pipelines.settings import Settings
+from pipelines.wording import bilingual
 
 SUMMARY = "standing.json"
 NO_YEAR = "0000-0000"
@@ -42,19 +45,78 @@ class Standing:
 
 
 def freeze(settings: Settings) -> Standing:
-    """The rows that stand now, in a folder that never changes; made once for each state."""
-    submissions = sorted(
-        Ledger(settings).submissions(state="landed"),
-        key=lambda s: (s["feed"], *arrival(s)),
-    )
-    ordered = [(s["feed"], s["submission_id"]) for s in submissions]
-    name = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()[:16]
-    path = settings.standing / name
+    """The rows that stand, in a folder that never changes; made once for each state.
+
+    They are those of now or, where the setting `as_of` names a moment, of then: from the files
+    that had arrived and stood at that moment, as they had been read.
+
+    Raises:
+        NothingHandedIn: nothing stood at that moment.
+        IntakeError: landed files of then are gone.
+    """
+    submissions = _submissions(settings, settings.as_of_utc)
+    path = _folder(settings, submissions)
     if not (path / SUMMARY).exists():
+        if settings.as_of:
+            _require(settings, submissions)
         _make(settings, path, submissions)
     summary = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
     problems = [Problem(**problem) for problem in summary["problems"]]
     return Standing(summary["digest"], path, summary["rows"], problems)
+
+
+def differing(settings: Settings) -> list[Problem]:
+    """The queries between files that stand, as the last build of them found; none before it."""
+    summary = _folder(settings, _submissions(settings, settings.as_of_utc)) / SUMMARY
+    if not summary.exists():
+        return []
+    told = json.loads(summary.read_text(encoding="utf-8"))
+    return [Problem(**problem) for problem in told["problems"]]
+
+
+def _submissions(settings: Settings, as_of: datetime | None) -> list[dict[str, Any]]:
+    """The submissions whose rows stand, by feed, as they arrived."""
+    ledger = Ledger(settings)
+    required = settings.require_approval
+    landed = ledger.submissions(state="landed", as_of=as_of, full=required)
+    if required:
+        approved = approved_bytes(ledger, as_of)
+        landed = [
+            s
+            for s in landed
+            if (handed := (s["source_file"], s["file_sha256"])) in approved
+            and queries(s["problems"]) <= approved[handed]
+        ]
+    return sorted(landed, key=lambda s: (s["feed"], *arrival(s)))
+
+
+def _folder(settings: Settings, submissions: list[dict[str, Any]]) -> Path:
+    ordered = [(s["feed"], s["submission_id"]) for s in submissions]
+    # A moment of the past may hold files that were landed with other columns than today's.
+    columns = [list(contract.landed.items()) for contract in load_contracts().values()]
+    identity = json.dumps([ordered, columns])
+    return settings.standing / hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def _require(settings: Settings, submissions: list[dict[str, Any]]) -> None:
+    if not submissions:
+        begins = Ledger(settings).begins_at()
+        raise NothingHandedIn(
+            bilingual(
+                "Nothing stood at {moment}. The ledger begins at {begins} (UTC).",
+                moment=settings.as_of,
+                begins=f"{begins:%Y-%m-%d %H:%M}" if begins else "-",
+            )
+        )
+    gone = [s["source_file"] for s in submissions if not _path(settings, s).exists()]
+    if gone:
+        raise IntakeError(
+            bilingual(
+                "The landed rows of {count} files that stood at {moment} are gone, the first of "
+                "them {file}. Restore the folder {landing} from its backup.",
+                count=len(gone), moment=settings.as_of, file=gone[0], landing=settings.landing,
+            )
+        )  # fmt: skip
 
 
 def sweep(settings: Settings, kept: set[str]) -> None:
@@ -104,13 +166,14 @@ def _freeze_feed(
     `submissions` are in the order of their arrival, the newest last.
     """
     if not submissions:
-        typed = ", ".join(f'null::{t} as "{n}"' for n, t in contract.landed.items())
-        _copy(con, f"select {typed} where false", folder / NO_YEAR / "empty.parquet")
+        _copy(con, _no_rows(contract), folder / NO_YEAR / "empty.parquet")
         return [], [], 0
-    paths = [
-        landed_path(settings, s["feed"], s["school_year"], s["submission_id"]) for s in submissions
-    ]
-    _find_superseded(con, contract, paths)
+    paths = [_path(settings, s) for s in submissions]
+    columns = []
+    if settings.as_of and _lack_columns(con, contract, paths):
+        columns = [folder / NO_YEAR / "empty.parquet"]
+        _copy(con, _no_rows(contract), columns[0])
+    _find_superseded(con, contract, paths, columns)
     lost = con.execute(
         "select position, count(*)::bigint from superseded group by position order by position"
     ).fetchall()
@@ -153,8 +216,37 @@ def _freeze_feed(
     return [(ids[o], ids[n]) for o, n, *_ in pairs], problems, sum(by_position.values())
 
 
-def _find_superseded(con: duckdb.DuckDBPyConnection, contract: Contract, paths: list[Path]) -> None:
-    """Table `superseded`: rows of which a later file has the key, and whether the values differ."""
+def _path(settings: Settings, submission: dict[str, Any]) -> Path:
+    where = (submission["feed"], submission["school_year"], submission["submission_id"])
+    return landed_path(settings, *where)
+
+
+def _no_rows(contract: Contract) -> str:
+    """A query that answers the columns of a feed and no row."""
+    typed = ", ".join(f'null::{t} as "{n}"' for n, t in contract.landed.items())
+    return f"select {typed} where false"
+
+
+def _lack_columns(con: duckdb.DuckDBPyConnection, contract: Contract, paths: list[Path]) -> bool:
+    """Whether a landed file is older than a column of its feed."""
+    listed = ", ".join(quoted(str(p)) for p in paths)
+    query = f"""
+        select count(*) from (
+            select file_name, count(*) as n from parquet_schema([{listed}])
+            where list_contains([{", ".join(quoted(n) for n in contract.landed)}], name)
+            group by file_name
+        ) where n < {len(contract.landed)}
+    """
+    return bool(con.execute(query).fetchall()[0][0])
+
+
+def _find_superseded(
+    con: duckdb.DuckDBPyConnection, contract: Contract, paths: list[Path], columns: list[Path]
+) -> None:
+    """Table `superseded`: rows of which a later file has the key, and whether the values differ.
+
+    `columns` may name a file without rows that has columns which all others lack.
+    """
     con.register(
         "arrivals",
         pa.table({"path": [str(p) for p in paths], "position": range(len(paths))}),
@@ -166,7 +258,7 @@ def _find_superseded(con: duckdb.DuckDBPyConnection, contract: Contract, paths: 
         create view landed as
         select *, hash({keys}) as key_hash
         from read_parquet(
-            [{", ".join(quoted(str(p)) for p in paths)}],
+            [{", ".join(quoted(str(p)) for p in [*columns, *paths])}],
             union_by_name = true, filename = true, file_row_number = true
         )
         """

@@ -8,7 +8,7 @@ by piece, and its rows wait on disk.
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -93,6 +93,14 @@ class Rows:
     kept_by: object = None
     """What removes `path` once nobody needs it."""
 
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Those of these columns that there are."""
+        if self.table is not None:
+            return self.table.select([n for n in names if n in self.table.column_names])
+        assert self.path is not None
+        with pq.ParquetFile(self.path) as file:
+            return file.read([n for n in names if n in file.schema_arrow.names])
+
     def write(self, target: Path) -> None:
         """As Parquet; to be called once, before the next file is asked for."""
         if self.table is not None:
@@ -153,11 +161,6 @@ def take(
             held, size = [], 0
     if held:
         yield from _take_together(how, held)
-
-
-def misplaced(file: File) -> Taken:
-    """The outcome of a file that lies outside `<feed>/<school year>/`."""
-    return Taken(file, [Problem("misplaced_file", file.source_file)], 0, None)
 
 
 @dataclass(frozen=True)

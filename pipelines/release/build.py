@@ -167,8 +167,13 @@ def open_building(settings: Settings, name: str) -> Building:
     return Building(name, settings.releases / begun.readlink().name, complete=False)
 
 
-def publish(settings: Settings, building: Building, record: dict[str, Any]) -> None:
-    """Write `release.json`, give the folder its final name, and switch `current` to it."""
+def publish(
+    settings: Settings, building: Building, record: dict[str, Any], serve: bool = True
+) -> None:
+    """Write `release.json`, give the folder its final name, and switch `current` to it.
+
+    Without `serve` the release is complete and `current` stays where it is.
+    """
     if not building.complete:
         shutil.rmtree(building.dbt, ignore_errors=True)
         for left in (building.work, building.quality):
@@ -182,7 +187,8 @@ def publish(settings: Settings, building: Building, record: dict[str, Any]) -> N
         building.path.rename(finished)
         settings.building.unlink(missing_ok=True)
         _to_disk_one(settings.releases)
-    switch(settings, building.release_id)
+    if serve:
+        switch(settings, building.release_id)
 
 
 def _to_disk(folder: Path) -> None:

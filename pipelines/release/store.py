@@ -28,6 +28,8 @@ class Release:
     """Size on disk."""
     current: bool
     """Whether it is served."""
+    as_of: str = ""
+    """The moment of the past whose figures it holds; empty for that of its making."""
 
 
 def current(settings: Settings) -> str | None:
@@ -45,9 +47,9 @@ def releases(settings: Settings) -> list[Release]:
         if NAME.fullmatch(name):
             record = show(settings, name)
             size = sum(p.stat().st_size for p in path.parent.rglob("*") if p.is_file())
-            found.append(
-                Release(name, record["made_at"], len(record["inputs"]), size, name == served)
-            )
+            made, files = record["made_at"], len(record["inputs"])
+            moment = record.get("as_of") or ""
+            found.append(Release(name, made, files, size, name == served, moment))
     return sorted(found, key=lambda r: (r.made_at, r.release_id), reverse=True)
 
 

@@ -95,7 +95,9 @@ def test_a_release_says_what_it_is_made_of(city: House) -> None:
 
 def test_the_warehouse_tells_of_submissions_and_checks(city: House) -> None:
     files = city.rows("select state, count(*) as n from ops.submission group by state")
-    assert files.to_dict("records") == [{"state": "landed", "n": len(city.record()["inputs"])}]
+    assert files.to_dict("records") == [{"state": "published", "n": len(city.record()["inputs"])}]
+    owed = city.rows("select state, count(*) as n from ops.owed group by state").set_index("state")
+    assert set(owed.index) == {"not_submitted", "published"} and owed["n"].min() > 50
     checks = city.rows("from ops.quality_check")
     assert checks["passed"].all() and set(checks["source"]) == {"great_expectations", "dbt"}
     assert {"standing.students", "marts.attainment"} <= set(checks["on_table"])

@@ -9,8 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from pipelines.intake import Ledger, freeze, ingest
+from pipelines.intake import (
+    Ledger,
+    approve,
+    explain,
+    freeze,
+    give_back,
+    ingest,
+    owed,
+    submissions,
+    withdraw,
+)
+from pipelines.intake.ledger import now
 from pipelines.settings import Settings
 from tests.intake.conftest import Handed
 
@@ -66,3 +78,18 @@ def test_the_ledger_tells_the_same_in_postgres(handed: Handed, address: str) -> 
     states = {s["source_file"]: s["state"] for s in Ledger(there).submissions("students")}
     assert states["students/2023-2024/broken.csv"] == "withdrawn"
     assert not (there.home / "ledger").exists()
+    # What people say, and the past.
+    moment, then = now(), freeze(there)
+    name = "students/2023-2024/b.csv"
+    with sa.create_engine(address).begin() as con:
+        con.execute(sa.text("alter table submission drop column sheets"))
+    assert explain(there, name, "原省编号").state == "landed"
+    assert [f.state for f in approve(there, [name]).approved] == ["district_approved"]
+    withdraw(there, name)
+    assert freeze(there).rows["students"] == 2
+    past = there.model_copy(update={"as_of": f"{moment.isoformat()}+00:00"})
+    assert freeze(past).digest == then.digest
+    assert {f.state for f in submissions(past) if f.source_file == name} == {"awaiting_explanation"}
+    assert give_back(there, name).state == "district_approved"
+    assert freeze(there).digest == then.digest
+    assert {o.state for o in owed(there) if o.feed == "students"} == {"landed", "district_approved"}

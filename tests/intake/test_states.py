@@ -1,0 +1,485 @@
+"""Where a file is in the workflow: who said what of it, when, and what holds of that later."""
+
+import hashlib
+import os
+import sqlite3
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.intake import (
+    FileState,
+    IntakeError,
+    Ledger,
+    NoSuchFile,
+    approve,
+    declare_replacement,
+    explain,
+    freeze,
+    give_back,
+    published,
+    submissions,
+    withdraw,
+)
+from pipelines.intake import raw as raw_folder
+from pipelines.intake.ledger import now
+from pipelines.intake.take import take
+from pipelines.settings import Settings
+from tests.intake.conftest import FILES, NUMBERS, YEAR, Handed
+
+RESULTS = "monitoring_results"
+ASKED = "students/a.csv"
+"""Two of its numbers are of an unusual form in `students/b.csv`, which asks a query."""
+
+
+def state(handed: Handed, name: str) -> FileState:
+    """The file that counts now, by `<feed>/<file>`."""
+    feed, _, rest = name.partition("/")
+    (one,) = [
+        f
+        for f in submissions(handed.settings)
+        if f.source_file == f"{feed}/{YEAR}/{rest}" and f.present
+    ]
+    return one
+
+
+def told(handed: Handed, name: str) -> list[tuple[str, str, str]]:
+    """State, by and reason of the events of a file."""
+    feed, _, rest = name.partition("/")
+    events = Ledger(handed.settings).events(source_file=f"{feed}/{YEAR}/{rest}")
+    return [(e["state"], e["by"], e["reason"]) for e in events]
+
+
+def at(handed: Handed, moment: datetime) -> Settings:
+    return handed.settings.model_copy(update={"as_of": f"{moment.isoformat()}+00:00"})
+
+
+def test_each_step_of_a_file_is_an_event(handed: Handed) -> None:
+    handed.ingest()
+    assert told(handed, "schools/s.csv") == [
+        ("received", "eqm", ""), ("checking", "eqm", ""), ("landed", "eqm", "")
+    ]  # fmt: skip
+    handed.ingest()
+    assert len(told(handed, "schools/s.csv")) == 3
+    assert told(handed, "students/b.csv")[-1] == ("awaiting_explanation", "eqm", "1 queries")
+    handed.write("schools/s.csv", "no table")
+    handed.ingest()
+    assert [s for s, *_ in told(handed, "schools/s.csv")][3:] == [
+        "received",
+        "checking",
+        "returned",
+    ]
+
+
+def test_rows_stand_while_an_explanation_is_awaited(handed: Handed) -> None:
+    handed.ingest()
+    file = state(handed, "students/b.csv")
+    assert (file.state, file.stands, file.queries) == ("awaiting_explanation", True, 1)
+    assert freeze(handed.settings).rows["students"] == 4
+    after = explain(handed.settings, file.submission_id[:10], " 转学生，原省编号 ", by="王老师")
+    assert (after.state, after.open_queries) == ("landed", ())
+    assert after.explained is not None
+    assert (after.explained.by, after.explained.reason) == ("王老师", "转学生，原省编号")
+    assert told(handed, "students/b.csv")[-1] == ("explained", "王老师", "转学生，原省编号")
+    with pytest.raises(IntakeError, match="no query"):
+        explain(handed.settings, file.submission_id, "again")
+    with pytest.raises(IntakeError, match="needs words"):
+        explain(handed.settings, file.submission_id, "  ")
+
+
+def test_an_explanation_holds_for_the_bytes_not_for_a_reading(handed: Handed) -> None:
+    """A register that changes makes every id anew; what was said of the bytes stays."""
+    handed.ingest()
+    before = state(handed, "students/b.csv")
+    explain(handed.settings, f"students/{YEAR}/b.csv", "原省编号")
+    handed.add("schools/s.csv", "3137000003,第三小学,市中区,小学,城区,公办")
+    handed.ingest()
+    after = state(handed, "students/b.csv")
+    assert after.submission_id != before.submission_id and after.state == "landed"
+    # The old id still names the file.
+    assert approve(handed.settings, [before.submission_id]).approved[0].bytes == after.bytes
+    assert state(handed, "students/b.csv").state == "district_approved"
+    # Other bytes under the path have to be explained again.
+    handed.write("students/b.csv", FILES["students/b.csv"].replace("女", "男"))
+    handed.ingest()
+    again = state(handed, "students/b.csv")
+    assert (again.state, again.approved) == ("awaiting_explanation", None)
+
+
+def test_a_query_that_comes_up_later_is_open(handed: Handed) -> None:
+    handed.ingest()
+    explain(handed.settings, f"students/{YEAR}/b.csv", "原省编号")
+    approve(handed.settings, [f"students/{YEAR}/b.csv"])
+    freeze(handed.settings)
+    header, line, *_ = FILES["students/b.csv"].splitlines()
+    handed.write("students/0.csv", f"{header}\n{line.replace('女', '男')}\n")
+    handed.ingest()
+    freeze(handed.settings)
+    late = state(handed, "students/0.csv")
+    assert {q[0] for q in late.open_queries} == {"unusual_number", "differs_between_files"}
+    assert state(handed, "students/b.csv").state == "district_approved"
+    explain(handed.settings, late.submission_id, "更正性别")
+    assert state(handed, "students/0.csv").state == "landed"
+    # Against another file it is another query.
+    handed.write("students/c.csv", f"{header}\n{line.replace('女', '')}\n")
+    handed.ingest()
+    freeze(handed.settings)
+    assert "students/2023-2024/0.csv" in {
+        q[3] for q in state(handed, "students/c.csv").open_queries
+    }
+
+
+def test_the_district_signs_off_what_is_ready(handed: Handed) -> None:
+    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    handed.ingest()
+    done = approve(
+        handed.settings,
+        [f"students/{YEAR}/a.csv", f"students/{YEAR}/b.csv", f"{RESULTS}/{YEAR}/b.csv"],
+        by="市中区",
+    )  # fmt: skip
+    assert [f.source_file for f in done.approved] == [f"students/{YEAR}/a.csv"]
+    assert ["eqm explain" in r.reason for r in done.refused] == [True, False]
+    assert "errors have to be mended" in done.refused[1].reason
+    approved = state(handed, "students/a.csv")
+    assert approved.state == "district_approved" and approved.approved is not None
+    assert approved.approved.by == "市中区"
+
+
+def test_a_whole_district_signs_off_its_own_files_only(handed: Handed) -> None:
+    handed.add("districts/d.csv", "370403,薛城区,县")
+    handed.add("schools/s.csv", "3137000009,第九小学,薛城区,小学,城区,公办")
+    handed.add("students/a.csv", "G370499201001015555,,3137000009,5,1,女")
+    handed.ingest()
+    done = approve(handed.settings, district="370402")
+    # a.csv also holds rows of the other district, the lists too; the city's files hold nobody's.
+    assert {f.source_file for f in done.approved} == {
+        f"{RESULTS}/{YEAR}/a.csv", f"staff/{YEAR}/t.csv"
+    }  # fmt: skip
+    assert {r.file.source_file for r in done.refused} >= {f"students/{YEAR}/b.csv"}
+    only = approve(handed.settings, district="370402", feed="staff")
+    assert not only.approved and not only.refused
+    with pytest.raises(NoSuchFile, match="370402, 370403"):
+        approve(handed.settings, district="370499")
+    with pytest.raises(NoSuchFile, match="the feeds are"):
+        approve(handed.settings, district="370402", feed="pupils")
+
+
+def test_an_unknown_or_ambiguous_name_says_what_to_do(handed: Handed) -> None:
+    handed.ingest()
+    for name in ("", "nothing", "zz"):
+        with pytest.raises(NoSuchFile, match="eqm status --files"):
+            explain(handed.settings, name, "x")
+    same = Ledger(handed.settings).submissions("students")[0]
+    named = [
+        {**same, "submission_id": f"ffffffff{i:08d}", "source_file": f"students/{YEAR}/{i}.csv"}
+        for i in range(2)
+    ]
+    Ledger(handed.settings).record(named, {})
+    with pytest.raises(NoSuchFile, match=r"ffffffff00000000 .*0\.csv.*Give more of the id"):
+        explain(handed.settings, "ffffffff", "x")
+
+
+def test_with_the_setting_only_what_was_signed_off_stands(handed: Handed) -> None:
+    handed.ingest()
+    strict = handed.settings.model_copy(update={"require_approval": True})
+    assert freeze(strict).rows["students"] == 0
+    assert {f.state for f in submissions(strict)} == {"checking", "awaiting_explanation"}
+    assert not any(f.stands for f in submissions(strict))
+    approve(strict, [f"students/{YEAR}/a.csv"])
+    assert freeze(strict).rows["students"] == 2
+    assert freeze(handed.settings).rows["students"] == 4
+
+
+def test_published_is_what_the_served_release_holds(handed: Handed) -> None:
+    handed.ingest()
+    files = [f.bytes for f in submissions(handed.settings)]
+    assert published(handed.settings, "first", files) == len(files)
+    assert published(handed.settings, "second", files) == 0
+    assert state(handed, "students/a.csv").state == "published"
+    # What waits for an answer goes on waiting.
+    assert state(handed, "students/b.csv").state == "awaiting_explanation"
+    assert published(handed.settings, "first again", files[:1]) == 0
+    assert state(handed, "students/a.csv").state == "landed"
+    assert told(handed, "students/a.csv")[-1] == ("unpublished", "eqm", "first again")
+
+
+def test_a_file_taken_back_stays_in_raw_and_its_rows_do_not_stand(handed: Handed) -> None:
+    handed.ingest()
+    before = freeze(handed.settings)
+    was = state(handed, f"{RESULTS}/b.csv")
+    gone = withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv", "学校要求", by="张主任")
+    assert gone.state == "withdrawn"
+    assert freeze(handed.settings).rows[RESULTS] == 4
+    report = handed.ingest()[RESULTS]
+    assert (report.files, report.new, report.reused) == (2, 0, 1)
+    assert told(handed, f"{RESULTS}/b.csv")[-2:] == [
+        ("taken_back", "张主任", "学校要求"), ("withdrawn", "张主任", "学校要求")
+    ]  # fmt: skip
+    with pytest.raises(IntakeError, match="nothing to take back"):
+        withdraw(handed.settings, was.submission_id)
+    back = give_back(handed.settings, was.submission_id)
+    assert (back.state, back.received_at) == (was.state, was.received_at)
+    assert freeze(handed.settings) == before
+    assert handed.ingest()[RESULTS].new == 0
+    with pytest.raises(IntakeError, match="not taken back"):
+        give_back(handed.settings, was.submission_id)
+
+
+def test_a_new_version_of_a_file_taken_back_is_taken_in(handed: Handed) -> None:
+    handed.ingest()
+    withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    assert handed.ingest()[RESULTS].new == 1
+    # The old bytes, should they come back, are still taken back.
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    report = handed.ingest()[RESULTS]
+    assert (report.new, report.reused, report.withdrawn) == (0, 1, 1)
+
+
+def test_taking_back_a_broken_version_takes_the_earlier_one_too(handed: Handed) -> None:
+    handed.ingest()
+    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 6
+    withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
+    assert freeze(handed.settings).rows[RESULTS] == 4 and not list(
+        (handed.settings.quarantine / RESULTS).rglob("*.tmp")
+    )
+    assert handed.ingest()[RESULTS].returned == 0
+    give_back(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
+    assert freeze(handed.settings).rows[RESULTS] == 6
+    assert handed.ingest()[RESULTS].returned == 1
+
+
+def test_a_corrected_file_under_a_new_name_replaces_the_one_it_names(handed: Handed) -> None:
+    handed.ingest()
+    old, new = f"{RESULTS}/{YEAR}/b.csv", f"{RESULTS}/{YEAR}/更正.csv"
+    header, line, _ = FILES[f"{RESULTS}/b.csv"].splitlines()
+    path = handed.write(f"{RESULTS}/更正.csv", f"{header}\n{line.replace(',70,', ',71,')}\n")
+    declare_replacement(handed.settings, new, old, by="王老师")
+    declare_replacement(handed.settings, new, old)
+    assert len(Ledger(handed.settings).events(["replaces"])) == 1
+    for _run in range(2):
+        report = handed.ingest()[RESULTS]
+        # Replaced in full: the deferred paper is gone, and nothing differs between files.
+        assert freeze(handed.settings).rows[RESULTS] == 5
+        assert not freeze(handed.settings).problems
+        assert report.reused + report.new == 2
+    assert not (handed.settings.landing / "x").exists()
+    # Refused, it leaves the old one standing; taken away, too.
+    path.write_text("no table")
+    assert handed.ingest()[RESULTS].returned == 1
+    assert freeze(handed.settings).rows[RESULTS] == 5
+    path.unlink()
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 6
+    # A later version of the old file is a file of its own.
+    handed.write(f"{RESULTS}/更正.csv", f"{header}\n{line.replace(',70,', ',71,')}\n")
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",72,"))
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 6
+    assert {p.rule for p in freeze(handed.settings).problems} == {"differs_between_files"}
+
+
+def test_what_can_not_be_declared_to_replace(handed: Handed) -> None:
+    handed.ingest()
+    a, b = (f"{RESULTS}/{YEAR}/{n}.csv" for n in "ab")
+    with pytest.raises(NoSuchFile):
+        declare_replacement(handed.settings, f"{RESULTS}/{YEAR}/none.csv", a)
+    with pytest.raises(NoSuchFile):
+        declare_replacement(handed.settings, a, f"{RESULTS}/{YEAR}/none.csv")
+    with pytest.raises(IntakeError, match="not paths of one feed"):
+        declare_replacement(handed.settings, a, f"students/{YEAR}/a.csv")
+    with pytest.raises(IntakeError, match="replace each other"):
+        declare_replacement(handed.settings, a, a)
+    declare_replacement(handed.settings, a, b)
+    with pytest.raises(IntakeError, match="replace each other"):
+        declare_replacement(handed.settings, b, a)
+
+
+def test_rows_of_a_school_that_left_do_not_stand_behind_a_broken_version(handed: Handed) -> None:
+    """The earlier version can't be read again, and would be refused if it could."""
+    handed.ingest()
+    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 6
+    text = FILES["schools/s.csv"]
+    handed.write("schools/s.csv", text[: text.index("3137000002")])
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 4
+    handed.write("schools/s.csv", text)
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 4  # the bytes that stood are gone
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    handed.ingest()
+    assert freeze(handed.settings).rows[RESULTS] == 6
+
+
+def test_a_moment_of_the_past_shows_the_figures_of_then(handed: Handed) -> None:
+    handed.ingest()
+    first, then = now(), freeze(handed.settings)
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    handed.write("students/late.csv", FILES["students/a.csv"].replace("0101", "0909"))
+    explained = state(handed, "students/b.csv")
+    explain(handed.settings, explained.submission_id, "原省编号")
+    handed.ingest()
+    second, later = now(), freeze(handed.settings)
+    withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
+    (handed.settings.raw / "students" / YEAR / "a.csv").unlink()
+    handed.ingest()
+    assert freeze(handed.settings).digest not in (then.digest, later.digest)
+    for moment, frozen in ((first, then), (second, later)):
+        there = at(handed, moment)
+        past = freeze(there)
+        assert (past.digest, past.rows, past.problems) == (
+            frozen.digest,
+            frozen.rows,
+            frozen.problems,
+        )
+        assert past == freeze(there)
+    states = {f.source_file: f.state for f in submissions(at(handed, first))}
+    assert states[f"students/{YEAR}/b.csv"] == "awaiting_explanation"
+    assert f"students/{YEAR}/late.csv" not in states
+    states = {f.source_file: f.state for f in submissions(at(handed, second)) if f.present}
+    assert states[f"students/{YEAR}/b.csv"] == "landed"
+    with pytest.raises(IntakeError, match="ledger begins at"):
+        freeze(at(handed, first - timedelta(days=400)))
+
+
+def test_rows_of_the_past_that_are_gone_are_said(handed: Handed) -> None:
+    handed.ingest()
+    moment = now()
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    old = state(handed, f"{RESULTS}/b.csv")
+    handed.ingest()
+    (handed.settings.landing / RESULTS / YEAR / f"{old.submission_id}.parquet").unlink()
+    with pytest.raises(IntakeError, match=r"landed rows of 1 files .*b\.csv"):
+        freeze(at(handed, moment))
+
+
+def test_an_older_ledger_is_brought_up_when_it_is_opened(handed: Handed) -> None:
+    handed.ingest()
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    handed.ingest()
+    before = Ledger(handed.settings).submissions()
+    path = handed.settings.home / "ledger" / "ledger.sqlite"
+    with sqlite3.connect(path) as con:
+        for table in ("event", "carries", "seen"):
+            con.execute(f"drop table {table}")
+        con.execute("alter table submission drop column sheets")
+    after = Ledger(handed.settings).submissions()
+    blank = [{**row, "sheets": []} for row in before]
+    assert after == blank
+    # What had been replaced stood until its successor came.
+    replaced = next(s for s in after if s["state"] == "replaced")
+    ledger = Ledger(handed.settings)
+    past = ledger.submissions(RESULTS, "landed", as_of=replaced["received_at"])
+    assert replaced["submission_id"] in {s["submission_id"] for s in past}
+    assert len(past) == 2
+    report = handed.ingest()
+    assert all(r.new == 0 for r in report.values())
+
+
+def test_quarantine_holds_only_what_is_to_be_mended(handed: Handed) -> None:
+    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    handed.ingest()
+    folder = handed.settings.quarantine / RESULTS / YEAR
+    assert len(list(folder.iterdir())) == 2
+    other = folder / "b.0123456789abcdef.problems.csv"
+    other.write_text("left by an earlier version of the platform")
+    kept = folder / "a note of the duty desk.txt"
+    kept.write_text("…")
+    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    handed.ingest()
+    assert list(folder.iterdir()) == [kept]
+    refused = [s for s in Ledger(handed.settings).submissions(RESULTS) if s["rows_landed"] == 0]
+    assert refused and refused[0]["state"] == "replaced" and refused[0]["problems"]
+
+
+@pytest.mark.parametrize("where", [f"students/{YEAR}/x.csv", f"students/{YEAR}/deep", "x.csv"])
+@pytest.mark.parametrize("target", ["file", "folder", "nowhere", "itself"])
+def test_a_link_out_of_the_raw_folder_is_told_and_not_followed(
+    handed: Handed, where: str, target: str
+) -> None:
+    outside = handed.settings.raw.with_name("outside")
+    outside.mkdir()
+    (outside / "x.csv").write_text(FILES["students/a.csv"])
+    link = handed.settings.raw / where
+    link.symlink_to(
+        {"file": outside / "x.csv", "folder": outside, "nowhere": outside / "no",
+         "itself": link}[target]
+    )  # fmt: skip
+    reports = handed.ingest()
+    report = reports["students" if "/" in where else ""]
+    assert [(p.file, p.severity) for p in report.problems if p.rule == "link_outside"] == [
+        (where, "error")
+    ]
+    assert report.returned == 1 and reports["students"].rows == 4
+    kept = [p for p in handed.settings.quarantine.rglob("*") if p.is_file()]
+    assert [p.name.endswith(".problems.csv") for p in kept] == [True]
+    assert all(r.new == 0 for r in handed.ingest().values())
+    link.unlink()
+    assert handed.ingest()["students"].returned == 0
+
+
+def test_links_within_the_raw_folder(handed: Handed) -> None:
+    folder = handed.settings.raw / "students" / YEAR
+    (folder / "b.csv").rename(handed.settings.raw / "b.csv")
+    (folder / "b.csv").symlink_to(handed.settings.raw / "b.csv")
+    (folder / "again").symlink_to(folder)
+    assert handed.ingest()["students"].rows == 4
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken(
+    handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest = sys.modules["pipelines.intake.ingest"]
+    path = handed.settings.raw / RESULTS / YEAR / "b.csv"
+    real = take
+
+    def growing(contract: object, files: list[object], *rest: object) -> object:
+        for one in real(contract, files, *rest):  # type: ignore[arg-type]
+            if one.file.path == path:
+                path.write_text(path.read_text() + f"W24,{NUMBERS[3]},3137000002,5,1,语文,60,\n")
+            yield one
+
+    monkeypatch.setattr(ingest, "take", growing)
+    report = handed.ingest()[RESULTS]
+    assert (report.new, report.returned) == (1, 1)
+    assert "changed_while_read" in {p.rule for p in report.problems}
+    monkeypatch.setattr(ingest, "take", real)
+    # The same bytes as before, too, are read again.
+    path.write_text(FILES[f"{RESULTS}/b.csv"])
+    assert handed.ingest()[RESULTS].returned == 0
+    assert freeze(handed.settings).rows[RESULTS] == 6
+
+
+def test_unchanged_files_are_not_hashed_again(
+    handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+    real = raw_folder.digest_of
+    monkeypatch.setattr(raw_folder, "digest_of", lambda path: (hashed.append(path), real(path))[1])
+    monkeypatch.setattr(raw_folder, "SETTLED_NS", -(10**12))  # as if all had been written long ago
+    handed.ingest()
+    assert len(hashed) == len(FILES)
+    hashed.clear()
+    handed.ingest()
+    assert hashed == []
+    path = handed.settings.raw / RESULTS / YEAR / "b.csv"
+    stat = path.stat()
+    path.write_bytes(path.read_bytes().replace(b",70,", b",71,"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # the same size and time
+    assert path.stat().st_size == stat.st_size
+    handed.ingest()
+    assert hashed == [path]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert state(handed, f"{RESULTS}/b.csv").file_sha256 == digest
+    monkeypatch.setattr(raw_folder, "SETTLED_NS", 2 * 10**9)
+    path.write_bytes(path.read_bytes().replace(b",71,", b",72,"))
+    handed.ingest()
+    hashed.clear()
+    handed.ingest()
+    assert hashed == [path]  # written just before the scan: looked at once more
