@@ -380,8 +380,8 @@ class _Intake:
             if one.rows is None:
                 _quarantine(self.settings, one, submission_id)
             else:
-                _land(self.settings, one, submission_id)
                 carries[submission_id] = _units(one.rows)
+                _land(self.settings, one, submission_id)
             rows.append(self._entry(one, submission_id, received))
 
         for each in fresh:

@@ -15,6 +15,8 @@ from pebble import ProcessExpired, ProcessPool
 from pipelines.intake.reader import Unreadable
 
 T = TypeVar("T")
+UNFORESEEN = "unforeseen"
+"""What is said of a file that found a defect of the reader."""
 AHEAD = 8
 """So many files are read ahead of the one that is waited for."""
 
@@ -78,4 +80,6 @@ def in_turn(
             yield Unreadable(f"more than {megabytes} MB of memory", "reader_stopped")
         except ProcessExpired:
             yield Unreadable("the reader ended", "reader_stopped")
+        except Exception as error:  # a defect of the reader costs this file alone
+            yield Unreadable(f"{UNFORESEEN}: {type(error).__name__}", "reader_stopped")
         begin(1)

@@ -18,7 +18,7 @@ from pipelines.intake.clean import long_class, number_of, read_class
 from pipelines.intake.privacy import discreet
 from pipelines.intake.reader import Unreadable, read_sheets, stream_text
 from pipelines.intake.recognise import recognise
-from pipelines.intake.take import Taken
+from pipelines.intake.take import File, Taken, take
 from tests.intake.conftest import NUMBERS, Handed
 
 HEADER = ["学籍号", "姓名", "学校", "年级", "班级", "语文", "数学"]
@@ -179,15 +179,16 @@ def test_rows_are_accounted_for_and_shown(handed: Handed) -> None:
 
 
 def take_results(handed: Handed) -> list[Taken]:
-    from pipelines.intake.ingest import _files, _landed
-    from pipelines.intake.ledger import Ledger
-    from pipelines.intake.take import take
-
     contract = load_contracts()["monitoring_results"]
-    placed, _ = _files(handed.settings, contract.feed)
-    ledger = Ledger(handed.settings)
-    registers = {name: _landed(handed.settings, ledger, name) for name in contract.depends_on}
-    return list(take(contract, placed, registers, b"k" * 32, handed.settings.student_no_pattern))
+    files = [
+        File(path, contract.feed, "2023-2024", f"{contract.feed}/2023-2024/{path.name}", "0" * 64)
+        for path in (handed.settings.raw / contract.feed / "2023-2024").iterdir()
+    ]
+    registers = {
+        feed: list((handed.settings.landing / feed).rglob("*.parquet"))
+        for feed in contract.depends_on
+    }
+    return list(take(contract, files, registers, b"k" * 32, handed.settings.student_no_pattern))
 
 
 ERRORS: dict[str, tuple[Sheets, str, dict[str, str]]] = {
