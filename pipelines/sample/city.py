@@ -64,6 +64,10 @@ TOWNS = {
 }
 DIGITS = "零一二三四五六七八九"
 
+SHARED_NAME = "实验小学"
+SHARED_FROM = 12
+"""Primary schools from which on two share a name."""
+
 SCHOOL_SD = 0.30
 DISTRICT_SD = 0.12
 YEAR_SD = 0.05
@@ -76,7 +80,8 @@ def count_schools(students: int) -> int:
     return max(1, round(60 * (students / 15_000) ** power))
 
 
-def _numeral(number: int) -> str:
+def numeral(number: int) -> str:
+    """A number below 100 in Chinese."""
     tens, ones = divmod(number, 10)
     ten = "" if tens == 0 else "十" if tens == 1 else DIGITS[tens] + "十"
     return ten + (DIGITS[ones] if ones or not tens else "")
@@ -85,9 +90,20 @@ def _numeral(number: int) -> str:
 def _names(stages: pd.Series) -> list[str]:
     at = stages.groupby(stages).cumcount()
     return [
-        f"{PREFIXES[i % len(PREFIXES)]}第{_numeral(i // len(PREFIXES) + 1)}{SUFFIX[stage]}"
+        f"{PREFIXES[i % len(PREFIXES)]}第{numeral(i // len(PREFIXES) + 1)}{SUFFIX[stage]}"
         for i, stage in zip(at, stages, strict=True)
     ]
+
+
+def _share_a_name(schools: pd.DataFrame, district: np.ndarray) -> None:
+    """Two primary schools of different districts have one name, as happens in every city."""
+    primary = np.flatnonzero((schools["stage"] == "primary").to_numpy())
+    if len(primary) < SHARED_FROM:
+        return
+    one = primary[1]
+    others = primary[district[primary] != district[one]]
+    if len(others):
+        schools.loc[[one, others[-1]], "school_name"] = SHARED_NAME
 
 
 def _spread(count: int, shares: np.ndarray, least: int = 0) -> np.ndarray:
@@ -152,6 +168,7 @@ def make_schools(students: int, first_year: int, years: int, seed: int) -> pd.Da
         f"{CATEGORY[stage]}37{900_001 + i}" for stage, i in zip(stages, order, strict=True)
     ]
     schools["school_name"] = _names(schools["stage"])
+    _share_a_name(schools, district)
     schools["district_code"] = DISTRICTS["district_code"].to_numpy()[district]
     town = rng.integers(0, 60, n)
     schools["town"] = [

@@ -1,7 +1,7 @@
 """Files as they are handed in: CSV and workbooks, Chinese or canonical headers, wide or long."""
 
-from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,76 @@ import pyarrow.csv as pacsv
 import xlsxwriter
 
 from pipelines.feeds import codes, load_contracts
+from pipelines.sample.books import CREATED
 
-CREATED = datetime(2024, 1, 1)
-"""Written into every workbook, so that equal content gives equal bytes."""
 BOM = b"\xef\xbb\xbf"
+
+
+class Writer(Protocol):
+    """Takes the files of the city as they are made."""
+
+    files: int
+    """Files written so far."""
+    messes: int
+    """Messes put in so far."""
+
+    def know(self, schools: pd.DataFrame, districts: pd.DataFrame) -> None:
+        """Take note of the city's schools and districts, before any file comes."""
+
+    def csv(self, feed: str, year: str, name: str, table: pa.Table, bom: bool) -> None:
+        """Take a table that is handed in as text."""
+
+    def book(
+        self,
+        feed: str,
+        year: str,
+        name: str,
+        sheets: dict[str, pa.Table],
+        numbers: list[str],
+        days: list[str],
+    ) -> None:
+        """Take a workbook; `numbers` and `days` name the headers of such columns."""
+
+    def finish(self, truth: Path) -> None:
+        """Write what is to be known of the files into the folder of the truth."""
+
+
+class Plain:
+    """Writes every file as it is, without any mess."""
+
+    messes = 0
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.files = out, 0
+
+    def know(self, schools: pd.DataFrame, districts: pd.DataFrame) -> None:
+        """Nothing is needed of them."""
+
+    def csv(self, feed: str, year: str, name: str, table: pa.Table, bom: bool) -> None:
+        """Write CSV in UTF-8."""
+        write_csv(table, self._path(feed, year, name), bom)
+
+    def book(
+        self,
+        feed: str,
+        year: str,
+        name: str,
+        sheets: dict[str, pa.Table],
+        numbers: list[str],
+        days: list[str],
+    ) -> None:
+        """Write a workbook."""
+        write_book(sheets, self._path(feed, year, name), numbers, days)
+
+    def finish(self, truth: Path) -> None:
+        """There is nothing more to know."""
+
+    def _path(self, feed: str, year: str, name: str) -> Path:
+        self.files += 1
+        folder = self.out / feed / year
+        if not folder.exists():
+            folder.mkdir(parents=True)
+        return folder / name
 
 
 def word(code_set: str, code: str) -> str:

@@ -28,6 +28,19 @@ STUDENTS_PER_STAFF = 14
 STAFF_TURNOVER = 0.05
 
 
+GIVEN = ["云", "山", "禾", "舟", "小山", "小雨", "星河", "一鸣", "知秋", "若溪"]
+SHORT_NAMED = 40
+"""One in so many people has a name of two or three characters, as real ones have."""
+
+
+def names(prefix: str, serial: np.ndarray) -> list[str]:
+    """Names that are plainly invented: 虚生123, and now and then 虚云 or 虚小山."""
+    return [
+        f"虚{GIVEN[i // SHORT_NAMED % len(GIVEN)]}" if i % SHORT_NAMED == 7 else f"{prefix}{i}"
+        for i in serial.tolist()
+    ]
+
+
 def student_numbers(days: np.ndarray, serial: np.ndarray) -> np.ndarray:
     """`G` and an identity-like number: region, date of birth, serial, MOD 11-2 check character.
 
@@ -211,7 +224,7 @@ def make_staff(schools: pd.DataFrame, students: int, seed: int) -> pd.DataFrame:
     """The posts of all schools and offices with their first holders, one row a post."""
     rng = np.random.default_rng([seed, 3])
     total = max(len(schools), round(students / STUDENTS_PER_STAFF))
-    offices = round(total * 0.012)
+    offices = max(2, round(total * 0.012))
     grades = (schools["high"] - schools["low"] + 1) * np.where(schools["low"] == 1, 1.0, 1.4)
     weight = (schools["size"] * grades).to_numpy()
     spare = total - offices - len(schools)
@@ -250,8 +263,9 @@ def make_staff(schools: pd.DataFrame, students: int, seed: int) -> pd.DataFrame:
             "subject": rng.choice(SUBJECTS["other"][:9], offices),
         }
     )
+    office.loc[:1, "role"] = ["researcher", "education_official"]  # no city is without either
     office.loc[office["role"] == "education_official", "subject"] = ""
-    staff = pd.concat([staff, office], ignore_index=True) if offices else staff
+    staff = pd.concat([staff, office], ignore_index=True)
     staff["full_time"] = (staff["role"] != "science_counsellor") & (rng.random(len(staff)) < 0.98)
     staff["key_teacher"] = rng.random(len(staff)) < 0.12
     hold_posts(staff, np.ones(len(staff), dtype=bool), 0, rng)

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.sample.city import DISTRICTS, make_schools, open_in
 from pipelines.sample.files import (
+    Plain,
+    Writer,
     as_table,
     coded,
     column,
     frame_table,
     texts,
     word,
-    write_book,
-    write_csv,
 )
+from pipelines.sample.items import ITEMISED, item_points, make_items
 from pipelines.sample.lessons import attend_training, observe_lessons
 from pipelines.sample.papers import (
     OWN_PASS,
@@ -37,11 +37,20 @@ from pipelines.sample.papers import (
     sum_cells,
     wave_id,
 )
-from pipelines.sample.people import EPOCH, Students, make_staff, renew_staff
+from pipelines.sample.people import EPOCH, Students, make_staff, names, renew_staff
+from pipelines.sample.records import (
+    AREA_COLUMNS,
+    CITY,
+    compare_outside,
+    count_resources,
+    find_in_supervision,
+    make_areas,
+    register_programmes,
+    visit_schools,
+)
 
 LAST_YEAR = 2025
 MAX_YEARS = 8
-CITY = "370400"
 MAX_BOOKS = 24
 """Schools that hand in workbooks: one in twelve, but no more than so many."""
 
@@ -74,6 +83,8 @@ class SampleReport:
     """Scores and statuses, one a student and paper, of all years."""
     files: int
     seconds: float
+    messes: int = 0
+    """Messes that were put in, each counted as often as it was; none in a clean city."""
 
 
 def write_sample(
@@ -92,12 +103,18 @@ def write_sample(
     Raises:
         ValueError: a number out of range, `out` holds files, or `truth` would lie below it.
     """
+    return write_city(Plain(Path(out)), Path(out), students, years, seed, truth)
+
+
+def write_city(
+    writer: Writer, out: Path, students: int, years: int, seed: int, truth: Path | None
+) -> SampleReport:
+    """Make the city and hand its files to `writer`; arguments and errors as `write_sample`."""
     began = time.perf_counter()
     if students < 1:
         raise ValueError("a city has at least one student")
     if not 1 <= years <= MAX_YEARS:
         raise ValueError(f"years must be from 1 to {MAX_YEARS}")
-    out = Path(out)
     truth = Path(truth) if truth else out.resolve().with_name(out.resolve().name + ".truth")
     if truth.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"the truth must not lie below {out}")
@@ -106,10 +123,12 @@ def write_sample(
     ):
         raise ValueError(f"{out} holds files already")
     truth.mkdir(parents=True, exist_ok=True)
-    city = _City(out, truth, students, years, seed)
+    city = _City(writer, truth, students, years, seed)
+    writer.know(city.schools, DISTRICTS)
     for year in range(LAST_YEAR - years + 1, LAST_YEAR + 1):
         city.write_year(year)
     city.write_truth()
+    writer.finish(truth)
     return SampleReport(
         out=out,
         truth=truth,
@@ -118,8 +137,9 @@ def write_sample(
         students=len(city.panel.roll),
         staff=city.staff_count,
         results=city.results,
-        files=city.files,
+        files=writer.files,
         seconds=time.perf_counter() - began,
+        messes=writer.messes,
     )
 
 
@@ -127,21 +147,23 @@ def _name(year: int) -> str:
     return f"{year}-{year + 1}"
 
 
-def _label(prefix: str, serial: np.ndarray | pd.Series) -> pa.Array:
-    return pc.binary_join_element_wise(prefix, column(serial), "")
+def _of(items: pd.DataFrame, grade: int, subject: str) -> pd.Series:
+    return (items["grade"] == str(grade)) & (items["subject"] == subject)
 
 
 class _City:
     """The state that goes from year to year."""
 
-    def __init__(self, out: Path, truth: Path, students: int, years: int, seed: int) -> None:
+    def __init__(self, writer: Writer, truth: Path, students: int, years: int, seed: int) -> None:
         first = LAST_YEAR - years + 1
-        self.out, self.truth, self.seed, self.first = out, truth, seed, first
+        self.writer, self.truth, self.seed, self.first = writer, truth, seed, first
         self.arguments = {"students": students, "years": years, "seed": seed}
         self.schools = make_schools(students, first, years, seed)
         self.panel = Students.start(self.schools, students, first, years, seed)
         self.staff = make_staff(self.schools, students, seed)
-        self.files = self.results = self.staff_count = 0
+        self.areas = make_areas(int(open_in(self.schools, LAST_YEAR).sum()), seed)
+        self.results = self.staff_count = 0
+        self.rows: dict[tuple[str, str], int] = {}
         self.facts: dict[str, list[pd.DataFrame]] = {}
         # How each school hands in.
         rng = np.random.default_rng([seed, 7])
@@ -163,34 +185,41 @@ class _City:
         sittings, cells = sit(self.panel, papers, effects["total"].to_numpy(), year, self.seed)
         self._write_city_files(year, papers)
         staff_table = self._write_staff(year)
-        if year == LAST_YEAR:
-            self._write_lessons(year, staff_table)
+        self._write_lessons(year, staff_table)
+        self._write_records(year, staff_table, papers)
         self._write_students(year)
         for style in (True, False):
             self._write_results(year, sittings, style)
-        self.results += sum(s.status.size for s in sittings)
+        results = sum(s.status.size for s in sittings)
+        self._tell("monitoring_results", year, results)
+        self.results += results
+        self._write_items(year, papers, sittings)
         self._keep_facts(year, effects, papers, cells)
 
-    def _path(self, feed: str, year: int, name: str) -> Path:
-        self.files += 1
-        return self._folder(feed, year) / name
+    def _tell(self, feed: str, year: int, rows: int) -> None:
+        """Keep count of the rows that a feed will have landed of a year."""
+        self.rows[feed, _name(year)] = self.rows.get((feed, _name(year)), 0) + rows
 
-    def _folder(self, feed: str, year: int) -> Path:
-        folder = self.out / feed / _name(year)
-        if not folder.exists():
-            folder.mkdir(parents=True)
-        return folder
+    def _csv(self, feed: str, year: int, name: str, table: pa.Table, bom: bool = True) -> None:
+        self.writer.csv(feed, _name(year), f"{name}.csv", table, bom)
+
+    def _frame(self, feed: str, year: int, name: str, frame: pd.DataFrame) -> None:
+        self._csv(feed, year, name, frame_table(feed, frame, True))
+        self._tell(feed, year, len(frame))
+
+    def _frames(self, feed: str, year: int, frame: pd.DataFrame) -> None:
+        """A file a district; the column `district_code` itself is only for that."""
+        for code, part in frame.groupby("district_code"):
+            self._frame(feed, year, str(code), part.drop(columns="district_code"))
 
     def _write_city_files(self, year: int, papers: list[Paper]) -> None:
-        districts = frame_table("districts", DISTRICTS.drop(columns="share"), True)
-        write_csv(districts, self._path("districts", year, "districts.csv"), bom=True)
+        self._frame("districts", year, "districts", DISTRICTS.drop(columns="share"))
         # A school that closed in the summer is named once more, with the day.
         listed = self.schools[(self.schools["first"] <= year) & (self.schools["last"] + 1 >= year)]
         listed = listed.sort_values(["district_code", "school_code"])
         register = listed[SCHOOL_COLUMNS].copy()
         register["closed_on"] = register["closed_on"].where(listed["last"] < year, "")
-        table = frame_table("schools", register, True)
-        write_csv(table, self._path("schools", year, "schools.csv"), bom=True)
+        self._frame("schools", year, "schools", register)
         wave = pd.DataFrame(
             {
                 "wave_id": wave_id(year),
@@ -210,8 +239,7 @@ class _City:
                 ],
             }
         )
-        table = frame_table("monitoring_waves", wave, True)
-        write_csv(table, self._path("monitoring_waves", year, f"{wave_id(year)}.csv"), bom=True)
+        self._frame("monitoring_waves", year, wave_id(year), wave)
 
     def _write_staff(self, year: int) -> pd.DataFrame:
         school = self.staff["school"].to_numpy()
@@ -222,7 +250,7 @@ class _City:
         frame = pd.DataFrame(
             {
                 "staff_code": "T" + serial.astype(str).str.zfill(7),
-                "name": "虚师" + serial.astype(str),
+                "name": names("虚师", serial.to_numpy()),
                 "school_code": codes[school],
                 "district_code": DISTRICTS["district_code"].to_numpy()[self.staff["district"]],
             }
@@ -230,20 +258,74 @@ class _City:
         frame[STAFF_COLUMNS] = self.staff[STAFF_COLUMNS]
         for i, (code, rows) in enumerate(frame[there].groupby("district_code")):
             table = frame_table("staff", rows, chinese=i % 4 != 3)
-            write_csv(table, self._path("staff", year, f"{code}.csv"), bom=i % 2 == 0)
+            self._csv("staff", year, str(code), table, bom=i % 2 == 0)
+        self._tell("staff", year, self.staff_count)
         return frame[there]
 
     def _write_lessons(self, year: int, staff: pd.DataFrame) -> None:
         """Observed lessons and attended training, a file a district."""
-        for feed, rows in {
-            "lesson_observations": observe_lessons(
-                staff, self.schools, self.panel.roll, year, self.seed
-            ),
-            "training_logs": attend_training(staff, year, self.seed),
-        }.items():
-            for code, part in rows.groupby("district_code"):
-                table = frame_table(feed, part.drop(columns="district_code"), True)
-                write_csv(table, self._path(feed, year, f"{code}.csv"), bom=True)
+        lessons = observe_lessons(staff, self.schools, self.panel.roll, year, self.seed)
+        self._frames("lesson_observations", year, lessons)
+        self._frames("training_logs", year, attend_training(staff, year, self.seed))
+
+    def _write_records(self, year: int, staff: pd.DataFrame, papers: list[Paper]) -> None:
+        """What offices hand in, most of it a file a district."""
+        there = self.schools[open_in(self.schools, year)]
+        roll, codes = self.panel.roll, self.schools["school_code"].to_numpy()
+        sizes = pd.Series(codes[roll["school"]]).value_counts()
+        self._frame("residential_areas", year, "communities", self.areas[AREA_COLUMNS])
+        entries = register_programmes(there, staff, self.areas, sizes, year, self.first, self.seed)
+        self._frames("programme_register", year, entries)
+        kept = ["kind", "holder_type"]
+        counts = entries.groupby(kept).agg(
+            entries=("kind", "size"), holders=("holder_code", "nunique")
+        )
+        self._fact("programme_counts", year, counts.reset_index())
+        self._frames("official_visits", year, visit_schools(staff, there, year, self.seed))
+        self._frame(
+            "supervision_findings", year, "findings", find_in_supervision(there, year, self.seed)
+        )
+        resources = count_resources(there, roll, codes, self.seed, year)
+        self._frames("school_resources", year, resources)
+        outside = compare_outside(papers, year, self.seed)
+        self._frame("external_benchmarks", year, "benchmarks", outside)
+
+    def _write_items(self, year: int, papers: list[Paper], sittings: list[Sitting]) -> None:
+        """The items of a few papers, and a file a school and paper of the points on them."""
+        items = make_items(papers, year, self.seed)
+        told = items.drop(columns=["choice", "ease"]).assign(wave_id=wave_id(year))
+        self._frame("item_map", year, wave_id(year), told)
+        self._fact("items", year, items)
+        for sitting in sittings:
+            for subject in sitting.subjects:
+                if (sitting.grade, subject) not in ITEMISED:
+                    continue
+                rows, halves = item_points(
+                    sitting, subject, items[_of(items, sitting.grade, subject)], self.seed
+                )
+                numbers = items.loc[_of(items, sitting.grade, subject), "item_no"].tolist()
+                self._tell("item_results", year, halves.size)
+                school = self.panel.roll["school"].to_numpy()[sitting.rows[rows]]
+                for chinese in (True, False):
+                    mine = np.flatnonzero(self.chinese[school] == chinese)
+                    if not len(mine):
+                        continue
+                    student = self.panel.roll["student"].to_numpy()[sitting.rows[rows[mine]]]
+                    zero = np.zeros(len(mine), dtype=int)
+                    shown = word("subject", subject) if chinese else subject
+                    columns = {
+                        "wave_id": texts([wave_id(year)], zero),
+                        "student_no": pa.array(self.panel.numbers[student]).cast(pa.string()),
+                        "subject": texts([shown], zero),
+                    }
+                    for i, number in enumerate(numbers):
+                        header = f"第{number}题" if chinese and "(" not in number else number
+                        header = header if chinese else f"T{number}"
+                        columns[header] = texts(HALVES, halves[mine, i])
+                    table = as_table("item_results", columns, chinese)
+                    for at, part in _by_school(table, school[mine]):
+                        name = f"{self.schools['school_code'].iloc[at]}-g{sitting.grade}-{subject}"
+                        self._csv("item_results", year, name, part, bool(self.bom[at]))
 
     def _write_students(self, year: int) -> None:
         roll = self.panel.roll
@@ -265,11 +347,12 @@ class _City:
                 code = self.schools["school_code"].iloc[at]
                 if self.book[at]:
                     day = part.column_names[list(columns).index("birth_date")]
-                    path = self._path("students", year, f"{code}.xlsx")
-                    write_book({"学生名册": part}, path, [], [day])
+                    self.writer.book(
+                        "students", _name(year), f"{code}.xlsx", {"学生名册": part}, [], [day]
+                    )
                 else:
-                    path = self._path("students", year, f"{code}.csv")
-                    write_csv(part, path, bool(self.bom[at]))
+                    self._csv("students", year, code, part, bool(self.bom[at]))
+        self._tell("students", year, len(roll))
 
     def _who(self, rows: np.ndarray, chinese: bool) -> dict[str, pa.Array]:
         """Number, name, school, grade and class of rows of the roll."""
@@ -280,7 +363,7 @@ class _City:
         grades = [word("grade", str(g)) if chinese else str(g) for g in range(1, 13)]
         return {
             "student_no": numbers,
-            "name": _label("虚生", student),
+            "name": pa.array(names("虚生", student)),
             "school_code": texts(self.schools["school_code"].tolist(), school),
             "grade": texts(grades, roll["grade"].to_numpy()[rows] - 1),
             "class_no": column(roll["class_no"].to_numpy()[rows]),
@@ -307,20 +390,20 @@ class _City:
                     books.setdefault(at, {})[name] = part
                 else:
                     code = self.schools["school_code"].iloc[at]
-                    path = self._path("monitoring_results", year, f"{code}-g{sitting.grade}.csv")
-                    write_csv(part, path, bool(self.bom[at]))
+                    name = f"{code}-g{sitting.grade}"
+                    self._csv("monitoring_results", year, name, part, bool(self.bom[at]))
         for at, sheets in books.items():
             code = self.schools["school_code"].iloc[at]
-            path = self._path("monitoring_results", year, f"{code}.xlsx")
-            write_book(sheets, path, [*scores, "总分"], [])
+            self.writer.book(
+                "monitoring_results", _name(year), f"{code}.xlsx", sheets, [*scores, "总分"], []
+            )
         if longs:
             school = np.concatenate([where for where, _ in longs])
             order = np.argsort(school, kind="stable")
             table = pa.concat_tables([part for _, part in longs]).take(pa.array(order))
             for at, part in _by_school(table, school[order]):
                 code = self.schools["school_code"].iloc[at]
-                path = self._path("monitoring_results", year, f"{code}.csv")
-                write_csv(part, path, bool(self.bom[at]))
+                self._csv("monitoring_results", year, code, part, bool(self.bom[at]))
 
     def _grade_tables(
         self, sitting: Sitting, chinese: bool, shown: list[str]
@@ -384,12 +467,18 @@ class _City:
             ),
         }
         for what, frame in facts.items():
-            frame = frame.reset_index(drop=True)
-            frame.insert(0, "school_year", name)
-            self.facts.setdefault(what, []).append(frame)
+            self._fact(what, year, frame)
         self.facts.setdefault("cells", []).append(sum_cells(cells, self.schools, name, CITY))
 
+    def _fact(self, what: str, year: int, frame: pd.DataFrame) -> None:
+        frame = frame.reset_index(drop=True)
+        frame.insert(0, "school_year", _name(year))
+        self.facts.setdefault(what, []).append(frame)
+
     def write_truth(self) -> None:
+        """Write everything that was put in and is known."""
+        rows = pd.Series(self.rows, name="rows").rename_axis(["feed", "school_year"])
+        rows.to_csv(self.truth / "rows.csv", lineterminator="\n")
         for what, frames in self.facts.items():
             pd.concat(frames).to_csv(self.truth / f"{what}.csv", index=False, lineterminator="\n")
         columns = ["district_code", "district_effect"]

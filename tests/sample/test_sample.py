@@ -48,12 +48,27 @@ def read(report: SampleReport, feed: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def feeds(report: SampleReport) -> dict[str, pd.DataFrame]:
-    """Every feed but the results, as text, from the written files."""
+    """Every feed but scores, as text, from the written files."""
     return {
         feed.name: read(report, feed.name)
         for feed in report.out.iterdir()
-        if feed.name != "monitoring_results"
+        if feed.name not in ("monitoring_results", "item_results")
     }
+
+
+@pytest.fixture(scope="module")
+def items(report: SampleReport) -> pd.DataFrame:
+    """Points on items in the long form."""
+    parts = []
+    for path in sorted((report.out / "item_results").rglob("*.*")):
+        (sheet,) = sheets(path)
+        frame = as_codes("item_results", sheet.fillna("")).assign(school_year=path.parent.name)
+        own = ["wave_id", "student_no", "subject", "school_year"]
+        long = frame.melt(own, var_name="item_no", value_name="points")
+        long["item_no"] = long["item_no"].str.removeprefix("第").str.strip("T题")
+        parts.append(long)
+    long = pd.concat(parts, ignore_index=True)
+    return long.assign(points=long["points"].astype(float))
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +246,158 @@ def test_lessons_are_of_classes_that_exist(feeds: dict[str, pd.DataFrame]) -> No
     assert (lessons["observer_code"] != lessons["teacher_code"]).all()
 
 
+def test_nobody_observes_in_two_rooms_or_out_of_office(feeds: dict[str, pd.DataFrame]) -> None:
+    lessons, staff = feeds["lesson_observations"], feeds["staff"]
+    assert not lessons.duplicated(["school_year", "observer_code", "observed_on", "period"]).any()
+    held = lessons.merge(
+        staff, left_on=["school_year", "observer_code"], right_on=["school_year", "staff_code"]
+    )
+    assert len(held) == len(lessons)
+    assert (held["observed_on"] >= held["started_on"]).all()
+    left = held["left_on"] != ""
+    assert (held.loc[left, "observed_on"] < held.loc[left, "left_on"]).all()
+    starts = held["school_year"].str[:4] + "-08-01"
+    assert ((held["observed_on"] >= starts) & (held["observed_on"] < _next(starts))).all()
+    # Parts add up to the score, so that no query comes of it.
+    parts = ["design_score", "process_score", "effect_score", "literacy_score"]
+    assert (lessons[parts].astype(int).sum(axis=1) == lessons["score"].astype(int)).all()
+
+
+def _next(days: pd.Series) -> pd.Series:
+    return (days.str[:4].astype(int) + 1).astype(str) + days.str[4:]
+
+
+def test_heads_observe_as_many_lessons_as_the_plan_asks_and_some_fewer(
+    feeds: dict[str, pd.DataFrame],
+) -> None:
+    lessons, staff = feeds["lesson_observations"], feeds["staff"]
+    role = staff.set_index(["school_year", "staff_code"])["role"]
+    counted = lessons.assign(n=lessons["lessons"].astype(int))
+    counts = counted.groupby(["school_year", "observer_code"])["n"].sum()
+    for name, asked in {"principal": 40, "secretary": 40, "school_leader": 80}.items():
+        own = counts[role.loc[counts.index].to_numpy() == name]
+        full_year = own[own > asked / 2]
+        assert abs(full_year.mean() - asked) < 5, name
+        assert 0.15 < (own < asked).mean() < 0.75, name
+
+
+def test_items_follow_the_map_and_add_up_to_the_score(
+    feeds: dict[str, pd.DataFrame], results: pd.DataFrame, items: pd.DataFrame
+) -> None:
+    key = ["school_year", "wave_id", "student_no", "subject"]
+    assert not items.duplicated([*key, "item_no"]).any()
+    scores = results[results["status"] == "present"]
+    sums = items.groupby(key, as_index=False)["points"].sum().merge(scores, on=key)
+    assert len(sums) == len(items[key].drop_duplicates())
+    assert (sums["points"] == sums["score"]).all()
+    # Everyone who sat an itemised paper is there.
+    papers = feeds["item_map"][["school_year", "grade", "subject"]].drop_duplicates()
+    assert len(scores.merge(papers, on=list(papers))) == len(sums)
+    with_grade = items.merge(sums[[*key, "grade"]], on=key)
+    mapped = with_grade.merge(
+        feeds["item_map"], on=["school_year", "wave_id", "grade", "subject", "item_no"]
+    )
+    assert len(mapped) == len(items)
+    assert mapped["points"].ge(0).all()
+    assert (mapped["points"] <= mapped["full_mark"].astype(float)).all()
+    full = feeds["item_map"].astype({"full_mark": float})
+    waves = feeds["monitoring_waves"].set_index(["school_year", "grade", "subject"])["full_mark"]
+    for paper, total in (
+        full.groupby(["school_year", "grade", "subject"])["full_mark"].sum().items()
+    ):
+        assert total == float(waves.loc[paper])
+
+
+def test_planted_ease_of_items_is_found(report: SampleReport, items: pd.DataFrame) -> None:
+    planted = truth(report, "items").astype({"item_no": str})
+    found = (
+        items[items["subject"] == "english"].groupby(["school_year", "item_no"])["points"].mean()
+    )
+    own = planted[planted["subject"] == "english"].set_index(["school_year", "item_no"])
+    choices = own[own["choice"]]
+    share = found.loc[choices.index] / choices["full_mark"]
+    assert np.corrcoef(share, choices["ease"])[0, 1] > 0.9
+
+
+def test_every_feed_is_handed_in_and_its_rows_are_told(
+    report: SampleReport, feeds: dict[str, pd.DataFrame], results: pd.DataFrame, items: pd.DataFrame
+) -> None:
+    everything = {**feeds, "monitoring_results": results, "item_results": items}
+    assert set(everything) == set(load_contracts())
+    told = truth(report, "rows").set_index(["feed", "school_year"])["rows"]
+    found = {
+        (name, year): n
+        for name, frame in everything.items()
+        for year, n in frame["school_year"].value_counts().items()
+    }
+    assert told.to_dict() == found
+
+
+def test_register_holds_what_the_plan_counts(
+    report: SampleReport, feeds: dict[str, pd.DataFrame]
+) -> None:
+    rows = feeds["programme_register"]
+    kinds = set(rows.loc[rows["school_year"] == "2023-2024", "kind"])
+    assert {"sizheng_lesson_case", "offcampus_practice_base", "society_activity"} <= kinds
+    holders = {
+        "school": set(feeds["schools"]["school_code"]),
+        "person": set(feeds["staff"]["staff_code"]),
+        "district": set(feeds["districts"]["district_code"]),
+        "community": set(feeds["schools"]["community_code"])
+        | set(feeds["residential_areas"]["area_code"]),
+    }
+    for kind, known in holders.items():
+        of_kind = rows.loc[rows["holder_type"] == kind, "holder_code"]
+        assert len(of_kind)
+        assert set(of_kind) <= known, kind
+    groups = rows.loc[rows["holder_type"] == "student_group", "holder_code"]
+    assert set(groups.str[:10]) <= holders["school"]
+    start = rows["school_year"].str[:4]
+    assert (rows["granted_on"] >= start + "-08-01").all()
+    plan = rows["kind"].isin(["sizheng_lesson_case", "master_teacher_candidate"])
+    assert (rows.loc[plan, "granted_on"] >= "2024-03-11").all()
+    members = rows[rows["kind"] == "society_membership"]
+    enrolled = feeds["students"].groupby(["school_year", "school_code"]).size()
+    at = pd.MultiIndex.from_frame(members[["school_year", "holder_code"]])
+    assert (members["value"].astype(int).to_numpy() <= enrolled.loc[at].to_numpy()).all()
+    # A standing entry is granted once.
+    bases = rows[rows["kind"] == "offcampus_practice_base"]
+    assert bases["holder_code"].is_unique
+    counts = truth(report, "programme_counts")
+    assert counts["entries"].sum() == len(rows)
+
+
+def test_offices_hand_in_what_holds_together(feeds: dict[str, pd.DataFrame]) -> None:
+    findings = feeds["supervision_findings"]
+    assert findings["finding_id"].is_unique
+    assert (findings["due_on"] > findings["found_on"]).all()
+    closed = findings[findings["closed_on"] != ""]
+    assert (closed["closed_on"] > closed["found_on"]).all()
+    late = (closed["closed_on"] > closed["due_on"]).mean()
+    assert 0.02 < late < 0.4
+    visits = feeds["official_visits"].merge(
+        feeds["staff"],
+        left_on=["school_year", "official_code"],
+        right_on=["school_year", "staff_code"],
+    )
+    assert len(visits) == len(feeds["official_visits"]) > 0
+    assert set(visits["role"]) == {"education_official"}
+    resources = feeds["school_resources"]
+    stage = np.where(feeds["students"]["grade"].astype(int) <= 6, "primary", "junior")
+    young = feeds["students"].assign(stage=stage)
+    young = young[young["grade"].astype(int) <= 9]
+    sizes = young.groupby(["school_year", "school_code", "stage"]).size()
+    at = pd.MultiIndex.from_frame(resources[["school_year", "school_code", "stage"]])
+    assert (sizes.loc[at].to_numpy() == resources["students"].astype(int)).all()
+    assert len(sizes) == len(resources)
+    training = feeds["training_logs"]
+    assert (training["ended_on"] >= training["started_on"]).all()
+    held = training.drop_duplicates(["programme_code", "session_no"])
+    kinds = held.groupby(["school_year", "programme_kind"]).size().unstack()
+    assert (kinds["principal_course"] == 2).all()
+    assert (kinds["grand_lecture"] >= 9).all()
+
+
 def test_one_principal_a_school(feeds: dict[str, pd.DataFrame]) -> None:
     staff = feeds["staff"]
     heads = staff[staff["role"] == "principal"].groupby(["school_year", "school_code"]).size()
@@ -239,9 +406,21 @@ def test_one_principal_a_school(feeds: dict[str, pd.DataFrame]) -> None:
     assert set(attended.index) <= set(heads.index)
 
 
+def test_some_people_have_names_like_real_ones(feeds: dict[str, pd.DataFrame]) -> None:
+    for feed in ("students", "staff"):
+        names = feeds[feed]["name"]
+        assert names.str.startswith("虚").all()
+        short = names.str.fullmatch("虚[\u4e00-\u9fff]{1,2}")
+        assert 0.005 < short.mean() < 0.1
+        assert {"虚云", "虚小山"} <= set(names[short])
+
+
 def test_names_are_unique_and_districts_complete(feeds: dict[str, pd.DataFrame]) -> None:
     schools = feeds["schools"]
-    assert not schools.duplicated(["school_year", "school_name"]).any()
+    # One name belongs to two schools, of different districts, as in every city.
+    twice = schools[schools.duplicated(["school_year", "school_name"], keep=False)]
+    assert set(twice["school_name"]) == {"实验小学"}
+    assert (twice.groupby("school_year")["district_code"].nunique() == 2).all()
     assert schools.groupby("school_year")["district_code"].nunique().eq(8).all()
     assert schools.groupby("school_code")["school_name"].nunique().eq(1).all()
 
