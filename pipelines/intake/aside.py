@@ -45,7 +45,10 @@ def rows_aside(
     else:
         codes = table[f"c{identity}"]
         plain = pc.match_substring_regex(codes, r"^\s*[!-.0-~][!-~ ]*$")
-        doubtful = pc.indices_nonzero(pc.invert(pc.fill_null(plain, False))).to_pylist()
+        again = [row[identity] for row in headers if identity < len(row)]
+        header = pc.is_in(codes, value_set=pa.array(again, pa.string()))
+        record = pc.and_not(pc.fill_null(plain, False), header)
+        doubtful = pc.indices_nonzero(pc.invert(record)).to_pylist()
     if not doubtful:
         return {}
     cells = table.take(pa.array(doubtful)).to_pydict()

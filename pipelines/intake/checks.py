@@ -125,7 +125,8 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         f"""
         insert into found
         with rows_with_total as (
-            select file_no, sheet, row, any_value(trim(_total, {quoted(BLANKS)})) as total,
+            select file_no, sheet, row,
+                any_value(trim({half_width("_total")}, {quoted(BLANKS)})) as total,
                 coalesce(sum(score), 0) as points
             from typed where _wide and _total is not null group by file_no, sheet, row
         ),

@@ -22,6 +22,8 @@ from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, SQL_TYPES, norm
 FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋（）"
 HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+()"
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
+ANY_BLANK = r"[\s\x{00a0}\x{200b}\x{3000}\x{feff}]"
+"""As a regular expression, inside a text too."""
 NOTHING = ("-", "—", "——", "/", "")
 """Marks for nothing."""
 DAMAGED = r"#(REF!|N/A|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!)"
@@ -87,7 +89,7 @@ def half_width(sql: str) -> str:
 
 def as_word(sql: str) -> str:
     """SQL of a text as table `words` spells it."""
-    return rf"lower(regexp_replace({sql}, '\s', '', 'g'))"
+    return rf"lower(regexp_replace({sql}, '{ANY_BLANK}', '', 'g'))"
 
 
 def _words(con: duckdb.DuckDBPyConnection) -> None:
@@ -115,6 +117,10 @@ def _tidy(column: Column, sql: str | None = None) -> str:
     # `not in (…)` would be planned as a join, at a second a column.
     for mark in NOTHING:
         tidied = f"nullif({tidied}, {quoted(mark)})"
+    if column.type == "text" and not prose:
+        # A code that was typed as a number, and shown with commas.
+        grouped = f"regexp_full_match({tidied}, '[0-9]{{1,3}}(,[0-9]{{3}})+')"
+        return f"if({grouped}, replace({tidied}, ',', ''), {tidied})"
     if column.type == "student_no":
         # As nearly all are; asked first, since these texts are the most.
         return f"if(regexp_full_match({text}, '[0-9A-Z]+'), {text}, {tidied})"
@@ -159,7 +165,7 @@ def _value(column: Column) -> str:
             month = f"strftime(coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date), '%Y-%m')"
             return f"case when regexp_full_match({month}, {quoted(MONTH)}) then {month} end"
         case "student_no":
-            plain = rf"upper(regexp_replace({x}, '^''|[\s\x{{200b}}\x{{feff}}]', '', 'g'))"
+            plain = rf"upper(regexp_replace({x}, '^''|{ANY_BLANK}', '', 'g'))"
             return f"if(regexp_full_match({x}, '[0-9A-Z]+'), {x}, {plain})"
         case "class":
             return "c.class_no"

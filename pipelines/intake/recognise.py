@@ -360,6 +360,11 @@ def _wave(title: Sequence[str], sheet: str, file: str, waves: Mapping[str, str])
     found: dict[str, set[str]] = {}
     for place, texts in {"title": title, "sheet": [sheet], "file": [file]}.items():
         own = set().union(*(_named(text, waves) for text in texts)) if texts else set()
+        for text in texts:
+            labelled = NAMED_WAVE.search(text)
+            # A wave that is not known is one all the same where it is called so.
+            if labelled and not _named(labelled[1], waves):
+                own.add(labelled[1])
         if own:
             found[place] = own
     every = set().union(*found.values()) if found else set()
@@ -367,10 +372,6 @@ def _wave(title: Sequence[str], sheet: str, file: str, waves: Mapping[str, str])
         return "", ", ".join(sorted(every))
     if every:
         return every.pop(), ""
-    for text in title:
-        match = NAMED_WAVE.search(text)
-        if match:
-            return match[1], ""
     return "", ""
 
 
@@ -402,15 +403,17 @@ def goes_on(sheet: Sheet, before: Recognised) -> bool:
     filled = [c for c in used if c < width and (first.get(f"c{c}") or "").strip()]
     digits = sum(any(x.isdigit() for x in first.get(f"c{c}") or "") for c in filled)
     beyond = any((first.get(f"c{c}") or "").strip() for c in range(before.width, width))
-    return not beyond and digits >= 2 and len(filled) * 2 >= len(used)
+    least = 1 if len(used) < 5 else 2
+    return not beyond and digits >= least and len(filled) * 2 >= len(used)
 
 
 def looks_like_rows(sheet: Sheet) -> bool:
-    """Whether a sheet without a header starts with a row like those of a table."""
+    """Whether a sheet without a header starts with a row like those of a table: some numbers."""
     first: dict[str, str | None] = next(
         (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
     )
-    return sum(any(c.isdigit() for c in cell or "") for cell in first.values()) >= 3
+    filled = [cell for cell in first.values() if (cell or "").strip()]
+    return len(filled) > 1 and any(c.isdigit() for cell in filled for c in cell or "")
 
 
 def better_feed(contract: Contract, sheet: Sheet) -> str | None:

@@ -144,7 +144,7 @@ def _missing_score(draft: Draft) -> bool:
     return _spoil(draft, _score_cell(draft), "")
 
 
-@mess("score_beside_status", "a score beside 缺考", WRONG, feeds=RESULTS,
+@mess("score_beside_status", "a score beside 缺考", WRONG, slot="status", feeds=RESULTS,
       rule="score_without_presence", refused=True)  # fmt: skip
 def _beside_status(draft: Draft) -> bool:
     if not (draft.has("status") and draft.has("score")):
@@ -322,9 +322,9 @@ def _more_passed(draft: Draft) -> bool:
     return _spoil(draft, place, str(tested + 2))
 
 
-@mess("marks_out_of_order", "a pass mark above the full mark", WRONG,
-      feeds=frozenset({"monitoring_waves"}), rule="mark_order", refused=True)  # fmt: skip
-def _mark_order(draft: Draft) -> bool:
+@mess("pass_mark_above_full_mark", "a pass mark above the full mark", WRONG,
+      feeds=frozenset({"monitoring_waves"}), rule="above_full_mark", refused=True)  # fmt: skip
+def _pass_above_full(draft: Draft) -> bool:
     place = _any_cell(draft, ["pass_mark"])
     if place is None:
         return False
@@ -536,7 +536,7 @@ mess("empty_file", "a file without a single byte", FILE, formats=TEXTS, rule="em
      refused=True)(_bytes(lambda data: b""))  # fmt: skip
 
 
-@mess("header_only", "a header without rows", SHEETS, rule="empty_file", refused=True,
+@mess("header_only", "a header without rows", SHEETS, rule="no_rows", refused=True,
       slot="sheets")  # fmt: skip
 def _header_only(draft: Draft) -> bool:
     for table in draft.tables:

@@ -3,6 +3,7 @@
 They come in the order in which they are put in: form of the table, words, texture of the cells.
 """
 
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 
@@ -104,7 +105,7 @@ def _wide(draft: Draft) -> bool:
 
 
 @mess("status_in_score", "缺考 and the like stand in the score's cell, without a status column",
-      SHAPE + 1, feeds=RESULTS)  # fmt: skip
+      SHAPE + 1, slot="status", feeds=RESULTS)  # fmt: skip
 def _status_in_score(draft: Draft) -> bool:
     if not (draft.has("status") and draft.has("score")):
         return False
@@ -118,7 +119,11 @@ def _status_in_score(draft: Draft) -> bool:
 def total(draft: Draft, table: Table) -> None:
     """Put the sums into the column of totals, if the table has one."""
     if TOTAL in table.frame:
-        points = table.frame[draft.wide(table)].apply(pd.to_numeric, errors="coerce")
+        # Whoever added them up by hand was not put off by a blank or a wide digit.
+        texts = table.frame[draft.wide(table)].map(
+            lambda cell: unicodedata.normalize("NFKC", cell).strip().replace(",", "")
+        )
+        points = texts.apply(pd.to_numeric, errors="coerce")
         sums = points.sum(axis=1).map("{:g}".format)
         none = points.isna().all(axis=1)
         table.frame[TOTAL] = sums.where(~none, "").astype(object)
@@ -183,7 +188,7 @@ def drop(draft: Draft, column: str) -> None:
 
 
 @mess("wave_in_title", "the wave stands in a title row only", SHAPE + 1, slot="wave",
-      feeds=RESULTS | ITEMS, rule="wave_from_title")  # fmt: skip
+      feeds=RESULTS | ITEMS, rule="wave_elsewhere")  # fmt: skip
 def _wave_in_title(draft: Draft) -> bool:
     wave = only_wave(draft)
     if wave is None:
@@ -197,7 +202,7 @@ def _wave_in_title(draft: Draft) -> bool:
 
 
 @mess("wave_in_name", "the wave stands in the file's name only", SHAPE + 1, slot="wave name",
-      feeds=RESULTS | ITEMS, rule="wave_from_title")  # fmt: skip
+      feeds=RESULTS | ITEMS, rule="wave_elsewhere")  # fmt: skip
 def _wave_in_name(draft: Draft) -> bool:
     wave = only_wave(draft)
     if wave is None:

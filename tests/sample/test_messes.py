@@ -20,13 +20,6 @@ from tests.sample.reading import landed, plain, sheets
 Tables = dict[str, pd.DataFrame]
 HARMLESS = [m.id for m in MESSES.values() if not m.refused]
 HARMFUL = [m.id for m in MESSES.values() if m.refused]
-FROM_THE_CORE = {
-    "encrypted", "reader_stopped", "wrong_template", "subtotal_rows", "note_rows",
-    "repeated_header", "wave_from_title", "ambiguous_wave", "other_school", "lying_extension",
-    "damaged_cell", "formula_without_value", "turned_into_date", "tidied_class",
-    "grade_beside_class", "dates_out_of_order", "more_than", "mark_order", "no_item",
-}  # fmt: skip
-"""Rules of the intake that may not stand in the file of rules yet."""
 
 
 @cache
@@ -95,14 +88,13 @@ def fitting(name: str) -> dict[str, tuple[int, Handed]]:
 
 
 def test_the_catalogue_says_what_it_needs_to() -> None:
-    known = {*rules(), *FROM_THE_CORE}
     for name, mess in MESSES.items():
         assert mess.id == name
         assert mess.says
         assert mess.feeds
         assert mess.formats
         assert mess.feeds <= set(load_contracts())
-        assert mess.rule is None or mess.rule in known, name
+        assert mess.rule is None or mess.rule in rules(), name
         assert mess.expected == (mess.rule if mess.refused else "same")
     assert len(HARMLESS) > 80
     assert len(HARMFUL) > 35
