@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,6 +28,9 @@ EPILOG = (
     "unless a check failed) · 2 wrong usage · 3 the environment. "
     "Every setting can be given as EQM_NAME or in eqm.toml."
 )
+
+if TYPE_CHECKING:
+    from pipelines.intake import Checked
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,6 +94,27 @@ def _print_problems(problems: Iterable[Any]) -> None:
         typer.echo(f"{problem.text('zh')}\n  {problem.text('en')}")
     if len(ranked) > SHOWN_PROBLEMS:
         typer.echo(f"… {len(ranked) - SHOWN_PROBLEMS} more; --json lists all")
+
+
+def _print_reading(one: "Checked") -> None:
+    """What was made of each sheet of a file, in both languages."""
+    for sheet in one.sheets:
+        name = f"{one.file} {sheet.sheet}".strip()
+        if not sheet.read:
+            typer.echo(bilingual("{sheet}: left out, {rows} rows", sheet=name, rows=sheet.rows))
+            continue
+        header = "、".join(map(str, sheet.header_rows)) or "-"
+        columns = "，".join(f"{text} → {meaning}" for text, meaning in sheet.columns.items())
+        typer.echo(
+            bilingual(
+                "{sheet}: header in row {header}; {taken} rows taken, {left} left out; {columns}",
+                sheet=name,
+                header=header,
+                taken=sheet.taken,
+                left=sum(sheet.left_out.values()),
+                columns=columns,
+            )
+        )
 
 
 def _table(*headers: str) -> Table:
@@ -345,12 +369,19 @@ def check(
     year: Annotated[
         str | None, typer.Option("--year", help="School year, such as 2024-2025, likewise.")
     ] = None,
+    back: Annotated[
+        Path | None,
+        typer.Option(
+            "--return", help="Folder of the return workbooks. [default: HOME/feedback/check]"
+        ),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What would be refused in these files; lands nothing.
+    """What would be refused in these files, what was recognised, and a workbook to mend it in.
 
-    Feed and school year are read from the path (…/students/2024-2025/…) unless given.
+    Lands nothing. Feed and school year are read from the path (…/students/2024-2025/…) unless
+    given.
     """
     from pipelines import intake
 
@@ -361,14 +392,23 @@ def check(
     if missing:
         _stop(f"no file or folder {', '.join(missing)}", WRONG_USAGE)
     try:
-        problems = intake.check(settings, paths, feed, year)
+        checked = intake.examine(settings, paths, feed, year, back or settings.feedback / "check")
     except intake.NoKey as error:
         _stop(str(error), ENVIRONMENT)
+    problems = [problem for one in checked for problem in one.problems]
     errors = sum(p.severity == "error" for p in problems)
     if as_json:
-        _print_json([problem.as_dict() for problem in problems])
+        _print_json([{**asdict(c), "problems": [p.as_dict() for p in c.problems]} for c in checked])
     else:
+        for one in checked:
+            _print_reading(one)
         _print_problems(problems)
+        for one in checked:
+            if one.workbook:
+                where = str(one.workbook)
+                typer.echo(
+                    bilingual("{file}: mend it in {workbook}", file=one.file, workbook=where)
+                )
         cells = sum(p.count for p in problems if p.severity == "error")
         typer.echo(
             bilingual(

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
         0.85, gt=0, lt=1, description="Default excellent mark / full mark."
     )
     low_share: float = Field(0.40, gt=0, lt=1, description="Default low mark / full mark.")
+    reader_seconds: float = Field(
+        300, gt=0, description="So long may reading one file take; then it is refused."
+    )
+    reader_megabytes: int = Field(
+        4096, ge=512, description="So much memory may the reading of one file want."
+    )
     nightly_at: str = Field(
         "02:00",
         pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]",

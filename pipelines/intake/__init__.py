@@ -2,8 +2,10 @@
 
 from pipelines.intake.duties import Owed, owed
 from pipelines.intake.ingest import (
+    Checked,
     FeedReport,
     check,
+    examine,
     files_by_feed,
     ingest,
     ingest_feed,
@@ -34,6 +36,7 @@ from pipelines.intake.submissions import (
 
 __all__ = [
     "STATES",
+    "Checked",
     "FeedReport",
     "FileState",
     "IntakeError",
@@ -52,6 +55,7 @@ __all__ = [
     "approve",
     "check",
     "declare_replacement",
+    "examine",
     "explain",
     "files_by_feed",
     "freeze",

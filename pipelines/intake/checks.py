@@ -10,7 +10,7 @@ from itertools import pairwise
 import duckdb
 import numpy as np
 
-from pipelines.feeds import Contract, codes, load_contracts
+from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import Column, RowRule, quoted
 from pipelines.intake.clean import (
     BLANKS,
@@ -18,6 +18,7 @@ from pipelines.intake.clean import (
     NUMBER,
     TABLES,
     Fault,
+    absences,
     as_word,
     find,
     half_width,
@@ -366,7 +367,9 @@ def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 
 def _papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    header, subject = header_of_score(contract), quoted(contract.column("subject").header)
+    header = header_of_score(contract)
+    plain = quoted(contract.column("subject").header)
+    subject = f"case when _wide then raw_subject else {plain} end"
     present = "select word from words where code_set = 'score_status' and code = 'present'"
     missing = (
         "score is null and ((raw_score is null and (raw_status is null or status = 'present')) "
@@ -377,12 +380,11 @@ def _papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         "and wave_id in (select wave_id from papers)"
     )
     paper = "concat_ws(' ', wave_id, coalesce(raw_grade, grade::varchar), raw_subject)"
-    statuses = quoted("、".join(w[0] for c, w in codes()["score_status"].items() if c != "present"))
     find(
         con,
         "typed",
         [
-            Fault(missing, "score_missing", header, "''", statuses),
+            Fault(missing, "score_missing", header, "''", absences()),
             Fault(stranger, "not_in_wave", subject, paper),
             Fault(
                 "score > _full_mark", "above_full_mark", header, "raw_score", _plain("_full_mark")

@@ -180,6 +180,12 @@ def template_words(code_set: str | None) -> str:
     return quoted("、".join(words[0] for words in codes().get(code_set or "", {}).values()))
 
 
+def absences() -> str:
+    """The words for having no score, as an SQL literal."""
+    known = codes()["score_status"].items()
+    return quoted("、".join(words[0] for code, words in known if code != "present"))
+
+
 def header_of_score(contract: Contract) -> str:
     """SQL of the header under which a score stands: the subject's own in the wide form."""
     wide = contract.wide
@@ -622,8 +628,7 @@ def _faults(column: Column, contract: Contract, usual_student_no: str) -> list[F
         unsound = f"({unsound} or {a_day})"
     wrong = f"{raw} is not null and {value} is null and not {unsound}"
     if column.type == "score":
-        words = template_words("score_status")
-        fault(f"{wrong} and word is null", "bad_score", words)
+        fault(f"{wrong} and word is null", "bad_score", absences())
     elif column.type in BAD and not (column.name == "status" and _has_status(contract)):
         fault(wrong, BAD[column.type], words)
     if column.pattern:

@@ -27,8 +27,9 @@ from pipelines.intake.ledger import PRESENT, Ledger, arrival, as_json, now, seve
 from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, load_key
 from pipelines.intake.raw import NO_FEED, Found
+from pipelines.intake.recognise import SheetReading
 from pipelines.intake.states import Declared, declared_replacements, taken_back
-from pipelines.intake.take import File, Rows, Taken, take
+from pipelines.intake.take import File, Limits, Rows, Taken, take
 from pipelines.settings import Settings
 from pipelines.wording import bilingual, inert
 
@@ -130,29 +131,61 @@ def files_by_feed(settings: Settings) -> dict[str, int]:
     return {name: n for name, n in counts.items() if n}
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What would come of one file that is handed in."""
+
+    file: str
+    problems: list[Problem]
+    rows_read: int = 0
+    """Rows taken as records, with or without problems."""
+    sheets: list[SheetReading] = field(default_factory=list)
+    workbook: Path | None = None
+    """The return workbook, where one was asked for and there is an error or a query."""
+
+
 def check(
     settings: Settings,
     paths: Iterable[Path],
     feed: str | None = None,
     school_year: str | None = None,
 ) -> list[Problem]:
-    """What would be wrong with these files or folders; lands nothing.
+    """What would be wrong with these files or folders: the problems of `examine`."""
+    return [p for one in examine(settings, paths, feed, school_year) for p in one.problems]
+
+
+def examine(
+    settings: Settings,
+    paths: Iterable[Path],
+    feed: str | None = None,
+    school_year: str | None = None,
+    back: Path | None = None,
+) -> list[Checked]:
+    """What would come of these files or folders; lands nothing.
 
     Feed and school year are read from the path (`…/<feed>/<school year>/…`) unless given. The
     files are held against the landed registers and against each other.
+
+    Args:
+        settings: whose registers they are held against.
+        paths: files and folders.
+        feed: where the path does not name it.
+        school_year: likewise.
+        back: folder in which return workbooks are written, if at all.
 
     Raises:
         FileNotFoundError: a path does not exist.
     """
     contracts = load_contracts()
     files: list[File] = []
-    problems: list[Problem] = []
+    found: list[Checked] = []
+    tasks: list[tuple[Any, ...]] = []
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(path)
         for each in [path] if path.is_file() else raw_folder.handed_in(path):
             if not each.is_file():
-                problems.append(Problem("link_outside", str(each)))
+                found.append(Checked(str(each), [Problem("link_outside", str(each))]))
                 continue
             parts = each.resolve().parts
             places = [i for i in range(len(parts) - 2) if parts[i] in contracts]
@@ -160,11 +193,11 @@ def check(
             own_feed = feed or (parts[at] if at is not None else "")
             year = school_year or (parts[at + 1] if at is not None else "")
             if own_feed not in contracts or not year:
-                problems.append(Problem("misplaced_file", str(each)))
+                found.append(Checked(str(each), [Problem("misplaced_file", str(each))]))
                 continue
             files.append(File(each, own_feed, year, str(each), raw_folder.digest_of(each)))
     if not files:
-        return problems
+        return found
     key = load_key(settings)
     ledger = Ledger(settings)
     registers = {name: _landed(settings, ledger, name) for name in contracts}
@@ -172,14 +205,35 @@ def check(
         for name, contract in contracts.items():
             own = [f for f in files if f.feed == name]
             for i, taken in enumerate(
-                take(contract, own, registers, key, settings.student_no_pattern)
+                take(contract, own, registers, key, settings.student_no_pattern, _limits(settings))
             ):
-                problems += taken.problems
+                target = None
+                if back and any(p.severity != "note" for p in taken.problems):
+                    settings.feedback.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    digest = taken.file.sha256[:16]
+                    target = return_path(
+                        back, name, taken.file.school_year, taken.file.path.stem, digest
+                    )
+                    tasks.append(_return_task(target, taken))
+                found.append(
+                    Checked(
+                        taken.file.source_file,
+                        taken.problems,
+                        taken.rows_read,
+                        taken.sheets,
+                        target,
+                    )
+                )
                 if taken.rows is not None:
-                    target = Path(folder) / f"{name}-{i}.parquet"
-                    taken.rows.write(target)
-                    registers[name].append(target)
-    return problems
+                    landed = Path(folder) / f"{name}-{i}.parquet"
+                    taken.rows.write(landed)
+                    registers[name].append(landed)
+    write_returns(tasks)
+    return found
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.reader_seconds, settings.reader_megabytes)
 
 
 @cache
@@ -376,7 +430,16 @@ class _Intake:
         def keep(one: Taken) -> None:
             submission_id = ids[one.file.source_file]
             if any(p.severity != "note" for p in one.problems):
-                back.append(_return_task(self.settings, one, submission_id))
+                self.settings.feedback.mkdir(parents=True, exist_ok=True, mode=0o700)
+                file = one.file
+                target = return_path(
+                    self.settings.feedback,
+                    file.feed,
+                    file.school_year,
+                    file.path.stem,
+                    submission_id,
+                )
+                back.append(_return_task(target, one))
             if one.rows is None:
                 _quarantine(self.settings, one, submission_id)
             else:
@@ -400,7 +463,8 @@ class _Intake:
         files = [f.file for f in good.values()]
         pattern = self.settings.student_no_pattern
         # Each file's rows are let go once they are kept.
-        for one in take(self.contract, files, registers, self.key, pattern):
+        limits = _limits(self.settings)
+        for one in take(self.contract, files, registers, self.key, pattern, limits):
             if raw_folder.changed(good[one.file.source_file]):
                 unsettled.add(one.file.source_file)
                 told = Problem("changed_while_read", one.file.source_file)
@@ -631,14 +695,11 @@ def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
             writer.writerow({name: inert(cell) for name, cell in problem.as_dict().items()})
 
 
-def _return_task(settings: Settings, one: Taken, submission_id: str) -> tuple[Any, ...]:
+def _return_task(target: Path, one: Taken) -> tuple[Any, ...]:
     """The arguments of a return workbook."""
-    file = one.file
-    target = return_path(
-        settings.feedback, file.feed, file.school_year, file.path.stem, submission_id
-    )
     return (
-        target, file.path, file.source_file, one.problems, one.marks, one.sheets, one.rows_read,
+        target, one.file.path, one.file.source_file, one.problems, one.marks, one.sheets,
+        one.rows_read,
     )  # fmt: skip
 
 

@@ -26,7 +26,11 @@ UNIT = re.compile(
     r"|监测|考试|批次|成绩|名册|名录|表)"
 )
 """Ends of the names of places and things."""
-RUN = re.compile(r"[\u3400-\u9fff][\u3400-\u9fff·]*|[A-Za-z][A-Za-z' ]*[A-Za-z](?![A-Za-z0-9])")
+RUN = re.compile(
+    r"[\u3400-\u9fff][\u3400-\u9fff·]*"
+    # Letters beside a digit or a dash are part of a code.
+    r"|(?<![-_.0-9A-Za-z])[A-Za-z][A-Za-z' ]*[A-Za-z](?![-_.0-9A-Za-z])"
+)
 
 
 @cache
