@@ -1,6 +1,7 @@
 """`eqm`: what a user types and reads."""
 
 import json
+import shutil
 import socket
 from pathlib import Path
 
@@ -118,6 +119,7 @@ def test_a_file_is_explained_signed_off_and_taken_back(home: Path) -> None:
 
 def test_status_tells_who_owes_what(home: Path) -> None:
     write_sample(home.with_name("raw"), students=120, years=1)
+    shutil.rmtree(home.with_name("raw") / "school_resources")
     run(app, ["ingest"])
     told = json.loads(run(app, ["status", "--json"]).stdout)
     owing = {(o["feed"], o["wave_id"]): o for o in told["owing"]}

@@ -542,10 +542,17 @@ def _read_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """Grade out of the class where only that says it; a contradiction of the two is found."""
     name = next(c.name for c in contract.columns if c.type == "class")
     header, raw = quoted(contract.column(name).header), f'"raw_{name}"'
+    # 703 is class 3 of grade 7 only where every class of that grade is written so.
     con.execute(
         f"""
         update shared as s set "{name}" = m.long_class, _class_grade = m.long_grade
-        from "m_{name}" as m where m.id = s."i_{name}" and m.long_grade = s.grade
+        from "m_{name}" as m
+        where m.id = s."i_{name}" and m.long_grade = s.grade and (s.file_no, s.grade) not in (
+            select t.file_no, t.grade
+            from shared as t join "m_{name}" as o on o.id = t."i_{name}"
+            where t.grade is not null and o.raw is not null
+                and o.long_grade is distinct from t.grade
+        )
         """
     )
     con.execute(
