@@ -121,7 +121,7 @@ def total(draft: Draft, table: Table) -> None:
     if TOTAL in table.frame:
         # Whoever added them up by hand was not put off by a blank or a wide digit.
         texts = table.frame[draft.wide(table)].map(
-            lambda cell: unicodedata.normalize("NFKC", cell).strip().replace(",", "")
+            lambda cell: unicodedata.normalize("NFKC", text_of(cell)).strip().replace(",", "")
         )
         points = texts.apply(pd.to_numeric, errors="coerce")
         sums = points.sum(axis=1).map("{:g}".format)
