@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-NOTHING = ("", "-", "—", "——", "/", "－")
+from pipelines.intake.clean import NOTHING
+
+EMPTY = (*NOTHING, "－")
 """What people write for nothing."""
 SUBTOTAL = re.compile(
     r".{0,10}?(合计|小计|总计|累计|平均分?|均分|平均值|最高分?|最低分?|标准差"
@@ -84,15 +86,15 @@ def _why(
     headers: set[tuple[str, ...]],
     trailing: bool,
 ) -> str:
-    filled = [cell for cell in row if cell not in NOTHING]
+    filled = [cell for cell in row if cell not in EMPTY]
     if not filled:
         return "blank"
     if tuple(row) in headers:
         return "repeated_header"
-    nameless = own in NOTHING or SUBTOTAL.fullmatch(own) or SENTENCE.match(own)
+    nameless = own in EMPTY or SUBTOTAL.fullmatch(own) or SENTENCE.match(own)
     if nameless and any(SUBTOTAL.fullmatch(cell) for cell in filled):
         return "subtotal"
-    recognised = sum(row[c] not in NOTHING for c in used if c < len(row))
+    recognised = sum(row[c] not in EMPTY for c in used if c < len(row))
     if nameless and len(filled) <= 4 and NOTE.match(filled[0]):
         return "note"
     if not recognised:

@@ -16,6 +16,7 @@ from pipelines.intake.clean import (
     BLANKS,
     NOTHING,
     NUMBER,
+    SEATS,
     TABLES,
     Fault,
     absences,
@@ -148,6 +149,21 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
+def without_scores(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Rows of the wide form of which `unfold` kept nothing: every cell is empty, none was due."""
+    if contract.wide is None:
+        return
+    con.execute(
+        f"""
+        insert into found
+        select s.file_no, s.sheet, s.row, '', 'without_scores', '', ''
+        from shared as s
+        where "_list_{contract.wide.names}" is not null
+            and id not in (select seq // {SEATS} from typed where _wide)
+        """
+    )
+
+
 def keys(con: duckdb.DuckDBPyConnection, contract: Contract, shown: bool) -> None:
     """Keep the hash of each row's key, and of all its values."""
     names = [c.name for c in contract.columns if c.type != "dropped"]
@@ -205,6 +221,16 @@ def repeats(con: duckdb.DuckDBPyConnection, contract: Contract) -> np.ndarray:
         "select seq from repeated where nth > 1 and not differs order by seq"
     ).fetchnumpy()
     return np.asarray(rows["seq"])
+
+
+def rows_due(con: duckdb.DuckDBPyConnection) -> dict[int, int]:
+    """File → rows that are to be landed: those of `keys`, less equal ones that stand again."""
+    return dict(
+        con.execute(
+            "select file_no, count(*) from keys where seq not in "
+            "(select seq from repeated where nth > 1 and not differs) group by file_no"
+        ).fetchall()
+    )
 
 
 def across_rows(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -312,7 +313,7 @@ def _mean(
 
     The first says what each text means, the second what is wrong with some.
     """
-    own = pa.table({"id": pa.array(range(len(texts)), pa.int32()), "word": texts})
+    own = pa.table({"id": np.arange(len(texts), dtype=np.int32), "word": texts})
     con.register("texts_in", own)
     more, joins = "", ""
     if column.code_set:
@@ -436,7 +437,7 @@ def unfold(
     join: str = "",
     where: str = "true",
 ) -> None:
-    """Make `typed` out of `shared`, which is used up: one row a subject (or item) of each row.
+    """Make `typed` out of `shared`: one row a subject (or item) of each row.
 
     A status word in a score cell is a status (`缺考`); a score without a word is present.
 
@@ -484,7 +485,6 @@ def unfold(
         select t.*, {picked} {more} from unfolded as t {joins} {join} where {where}
         """
     )
-    con.execute("drop table shared")
     _told(con, "typed", columns, contract)
     if _has_status(contract):
         find(con, "typed", _status_faults(contract))

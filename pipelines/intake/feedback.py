@@ -97,38 +97,17 @@ def write_returns(tasks: Iterable[tuple[Any, ...]]) -> None:
     left out of its workbook.
     """
     every = list(tasks)
-    outcomes = in_turn(_write, every, WRITE_SECONDS, WRITE_MEGABYTES)
+    outcomes = in_turn(write_return, every, WRITE_SECONDS, WRITE_MEGABYTES)
     for task, outcome in zip(every, outcomes, strict=True):
         if isinstance(outcome, Unreadable):
             target, file, source_file, problems, _, sheets, rows_read = task
             stopped = Problem(outcome.rule, source_file, found=str(outcome))
-            _write(target, file, source_file, [*problems, stopped], [], sheets, rows_read)
-
-
-def _write(
-    target: Path,
-    file: Path,
-    source_file: str,
-    problems: Sequence[Problem],
-    marks: Sequence[Mark],
-    sheets: Sequence["SheetReading"],
-    rows_read: int,
-) -> None:
-    write_return(
-        target,
-        file,
-        source_file=source_file,
-        problems=problems,
-        marks=marks,
-        sheets=sheets,
-        rows_read=rows_read,
-    )
+            write_return(target, file, source_file, [*problems, stopped], [], sheets, rows_read)
 
 
 def write_return(
     target: Path,
     file: Path,
-    *,
     source_file: str,
     problems: Sequence[Problem],
     marks: Sequence[Mark],

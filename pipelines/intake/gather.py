@@ -72,13 +72,10 @@ def gather(feed: str, path: Path, source_file: str, waves: Mapping[str, str]) ->
     for sheet in sheets:
         before = _sheet(contract, sheet, source_file, waves, before, found)
     if not found.parts and not found.refused:
-        rule = "empty_file" if not _any_rows(found) else "no_rows"
+        header = any(reading.header_rows for reading in found.sheets)
+        rule = "no_rows" if header else "empty_file"
         found.problems.append(Problem(rule, source_file))
     return found
-
-
-def _any_rows(found: Gathered) -> bool:
-    return any(reading.header_rows for reading in found.sheets)
 
 
 def _sheet(
@@ -115,27 +112,19 @@ def _sheet(
         recognised = replace(before, header_rows=())
         note = Problem("continued_sheet", file, sheet.name, found=sheet.name)
         _add(contract, sheet, file, recognised, [note], "continued_sheet", found)
-    elif recognised is None:
-        other = better_feed(contract, sheet)
-        if other:
-            wrong = Problem(
-                "wrong_template", file, sheet.name, found=other, expected=contract.title
-            )
-            left_out("wrong_template", wrong)
-        elif before is not None and looks_like_rows(sheet):
-            left_out("continued_unclear")
-        else:
-            left_out("unknown_sheet")
+    elif recognised and not any(p.severity == "error" for p in problems):
+        _add(contract, sheet, file, recognised, problems, "", found)
+        return recognised
+    elif other := better_feed(contract, sheet):
+        wrong = Problem("wrong_template", file, sheet.name, found=other, expected=contract.title)
+        left_out("wrong_template", wrong)
+    elif recognised:
+        _add(contract, sheet, file, recognised, problems, "", found)
+        return recognised
+    elif before is not None and looks_like_rows(sheet):
+        left_out("continued_unclear")
     else:
-        other = better_feed(contract, sheet)
-        if other and any(p.severity == "error" for p in problems):
-            wrong = Problem(
-                "wrong_template", file, sheet.name, found=other, expected=contract.title
-            )
-            left_out("wrong_template", wrong)
-        else:
-            _add(contract, sheet, file, recognised, problems, "", found)
-            return recognised
+        left_out("unknown_sheet")
     return before
 
 

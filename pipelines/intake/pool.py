@@ -24,8 +24,12 @@ _pools: dict[tuple[int, int], ProcessPool] = {}
 
 
 def _limit(megabytes: int) -> None:
-    """In the new process: no more memory than this, and no thread pool of its own."""
+    """In the new process: no more memory than this, one thread, and no chatter.
+
+    What a damaged file makes a library print would fill the terminal; the caller is told why.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (megabytes * 2**20, megabytes * 2**20))
 

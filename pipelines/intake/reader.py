@@ -76,14 +76,6 @@ class Sheet:
     merged: tuple[Merged, ...] = ()
 
 
-@dataclass(frozen=True)
-class TextForm:
-    """How a text file is written."""
-
-    encoding: str
-    separator: str
-
-
 def kind(path: Path) -> str:
     """What a file is by its first bytes: `book`, or `text` for whatever may be text.
 
@@ -106,7 +98,9 @@ def kind(path: Path) -> str:
 
 def lies(path: Path) -> bool:
     """Whether a file's name claims to be a workbook and it is text, or the other way round."""
-    return (kind(path) == "book") != (path.suffix.lower() in BOOK_SUFFIXES)
+    with path.open("rb") as file:
+        is_book = file.read(8).startswith((ZIP, OLE))
+    return is_book != (path.suffix.lower() in BOOK_SUFFIXES)
 
 
 def read_sheets(path: Path) -> list[Sheet]:
@@ -234,10 +228,11 @@ def stream_text(path: Path, rows: int) -> tuple[Sheet, Iterator[Piece]]:
     if "\0" in known:
         raise Unreadable("NUL bytes: not a text file")
     separator = _separator(known)
-    lines = list(
-        islice(csv.reader(io.StringIO(known, newline=""), delimiter=separator), HEAD_LINES)
-    )
-    table = _text_table(lines)
+    rows_of_head = csv.reader(io.StringIO(known, newline=""), delimiter=separator)
+    try:
+        table = _text_table(list(islice(rows_of_head, HEAD_LINES)))
+    except csv.Error as error:
+        raise Unreadable(f"damaged text table: {str(error)[:120]}") from error
     return Sheet("", table), _pieces(path, encoding, separator, table.num_columns, rows)
 
 
@@ -269,7 +264,7 @@ def _pieces(path: Path, encoding: str, separator: str, width: int, rows: int) ->
                     at += sum(b.num_rows for b in held) + len(odd) - passed
                     passed, held = len(odd), []
         yield from _numbered(held, at, odd[passed:])
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         raise Unreadable(f"damaged text table: {str(error)[:120]}") from error
 
 
@@ -313,6 +308,11 @@ def _read_book(path: Path) -> list[Sheet]:
     except PasswordError as error:
         raise Unreadable("encrypted", "encrypted") from error
     except Exception as error:  # calamine's errors share no base class
+        raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
+    except BaseException as error:
+        # Where calamine itself gives up, which is no Exception to Python.
+        if type(error).__name__ != "PanicException":
+            raise
         raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
     for name, cells in _damaged(path).items():
         for own, rows, *_ in sheets:

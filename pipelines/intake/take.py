@@ -113,8 +113,8 @@ class Rows:
 class Limits:
     """What one file may take to be read."""
 
-    seconds: float = 300
-    megabytes: int = 4096
+    seconds: float
+    megabytes: int
 
 
 def take(
@@ -123,7 +123,7 @@ def take(
     registers: Mapping[str, list[Path]],
     key: bytes,
     usual_student_no: str,
-    limits: Limits = Limits(),
+    limits: Limits,
 ) -> Iterator[Taken]:
     """The outcome of every file of one feed, in order.
 
@@ -243,8 +243,8 @@ class _Outcome:
         self.tables: list[pa.Table] = []
         self.order: list[np.ndarray] = []
         """`seq` of the rows that wait on disk."""
-        self.cells = self.seen = 0
-        """Rows of files, and landed rows, so far over all pieces."""
+        self.cells = 0
+        """Rows of files so far, over all pieces."""
 
     def __enter__(self) -> "_Outcome":
         self.con = duckdb.connect()
@@ -281,9 +281,9 @@ class _Outcome:
             return
         con, contract = self.con, self.how.contract
         cells = pa.concat_tables([_cells(contract, n, p) for n, p in parts])
-        ids = pa.array(range(self.cells, self.cells + cells.num_rows), pa.int64())
+        ids = np.arange(self.cells, self.cells + cells.num_rows)
         self.cells += cells.num_rows
-        clean(con, contract, cells.append_column("id", ids), self.how.usual_student_no)
+        clean(con, contract, cells.append_column("id", [ids]), self.how.usual_student_no)
         for number, count in con.execute(
             "select file_no, count(*) from shared group by file_no"
         ).fetchall():
@@ -291,12 +291,12 @@ class _Outcome:
         checks.references(con, contract)
         checks.two_classes(con, contract)
         unfold(con, contract, **checks.papers(con, contract))
+        checks.without_scores(con, contract)
         checks.row_rules(con, contract)
         checks.totals(con, contract)
         checks.marks(con, contract)
         checks.keys(con, contract, shown=not self.on_disk)
         rows = _landed_rows(con, self.how, self.files)
-        self.seen += rows.num_rows
         if self.on_disk:
             if self.writer is None:
                 schema = rows.drop_columns(["file_no", "seq"]).schema
@@ -320,10 +320,12 @@ class _Outcome:
             self.problems[number].append(problem)
         rows = self._rows(dropped)
         marks = _marks(con, contract, self.places)
+        due = checks.rows_due(con)
         for number, file in enumerate(self.files):
             found = self.problems[number]
             if not _has_error(found):
-                self._account(number, found)
+                landed = rows[number].num_rows if number in rows else 0
+                self._account(number, found, landed, due.get(number, 0))
             own = rows.get(number) if not _has_error(found) else None
             if own is None and not _has_error(found):
                 found.append(Problem("empty_file", file.source_file))
@@ -331,14 +333,19 @@ class _Outcome:
                 file, found, self.read[number], own, self.sheets[number], marks.get(number, [])
             )
 
-    def _account(self, number: int, found: list[Problem]) -> None:
-        """Nothing may be lost on the way: each row was read, set aside and said so, or cleaned."""
+    def _account(self, number: int, found: list[Problem], landed: int, due: int) -> None:
+        """Nothing may be lost on the way: each row was read, set aside and said so, or cleaned.
+
+        `due` rows came of the cleaning and stand once; as many are to be landed.
+        """
         file = self.files[number].source_file
         for sheet in self.sheets[number]:
             parts = len(sheet.header_rows) + sheet.taken + sum(sheet.left_out.values())
             if sheet.rows != parts:
                 told = f"{sheet.rows} ≠ {parts}"
                 found.append(Problem("unaccounted", file, sheet.sheet, found=told))
+        if landed != due:
+            found.append(Problem("unaccounted", file, found=f"{landed} ≠ {due}"))
         taken = sum(sheet.taken for sheet in self.sheets[number])
         if not taken == self.read[number] == self.typed[number]:
             told = f"{taken} ≠ {self.read[number]} ≠ {self.typed[number]}"

@@ -18,7 +18,7 @@ from pipelines.intake.clean import long_class, number_of, read_class
 from pipelines.intake.privacy import discreet
 from pipelines.intake.reader import Unreadable, read_sheets, stream_text
 from pipelines.intake.recognise import recognise
-from pipelines.intake.take import File, Taken, take
+from pipelines.intake.take import File, Limits, Taken, take
 from tests.intake.conftest import NUMBERS, Handed
 
 HEADER = ["学籍号", "姓名", "学校", "年级", "班级", "语文", "数学"]
@@ -32,6 +32,7 @@ LANDED = [
     ("1", "mathematics", "60.000", "present"),
     ("1", "mathematics", "110.000", "present"),
 ]
+LIMITS = Limits(60, 2048)
 Sheets = dict[str, list[list[Any]]]
 
 
@@ -188,7 +189,9 @@ def take_results(handed: Handed) -> list[Taken]:
         feed: list((handed.settings.landing / feed).rglob("*.parquet"))
         for feed in contract.depends_on
     }
-    return list(take(contract, files, registers, b"k" * 32, handed.settings.student_no_pattern))
+    return list(
+        take(contract, files, registers, b"k" * 32, handed.settings.student_no_pattern, LIMITS)
+    )
 
 
 ERRORS: dict[str, tuple[Sheets, str, dict[str, str]]] = {

@@ -13,11 +13,12 @@ from pipelines.feeds import Contract, load_contracts, rules
 from pipelines.feeds.contract import ORIGIN
 from pipelines.intake import freeze, ingest
 from pipelines.intake.recognise import SheetReading
-from pipelines.intake.take import File, take
+from pipelines.intake.take import File, Limits, take
 from pipelines.sample import MESSES, Handed, Register, apply, write_messy, write_sample
 from pipelines.settings import Settings
 from tests.intake.messy import differences
 
+LIMITS = Limits(60, 2048)
 YEAR = "2025-2026"
 ROWS, TRIES = 12, 12
 HARMLESS = [name for name, mess in MESSES.items() if not mess.refused]
@@ -69,7 +70,7 @@ class City:
         frames: dict[str, list[pd.DataFrame]] = {case: [] for case in cases}
         broken: dict[str, list[str]] = {case: [] for case in cases}
         pattern = self.settings.student_no_pattern
-        for one in take(contract, handed, self.registers, b"k" * 32, pattern):
+        for one in take(contract, handed, self.registers, b"k" * 32, pattern, LIMITS):
             case = of[one.file.source_file]
             assert all(s.rows == _told(s) for s in one.sheets)
             if one.rows is None:
