@@ -1,11 +1,9 @@
 """From files as handed in to landed rows, and what goes back to the school."""
 
 from pipelines.intake.duties import Owed, owed
+from pipelines.intake.examine import Checked, check, examine
 from pipelines.intake.ingest import (
-    Checked,
     FeedReport,
-    check,
-    examine,
     files_by_feed,
     ingest,
     ingest_feed,

@@ -8,8 +8,6 @@ stands its tidied text, `raw_<name>`, of which later checks speak. Both add rows
 one a cell that is wrong.
 """
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -19,6 +17,7 @@ import pyarrow.compute as pc
 
 from pipelines.feeds import Column, Contract, codes, load_contracts
 from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, SQL_TYPES, normalise, quoted
+from pipelines.intake.classes import long_class, read_class, read_item
 
 FULL_WIDTH = "".join(chr(c) for c in range(0xFF10, 0xFF5B)) + "．－／：，＋（）"
 HALF_WIDTH = "".join(chr(c - 0xFEE0) for c in range(0xFF10, 0xFF5B)) + ".-/:,+()"
@@ -33,7 +32,6 @@ A_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 """How the reader writes a cell that is a day."""
 MAX_TEXT = 2000
 """Characters; no cell of a feed needs as many."""
-HAN_DIGITS = "一二三四五六七八九"
 DAYS = (
     "['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y%m%d', '%Y年%m月%d日', "
     "'%Y年%m月%d号', '%Y-%m-%d %H:%M:%S', '%Y/%m/%d %H:%M:%S', '%Y-%m-%d %H:%M', '%Y/%m/%d %H:%M']"
@@ -198,71 +196,6 @@ def header_of_score(contract: Contract) -> str:
 
 def _has_status(contract: Contract) -> bool:
     return any(c.name == "status" and c.codes == "score_status" for c in contract.columns)
-
-
-def number_of(text: str) -> int | None:
-    """A whole number up to 99 in Arabic or Chinese digits: 3, 三, 十二."""
-    if re.fullmatch("[0-9]{1,2}", text):
-        return int(text)
-    match = re.fullmatch(f"([{HAN_DIGITS}]?)(十?)([{HAN_DIGITS}]?)", text)
-    if not match or not text:
-        return None
-    tens, ten, ones = match.groups()
-    if tens and ones and not ten:
-        return None
-    ones = ones or ("" if ten else tens)
-    value = (HAN_DIGITS.index(tens) + 1 if tens and ten else 1) * 10 if ten else 0
-    return value + (HAN_DIGITS.index(ones) + 1 if ones else 0)
-
-
-GRADE_WORDS = sorted(
-    ((word, int(code)) for code, words in codes()["grade"].items() for word in words),
-    key=lambda pair: -len(pair[0]),
-)
-CLASS_WITH_GRADE = re.compile(f"({'|'.join(word for word, _ in GRADE_WORDS)})(.+)")
-CLASS = re.compile(r"\(?([0-9]{1,2}|[一二三四五六七八九十]{1,3})\)?班?")
-DOTTED_CLASS = re.compile(r"([0-9]{1,2})[.-]([0-9]{1,2})班?")
-LONG_CLASS = re.compile(r"([1-9]|1[0-2])(0[1-9]|[1-9][0-9])班?")
-
-
-def read_class(text: str) -> tuple[str, int | None]:
-    """A class as it is landed, and the grade that is written with it.
-
-    3, 3班, (3)班, 三班 and 03 are 3; 七年级(3)班, 初一3班, 7.3 and 7-3 are 3 of grade 7; 703 may be
-    that too, or a class of this name. Whatever else is left as it is.
-    """
-    plain = "".join(text.split())
-    grades = dict(GRADE_WORDS)
-    match = CLASS_WITH_GRADE.fullmatch(plain)
-    if match and (own := CLASS.fullmatch(match[2])):
-        number = number_of(own[1])
-        if number:
-            return str(number), grades[match[1]]
-    match = DOTTED_CLASS.fullmatch(plain)
-    if match and 1 <= int(match[1]) <= 12 and int(match[2]):
-        return str(int(match[2])), int(match[1])
-    match = CLASS.fullmatch(plain)
-    if match and (number := number_of(match[1])):
-        return str(number), None
-    return plain, None
-
-
-def long_class(text: str) -> tuple[int, str] | None:
-    """Grade and class that a class such as 703 may stand for."""
-    match = LONG_CLASS.fullmatch("".join(text.split()))
-    return (int(match[1]), str(int(match[2]))) if match else None
-
-
-def read_item(pattern: str) -> Callable[[str], str]:
-    """What makes the number of an item out of 第1题, T1, 1 or 21（2）."""
-    compiled = re.compile(pattern)
-
-    def read(text: str) -> str:
-        plain = "".join(text.split()).upper()
-        match = compiled.fullmatch(plain)
-        return match[1] if match else plain
-
-    return read
 
 
 # Each text once ----------------------------------------------------------------------------------

@@ -1,11 +1,6 @@
 """Raw folder → landing zone, ledger and quarantine; or, for `check`, only the problems."""
 
-import contextlib
-import csv
 import hashlib
-import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,25 +18,35 @@ from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
 from pipelines.feeds.contract import quoted
 from pipelines.intake import raw as raw_folder
 from pipelines.intake.feedback import return_path, returned_submission, write_returns
+from pipelines.intake.given_back import (
+    quarantine,
+    return_task,
+    sweep_feedback,
+    sweep_quarantine,
+)
 from pipelines.intake.ledger import PRESENT, Ledger, arrival, as_json, now, severity
 from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, load_key
 from pipelines.intake.raw import NO_FEED, Found
-from pipelines.intake.recognise import SheetReading
 from pipelines.intake.states import Declared, declared_replacements, taken_back
 from pipelines.intake.take import File, Limits, Rows, Taken, take
 from pipelines.settings import Settings
-from pipelines.wording import bilingual, inert
+from pipelines.wording import bilingual
 
-STEM_CHARACTERS = 60
-"""So much of a file's name is kept in quarantine: names there get longer, and have a limit."""
-QUARANTINED = re.compile(r"\.([0-9a-f]{16})(\.problems\.csv|\.[^.]*)?$")
-"""The submission that a file in quarantine belongs to."""
 HALF_WRITTEN = ".tmp"
 """Suffix of a landed file until it is whole; a process that died may have left one."""
-BOOKKEEPING = {"duties.py", "feedback.py", "ledger.py", "returned.py",
-               "returned_sheet.py", "standing.py", "states.py",
-               "submissions.py"}  # fmt: skip
+BOOKKEEPING = {
+    "duties.py",
+    "examine.py",
+    "feedback.py",
+    "given_back.py",
+    "ledger.py",
+    "returned.py",
+    "returned_sheet.py",
+    "standing.py",
+    "states.py",
+    "submissions.py",
+}
 """Modules of this room that have no part in what is made of a file's bytes."""
 UNITS = ("school_code", "district_code")
 """Columns that say whose a row is."""
@@ -131,108 +136,8 @@ def files_by_feed(settings: Settings) -> dict[str, int]:
     return {name: n for name, n in counts.items() if n}
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What would come of one file that is handed in."""
-
-    file: str
-    problems: list[Problem]
-    rows_read: int = 0
-    """Rows taken as records, with or without problems."""
-    sheets: list[SheetReading] = field(default_factory=list)
-    workbook: Path | None = None
-    """The return workbook, where one was asked for and there is an error or a query."""
-
-
-def check(
-    settings: Settings,
-    paths: Iterable[Path],
-    feed: str | None = None,
-    school_year: str | None = None,
-) -> list[Problem]:
-    """What would be wrong with these files or folders: the problems of `examine`."""
-    return [p for one in examine(settings, paths, feed, school_year) for p in one.problems]
-
-
-def examine(
-    settings: Settings,
-    paths: Iterable[Path],
-    feed: str | None = None,
-    school_year: str | None = None,
-    back: Path | None = None,
-) -> list[Checked]:
-    """What would come of these files or folders; lands nothing.
-
-    Feed and school year are read from the path (`…/<feed>/<school year>/…`) unless given. The
-    files are held against the landed registers and against each other.
-
-    Args:
-        settings: whose registers they are held against.
-        paths: files and folders.
-        feed: where the path does not name it.
-        school_year: likewise.
-        back: folder in which return workbooks are written, if at all.
-
-    Raises:
-        FileNotFoundError: a path does not exist.
-    """
-    contracts = load_contracts()
-    files: list[File] = []
-    found: list[Checked] = []
-    tasks: list[tuple[Any, ...]] = []
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(path)
-        for each in [path] if path.is_file() else raw_folder.handed_in(path):
-            if not each.is_file():
-                found.append(Checked(str(each), [Problem("link_outside", str(each))]))
-                continue
-            parts = each.resolve().parts
-            places = [i for i in range(len(parts) - 2) if parts[i] in contracts]
-            at = next((i for i in reversed(places) if raw_folder.is_year(parts[i + 1])), None)
-            own_feed = feed or (parts[at] if at is not None else "")
-            year = school_year or (parts[at + 1] if at is not None else "")
-            if own_feed not in contracts or not year:
-                found.append(Checked(str(each), [Problem("misplaced_file", str(each))]))
-                continue
-            files.append(File(each, own_feed, year, str(each), raw_folder.digest_of(each)))
-    if not files:
-        return found
-    key = load_key(settings)
-    ledger = Ledger(settings)
-    registers = {name: _landed(settings, ledger, name) for name in contracts}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, contract in contracts.items():
-            own = [f for f in files if f.feed == name]
-            for i, taken in enumerate(
-                take(contract, own, registers, key, settings.student_no_pattern, _limits(settings))
-            ):
-                target = None
-                if back and any(p.severity != "note" for p in taken.problems):
-                    settings.feedback.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    digest = taken.file.sha256[:16]
-                    target = return_path(
-                        back, name, taken.file.school_year, taken.file.path.stem, digest
-                    )
-                    tasks.append(_return_task(target, taken))
-                found.append(
-                    Checked(
-                        taken.file.source_file,
-                        taken.problems,
-                        taken.rows_read,
-                        taken.sheets,
-                        target,
-                    )
-                )
-                if taken.rows is not None:
-                    landed = Path(folder) / f"{name}-{i}.parquet"
-                    taken.rows.write(landed)
-                    registers[name].append(landed)
-    write_returns(tasks)
-    return found
-
-
-def _limits(settings: Settings) -> Limits:
+def limits(settings: Settings) -> Limits:
+    """What the settings let one file take to be read."""
     return Limits(settings.reader_seconds, settings.reader_megabytes)
 
 
@@ -248,7 +153,7 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _landed(settings: Settings, ledger: Ledger, feed: str) -> list[Path]:
+def landed_files(settings: Settings, ledger: Ledger, feed: str) -> list[Path]:
     """The landed files of a feed as they arrived, the newest last."""
     return [
         landed_path(settings, feed, s["school_year"], s["submission_id"])
@@ -318,8 +223,8 @@ class _Intake:
         self._tell_of_queries(rows)
         after = {f.file.source_file: f.seen for f in found if f.file.source_file not in unsettled}
         self.ledger.keep_seen(self.feed, self.seen, after)
-        _sweep_quarantine(self.settings, self.feed, self.ledger)
-        _sweep_feedback(self.settings, self.feed, self.ledger)
+        sweep_quarantine(self.settings, self.feed, self.ledger)
+        sweep_feedback(self.settings, self.feed, self.ledger)
         stood = {s["submission_id"]: s["state"] for s in self.known.values()}
         for row in entries.values():
             row["state"] = targets[row["submission_id"]]
@@ -439,9 +344,9 @@ class _Intake:
                     file.path.stem,
                     submission_id,
                 )
-                back.append(_return_task(target, one))
+                back.append(return_task(target, one))
             if one.rows is None:
-                _quarantine(self.settings, one, submission_id)
+                quarantine(self.settings, one, submission_id)
             else:
                 carries[submission_id] = _units(one.rows)
                 _land(self.settings, one, submission_id)
@@ -463,8 +368,8 @@ class _Intake:
         files = [f.file for f in good.values()]
         pattern = self.settings.student_no_pattern
         # Each file's rows are let go once they are kept.
-        limits = _limits(self.settings)
-        for one in take(self.contract, files, registers, self.key, pattern, limits):
+        bounds = limits(self.settings)
+        for one in take(self.contract, files, registers, self.key, pattern, bounds):
             if raw_folder.changed(good[one.file.source_file]):
                 unsettled.add(one.file.source_file)
                 told = Problem("changed_while_read", one.file.source_file)
@@ -625,7 +530,7 @@ def _of_known_schools(
     ids = {s["submission_id"] for s in submissions}
     if not named or not submissions:
         return ids
-    register = _landed(settings, ledger, "schools")
+    register = landed_files(settings, ledger, "schools")
     unknown: set[str] = set()
     with duckdb.connect() as con:
         con.execute("set enable_progress_bar = false")
@@ -673,54 +578,3 @@ def _land(settings: Settings, one: Taken, submission_id: str) -> None:
     aside = target.with_suffix(HALF_WRITTEN)
     one.rows.write(aside)
     aside.replace(target)
-
-
-def _quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
-    """A copy of the file as handed in, and beside it what is wrong, for a spreadsheet."""
-    settings.quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = settings.quarantine / (one.file.feed or "unplaced") / one.file.school_year
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{one.file.path.stem[:STEM_CHARACTERS]}.{submission_id}"
-    if not any(problem.rule == "link_outside" for problem in one.problems):
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # taken away meanwhile
-            shutil.copyfile(one.file.path, folder / f"{name}{one.file.path.suffix}")
-    with (folder / f"{name}.problems.csv").open("w", encoding="utf-8-sig", newline="") as file:
-        columns = [
-            "severity", "file", "sheet", "row_first", "row_last", "count", "column",
-            "found", "expected", "message_zh", "message_en",
-        ]  # fmt: skip
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        for problem in one.problems:
-            writer.writerow({name: inert(cell) for name, cell in problem.as_dict().items()})
-
-
-def _return_task(target: Path, one: Taken) -> tuple[Any, ...]:
-    """The arguments of a return workbook."""
-    return (
-        target, one.file.path, one.file.source_file, one.problems, one.marks, one.sheets,
-        one.rows_read,
-    )  # fmt: skip
-
-
-def _sweep_feedback(settings: Settings, feed: str, ledger: Ledger) -> None:
-    """Remove the return workbooks of files that were mended, replaced or taken back."""
-    folder = settings.feedback / (feed or "unplaced")
-    if not folder.is_dir():
-        return
-    kept = {s["submission_id"] for n in PRESENT for s in ledger.submissions(feed, n, full=False)}
-    for path in folder.rglob("*.xlsx"):
-        if returned_submission(path.name) not in kept:
-            path.unlink()
-
-
-def _sweep_quarantine(settings: Settings, feed: str, ledger: Ledger) -> None:
-    """Remove what was mended, replaced or taken back; the ledger keeps what was wrong with it."""
-    folder = settings.quarantine / (feed or "unplaced")
-    if not folder.is_dir():
-        return
-    kept = {s["submission_id"] for s in ledger.submissions(feed, "returned", full=False)}
-    for path in folder.rglob("*"):
-        named = QUARANTINED.search(path.name)
-        if named and named[1] not in kept and path.is_file():
-            path.unlink()

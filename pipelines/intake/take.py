@@ -137,6 +137,8 @@ def take(
         limits: of the reading of one file.
     """
     every = list(files)
+    if not every:
+        return
     how = _How(contract, registers, key, usual_student_no, _waves(contract, registers))
     large = {file for file in every if _is_large(file.path)}
     tasks = ((contract.feed, f.path, f.source_file, how.waves) for f in every if f not in large)

@@ -14,7 +14,7 @@ import xlwt
 
 from pipelines.feeds import load_contracts
 from pipelines.intake.aside import rows_aside
-from pipelines.intake.clean import long_class, number_of, read_class
+from pipelines.intake.classes import long_class, number_of, read_class
 from pipelines.intake.privacy import discreet
 from pipelines.intake.reader import Unreadable, read_sheets, stream_text
 from pipelines.intake.recognise import recognise

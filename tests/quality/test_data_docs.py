@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +170,22 @@ def test_the_pages_are_the_same_each_time(site: Path, tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in target.iterdir()} == {
         p.name: p.read_bytes() for p in site.iterdir()
     }
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_page_fits_and_its_columns_stand_apart(browser: Any, site: Path, width: int) -> None:
+    """No column lies over its neighbour, and none is a letter wide."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    for name in ("index", "students", QUESTIONS):
+        page.goto((site / f"{name}.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        narrowest = page.evaluate(
+            "Math.min(...[...document.querySelectorAll('td')].map(c => c.clientWidth))"
+        )
+        assert narrowest >= 60, name
+        over = page.evaluate(
+            "[...document.querySelectorAll('td')].some(c => c.scrollWidth > c.clientWidth + 1)"
+        )
+        assert not over, name
+    page.close()
