@@ -50,11 +50,15 @@ def _pool(megabytes: int) -> ProcessPool:
 
 @atexit.register
 def close() -> None:
-    """End the processes."""
+    """End the processes: those that idle at once, one that still reads by force."""
     for (owner, _), pool in _pools.items():
         if owner == os.getpid():
-            pool.stop()
-            pool.join()
+            pool.close()
+            try:
+                pool.join(5)
+            except TimeoutError:
+                pool.stop()
+                pool.join()
     _pools.clear()
 
 
