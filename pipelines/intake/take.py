@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.feeds import Contract, load_contracts
+from pipelines.feeds import Contract, load_contracts, rules
 from pipelines.feeds.contract import ORIGIN, quoted
 from pipelines.intake import checks
 from pipelines.intake.clean import clean, unfold
@@ -522,11 +522,12 @@ def _marks(
     contract: Contract,
     places: list[dict[tuple[str, str], int]],
 ) -> dict[int, list[Mark]]:
-    """The cells in `found`, by file, the first of each."""
+    """The cells in `found` that errors and queries are about, by file, the first of each."""
+    grave = ", ".join(quoted(name) for name, rule in rules().items() if rule.severity != "note")
     rows = con.execute(
         f"""
         select file_no, rule, sheet, row, col, left(found, {SHOWN_CHARACTERS}), expected
-        from found
+        from found where rule in ({grave})
         qualify row_number() over (partition by file_no order by sheet, row, col) <= {MAX_MARKS}
         order by file_no, sheet, row, col, rule
         """

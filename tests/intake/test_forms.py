@@ -176,6 +176,8 @@ def test_rows_are_accounted_for_and_shown(handed: Handed) -> None:
     assert first.left_out == {"subtotal": 2, "blank": 1, "note": 2}
     assert first.columns["语文"] == "chinese" and first.columns["姓名"] == "name"
     assert first.wave == "W24"
+    # Only what has to be mended or explained is marked in the sheet.
+    assert {mark.rule for mark in taken.marks} <= {"unusual_number", "check_digit"}
     assert (second.read, second.why, second.left_out) == (False, "unknown_sheet", {"unread": 1})
 
 
@@ -541,3 +543,14 @@ def test_a_wave_is_named_whole(tmp_path: Path) -> None:
 
     assert named("八中-W24-B.csv") == "W24-B" and named("八中 w24 成绩.csv") == "W24"
     assert named("XW245.csv") == "" and named("2024年全市监测-八中.csv") == "W24"
+
+
+def test_a_row_from_which_nothing_is_taken_is_said(handed: Handed) -> None:
+    """A grade that the wave does not test, with nothing in its cells."""
+    handed.add("monitoring_results/a.csv", f"W24,{NUMBERS[2]},某,第二小学,六年级,1,,,")
+    found = {
+        (p.rule, p.severity, p.row_first)
+        for p in handed.ingest()["monitoring_results"].problems
+        if p.file.endswith("a.csv")
+    }
+    assert ("without_scores", "note", 4) in found and "error" not in {s for _, s, _ in found}
