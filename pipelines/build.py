@@ -51,6 +51,8 @@ class BuildReport:
     """Whether that release had been made before from the same inputs, settings and code."""
     key_made: bool = False
     """Whether the pseudonym key was made in this build, so that it must be backed up."""
+    key_changed: str = ""
+    """What is to be said where rows of another pseudonym key stood before this build."""
     returned: int = 0
     """Files refused, in quarantine."""
     problems: list[Problem] = field(default_factory=list)
@@ -104,11 +106,12 @@ def build(settings: Settings, say: Say) -> BuildReport:
         Busy: another build works on the same home.
         OSError: the home can't be made.
     """
-    key_missing = False
+    key_missing, former = False, ""
     if settings.as_of_utc is None:
         intake.require_files(settings)
         key_missing = not settings.pseudonym_key_file.exists()
         intake.load_key(settings)
+        former = intake.former_key(settings)
     elif settings.as_of_utc > datetime.now(UTC).replace(tzinfo=None):
         raise intake.IntakeError(bilingual("{moment} has not come yet.", moment=settings.as_of))
     with release.hold(settings):
@@ -124,7 +127,8 @@ def build(settings: Settings, say: Say) -> BuildReport:
                 failure=failure,
                 environment=environment or isinstance(error, WarehouseError),
             )
-        return replace(report, key_made=key_missing)
+        told = intake.key_changed(settings, former) if former else ""
+        return replace(report, key_made=key_missing, key_changed=told)
 
 
 def _run(settings: Settings, say: Say) -> BuildReport:

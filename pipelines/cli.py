@@ -167,6 +167,8 @@ def build(
             path=settings.pseudonym_key_file,
         )
         notes.print(made, style="bold", markup=False)
+    if report.key_changed:
+        notes.print(report.key_changed, style="bold", markup=False)
     if as_json:
         _print_json(report.as_dict())
         raise typer.Exit(report.exit_code)
@@ -217,6 +219,7 @@ def ingest(
             intake.require_files(settings)
             for new, old in pairs:
                 intake.declare_replacement(settings, new, old)
+            former = intake.former_key(settings)
             reports = intake.ingest(settings)
     except intake.NothingHandedIn as error:
         if as_json:
@@ -226,6 +229,8 @@ def ingest(
         _stop(str(error).splitlines()[0], ENVIRONMENT)
     except intake.IntakeError as error:
         _stop(str(error), WRONG_USAGE)
+    if former:
+        notes.print(intake.key_changed(settings, former), style="bold", markup=False)
     problems = [problem for report in reports for problem in report.problems]
     if as_json:
         _print_json([{**asdict(r), "problems": [p.as_dict() for p in r.problems]} for r in reports])

@@ -13,7 +13,7 @@ from typing import Literal
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
-from pipelines.intake import files_by_feed
+from pipelines.intake import NoKey, files_by_feed, former_key
 from pipelines.settings import PROJECT, Settings
 from pipelines.warehouse import DBT
 
@@ -116,6 +116,17 @@ def _key(settings: Settings) -> Finding:
         return Finding(
             "pseudonym key", "missing", f"{path} has mode {mode:04o}", f"chmod 600 {path}"
         )
+    try:
+        former = former_key(settings)
+    except NoKey as error:
+        return Finding("pseudonym key", "missing", str(error), "restore it from its backup")
+    except sa.exc.SQLAlchemyError:
+        former = ""  # the ledger's own line says what is wrong with it
+    if former:
+        return Finding(
+            "pseudonym key", "hint", f"{path}; what stands was made under another ({former})",
+            "the next build reads all files anew; if that is not meant, put the former key back",
+        )  # fmt: skip
     return Finding("pseudonym key", "ok", str(path))
 
 

@@ -16,6 +16,7 @@ from pipelines.intake.problems import IntakeError, NoKey, NothingHandedIn, Probl
 from pipelines.intake.pseudonym import load_key
 from pipelines.intake.reader import Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
+from pipelines.intake.rotation import former_key, key_changed
 from pipelines.intake.standing import Standing, freeze, sweep
 from pipelines.intake.states import STATES, FileState, state_name
 from pipelines.intake.submissions import (
@@ -56,12 +57,14 @@ __all__ = [
     "examine",
     "explain",
     "files_by_feed",
+    "former_key",
     "freeze",
     "give_back",
     "in_hand",
     "ingest",
     "ingest_feed",
     "ingest_strays",
+    "key_changed",
     "load_key",
     "owed",
     "problems",

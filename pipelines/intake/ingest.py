@@ -26,7 +26,7 @@ from pipelines.intake.given_back import (
 )
 from pipelines.intake.ledger import PRESENT, Ledger, arrival, as_json, now, severity
 from pipelines.intake.problems import NothingHandedIn, Problem
-from pipelines.intake.pseudonym import key_id, load_key
+from pipelines.intake.pseudonym import key_id, key_of, load_key
 from pipelines.intake.raw import NO_FEED, Found
 from pipelines.intake.states import Declared, declared_replacements, taken_back
 from pipelines.intake.take import File, Limits, Rows, Taken, take
@@ -43,6 +43,7 @@ BOOKKEEPING = {
     "ledger.py",
     "returned.py",
     "returned_sheet.py",
+    "rotation.py",
     "standing.py",
     "states.py",
     "submissions.py",
@@ -432,6 +433,7 @@ class _Intake:
                 else:
                     targets[one] = "replaced"
         fit = _of_known_schools(self.settings, self.ledger, self.contract, lingering)
+        fit &= self._of_this_key(lingering)
         for submission in lingering:
             stays = submission["submission_id"] in fit
             targets[submission["submission_id"]] = "landed" if stays else "replaced"
@@ -444,6 +446,18 @@ class _Intake:
             if _superseded(entry, declared, alive):
                 targets[entry["submission_id"]] = "replaced"
         return targets
+
+    def _of_this_key(self, submissions: list[dict[str, Any]]) -> set[str]:
+        """Those of these landed submissions whose students are known by the present key."""
+        present = key_id(self.key)
+        return {
+            one["submission_id"]
+            for one in submissions
+            if (key_of(self._landed(one)) or present) == present
+        }
+
+    def _landed(self, one: Mapping[str, Any]) -> Path:
+        return landed_path(self.settings, self.feed, one["school_year"], one["submission_id"])
 
     def _answers(self, entries: Mapping[str, dict[str, Any]]) -> list[Declared]:
         """Return workbooks that came back mended, under their own name: each replaces its file."""

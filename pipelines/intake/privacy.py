@@ -21,6 +21,8 @@ HEADERS = (
     "、成绩、分数、得分、折合、原始、赋分、主观、客观、卷、题、语数英、文综、理综、综合、实验、操作、口语、听力、作文、附加"
 )
 """Words of headers that schools add."""
+SPREADSHEET = {"REF", "VALUE", "DIV", "NAME", "NUM", "NULL"}
+"""Of the words that a spreadsheet writes into a cell whose formula has no value: #REF!, #NAME?."""
 UNIT = re.compile(
     r".*(小学|中学|学校|学院|大学|幼儿园|教研室|中心|教育局|街道|社区|区|县|镇|乡|村|班|年级|学期|学年"
     r"|监测|考试|批次|成绩|名册|名录|表)"
@@ -40,7 +42,7 @@ def _vocabulary() -> tuple[frozenset[str], int]:
     for contract in load_contracts().values():
         words |= {word for c in contract.columns for word in (c.header, *c.aliases)}
         words |= {contract.title, contract.total or ""}
-    words |= {*EVERYDAY.split("、"), *HEADERS.split("、")}
+    words |= {*EVERYDAY.split("、"), *HEADERS.split("、"), *SPREADSHEET}
     known = frozenset(word.casefold() for word in words if word)
     return known, max(map(len, known))
 

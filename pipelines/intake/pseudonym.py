@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.feeds.contract import quoted
 from pipelines.intake.problems import NoKey
 from pipelines.settings import Settings
 from pipelines.wording import bilingual
@@ -56,6 +57,14 @@ def _make_key(path: Path) -> None:
 def key_id(key: bytes) -> str:
     """A short name of the key that tells nothing about it."""
     return hashlib.sha256(b"eqm key id" + key).hexdigest()[:8]
+
+
+def key_of(path: Path) -> str | None:
+    """Id of the key that a landed file was made under; none where it holds no student."""
+    with duckdb.connect() as con:
+        query = f"select key_id from read_parquet({quoted(str(path))}) limit 1"
+        found = con.execute(query).fetchall()
+    return found[0][0] if found else None
 
 
 def add_student_keys(con: duckdb.DuckDBPyConnection, key: bytes, table: str) -> None:

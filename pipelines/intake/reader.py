@@ -8,6 +8,7 @@ in a process of its own, which may hang or die without harm to anything else.
 import csv
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+
+from pipelines.intake.lost_cells import lost_in_ods, lost_in_xls
 
 TEXT_SUFFIXES = {".csv", ".tsv", ".txt"}
 BOOK_SUFFIXES = {".xlsx", ".xlsm", ".xls", ".ods"}
@@ -314,7 +317,7 @@ def _read_book(path: Path) -> list[Sheet]:
         if type(error).__name__ != "PanicException":
             raise
         raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
-    for name, cells in _damaged(path).items():
+    for name, cells in _damaged(path, book.sheet_names).items():
         for own, rows, *_ in sheets:
             if own == name:
                 _put(rows, cells)
@@ -380,7 +383,8 @@ def _word(value: Any) -> str:
 
 # What a workbook's reader passes over in silence: cells with an error, formulas without a result.
 
-CELL = re.compile(rb"<c\b([^>]*)>(.*?)</c>", re.S)
+CELL = re.compile(rb"<c\b([^>]*)(?<!/)>(.*?)</c>", re.S)
+"""A cell that holds something: an empty one, `<c …/>`, must not swallow the next that does."""
 PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
 VALUE = re.compile(rb"<v[^>]*>([^<]*)</v>")
 OF_TYPE = re.compile(rb'\bt="(\w+)"')
@@ -388,24 +392,28 @@ CARRY = 2**16
 """A cell that is longer is not looked at twice where a piece of the sheet ends."""
 
 
-def _damaged(path: Path) -> dict[str, dict[tuple[int, int], str]]:
-    """Sheet → (row, column) from 0 → the error's word, or `NO_RESULT`. Of .xlsx and .xlsm."""
-    if not zipfile.is_zipfile(path):
-        return {}
+def _damaged(path: Path, names: list[str]) -> dict[str, dict[tuple[int, int], str]]:
+    """Sheet → (row, column) from 0 → the error's word; of .xlsx and .xlsm `NO_RESULT`, too."""
     found: dict[str, dict[tuple[int, int], str]] = {}
     try:
+        if not zipfile.is_zipfile(path):
+            return dict(zip(names, lost_in_xls(path), strict=False))
         with zipfile.ZipFile(path) as archive:
+            if "content.xml" in archive.namelist():
+                return lost_in_ods(path)
             for name, part in _parts(archive).items():
                 cells = found.setdefault(name, {})
                 tail = b""
                 with archive.open(part) as file:
                     for block in iter(lambda file=file: file.read(2**22), b""):  # type: ignore[misc]
                         text = tail + block
-                        if b't="e"' in text or b"<f" in text:
+                        if b't="e"' in text or b"<f>" in text or b"<f " in text:
                             cells |= _look(text)
                         cut = text.rfind(b"<c ", max(0, len(text) - CARRY))
                         tail = text[cut:] if cut >= 0 else b""
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, ElementTree.ParseError):
+    except (
+        zipfile.BadZipFile, KeyError, ValueError, OSError, struct.error, ElementTree.ParseError,
+    ):  # fmt: skip
         return found  # calamine has read it, so what it holds stands
     return found
 
@@ -415,7 +423,7 @@ def _look(text: bytes) -> dict[tuple[int, int], str]:
     for match in CELL.finditer(text):
         attributes, inside = match.groups()
         of_type, place = OF_TYPE.search(attributes), PLACE.search(attributes)
-        if place is None or attributes.endswith(b"/"):
+        if place is None:
             continue
         value = VALUE.search(inside)
         kind_of = of_type[1] if of_type else b""

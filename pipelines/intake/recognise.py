@@ -335,13 +335,14 @@ def _complete(
 
     present = ", ".join(t for t in texts if t)
     named = {contract.wide.names, contract.wide.values} if contract.wide else set()
-    if contract.wide and found.wide and not named & found.columns.keys():
+    if contract.wide and found.wide:
         covered = named
-    else:
-        if contract.wide and found.wide:
+        if named & found.columns.keys():
+            # What else is missing depends on which of the two is to stay.
             both = ", ".join(place.header for place in found.wide)
             problem("two_forms", both, contract.column(contract.wide.values).header)
-        found.wide = []
+            found.wide = []
+    else:
         covered = set()
         if contract.wide and contract.wide.values not in found.columns:
             covered.add("")

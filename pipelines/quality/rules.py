@@ -6,10 +6,11 @@ as an expectation. A rule on a whole table is the number of rows that break it, 
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, quoted
+from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, RowRule, quoted
 
 DATES = tuple(int(f"{day:%Y%m%d}") for day in (FIRST_DAY, LAST_DAY))
 """First and last day, as a number, that a date in a file may name."""
@@ -76,6 +77,9 @@ TITLES: dict[str, str] = {
     "unique_key": _("Key stands once"),
     "refers": _("Stands in the list it refers to"),
     "score_only_if_present": _("A score only where the student was present"),
+    "dates_in_order": _("No day before the one it follows"),
+    "part_within_whole": _("The part not larger than the whole"),
+    "marks_in_order": _("Marks from the lowest to the full mark"),
 }
 """What each rule says, msgids of the catalogue."""
 
@@ -145,6 +149,28 @@ def _column_rules(column: Column, sql_type: str) -> list[Rule]:
     return rules
 
 
+def _row_rule(rule: RowRule) -> Rule | None:
+    """A contract's rule on the columns of one row, where they are filled.
+
+    None of parts that do not add up to their whole: that is a query, and such rows are taken.
+    """
+    first, last = rule.columns[0], rule.columns[-1]
+    match rule.rule:
+        case "dates_out_of_order":
+            own, greater = "dates_in_order", [(first, last)]
+        case "more_than":
+            own, greater = "part_within_whole", [(first, last)]
+        case "mark_order":
+            # Neighbours, as intake compares them; and each with the full mark.
+            marks = rule.columns[:-1]
+            own, greater = "marks_in_order", [*pairwise(marks), *((mark, last) for mark in marks)]
+        case "parts_and_whole":
+            return None
+    breaks = " or ".join(f"{name(a)} > {name(b)}" for a, b in greater)
+    query = f"select count(*) from feed where {breaks}"
+    return Rule(own, ", ".join(rule.columns), "count", tuple(rule.columns), query)
+
+
 def rules_of(contract: Contract, landed_feeds: Collection[str]) -> list[Rule]:
     """The rules of a feed; its rows are the relation `feed`, another feed's the one of its name.
 
@@ -178,6 +204,7 @@ def rules_of(contract: Contract, landed_feeds: Collection[str]) -> list[Rule]:
                 f"(select {there} from {name(feed)} where {there} is not null)"
             )
             rules.append(Rule("refers", column.landed_name, "count", (column.landed_name,), query))
+    rules += [made for each in contract.rules if (made := _row_rule(each))]
     for rule, on, needs, breaks in ROW_RULES.get(contract.feed, []):
         query = f"select count(*) from feed where {breaks}"
         rules.append(Rule(rule, on, "count", needs, query))

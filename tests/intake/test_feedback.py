@@ -672,10 +672,10 @@ def test_whoever_does_what_the_list_says_has_nothing_left_to_mend(handed: Handed
     )
     right = {"年级": "五年级", "学校标识码": "3137000001", "班级": "1"}
 
-    def truth(sheet: str, row: int, column: str) -> Any:
-        if column not in right:
+    def truth(sheet: str, row: int, column: int, header: str) -> Any:
+        if header not in right:
             return Do.DELETE_ROW if row == 6 else Do.KEEP
-        return right[column]
+        return right[header]
 
     seen: set[str] = set()
     sheet = ""

@@ -250,6 +250,17 @@ def test_what_is_wrong_is_said(handed: Handed, what: str) -> None:
     assert found == expected
 
 
+def test_an_empty_cell_with_a_format_hides_no_damage_behind_it(handed: Handed) -> None:
+    def frame(book: openpyxl.Workbook) -> None:
+        for row in range(2, 4):
+            book.active.cell(row, 6).number_format = "0.0"
+
+    first, second = [*ROWS[0][:5], None, "#REF!"], [*ROWS[1][:5], 80, 60]
+    results(handed, {"a": [HEADER, first, second]}, touch=frame)
+    report = handed.ingest()["monitoring_results"]
+    assert ("damaged_cell", "数学") in {(p.rule, p.column) for p in report.problems}
+
+
 def test_old_and_open_workbooks(tmp_path: Path) -> None:
     book = xlwt.Workbook()
     sheet = book.add_sheet("甲")
@@ -269,6 +280,33 @@ def test_old_and_open_workbooks(tmp_path: Path) -> None:
     assert read.cells.to_pylist() == [{"c0": "学籍号", "c1": "分"}, {"c0": "007", "c1": "86.5"}]
 
 
+def test_errors_in_old_and_open_workbooks_are_read(tmp_path: Path) -> None:
+    """The reader itself gives such a cell as an empty one."""
+    book = xlwt.Workbook()
+    for name, code in (("甲", 0x17), ("乙", 0x2A)):
+        sheet = book.add_sheet(name)
+        sheet.write(0, 0, "分")
+        sheet.row(1).set_cell_error(0, code)
+        sheet.write(1, 1, 0)
+    book.save(str(tmp_path / "a.xls"))
+    read = read_sheets(tmp_path / "a.xls")
+    assert [s.cells.to_pylist()[1] for s in read] == [
+        {"c0": "#REF!", "c1": "0"}, {"c0": "#N/A", "c1": "0"},
+    ]  # fmt: skip
+    ods(tmp_path / "a.ods", [["分", "b"], ["#VALUE!", 1.0], ["Err:502", 2.0]])
+    (sheet,) = read_sheets(tmp_path / "a.ods")
+    assert [row["c0"] for row in sheet.cells.to_pylist()] == ["分", "#VALUE!", "#VALUE!"]
+
+
+def test_an_error_in_an_old_workbook_is_reported(handed: Handed) -> None:
+    path = results(handed, {"a": [HEADER, *ROWS]})
+    path.unlink()
+    ods(path.with_suffix(".ods"), [HEADER, [*map(str, ROWS[0][:6]), "#DIV/0!"]])
+    report = handed.ingest()["monitoring_results"]
+    (problem,) = [p for p in report.problems if p.rule == "damaged_cell"]
+    assert (problem.row_first, problem.column, problem.found) == (2, "数学", "#DIV/0!")
+
+
 def ods(path: Path, rows: list[list[Any]]) -> None:
     cells = "".join(
         "<table:table-row>"
@@ -276,7 +314,10 @@ def ods(path: Path, rows: list[list[Any]]) -> None:
             f'<table:table-cell office:value-type="float" office:value="{v}"><text:p>{v}</text:p>'
             "</table:table-cell>"
             if isinstance(v, float)
-            else f'<table:table-cell office:value-type="string"><text:p>{v}</text:p>'
+            else f'<table:table-cell office:value-type="string"'
+            # As LibreOffice writes an error: text that is shown, and no value.
+            f"{' office:string-value=' + chr(34) * 2 if v.startswith(('#', 'Err:')) else ''}"
+            f"><text:p>{v}</text:p>"
             "</table:table-cell>"
             for v in row
         )

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.feeds import Contract, load_contracts
+from pipelines.feeds import rules as problem_rules
 from pipelines.quality import CheckResult, validate, validate_feed
-from pipelines.quality.rules import Rule, name
+from pipelines.quality.rules import Rule, name, rules_of
 from pipelines.quality.validate import Judge, check
 
 KEY = "a" * 64
@@ -174,6 +175,22 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("residential_areas", {"area_code": "b", "area_kind": "town"}, "in_set", "area_kind"),
     ("school_resources", {"stage": "primary", "students": -1}, "in_range", "students"),
     ("external_benchmarks", {"year": 1979}, "in_range", "year"),
+    ("schools", {"school_code": "3137000002", "closed_on": "1950-01-01"}, "dates_in_order",
+     "opened_on, closed_on"),
+    ("staff", {"staff_code": "t2", "started_on": "2020-01-02", "left_on": "2020-01-01"},
+     "dates_in_order", "started_on, left_on"),
+    ("training_logs", {"session_no": "2", "ended_on": "2023-10-08"}, "dates_in_order",
+     "started_on, ended_on"),
+    ("supervision_findings", {"finding_id": "g", "due_on": "2024-03-04"}, "dates_in_order",
+     "found_on, due_on"),
+    ("supervision_findings", {"finding_id": "g", "closed_on": "2024-03-04"}, "dates_in_order",
+     "found_on, closed_on"),
+    ("lesson_observations", {"period": "4", "inclass_passed": 41}, "part_within_whole",
+     "inclass_passed, inclass_tested"),
+    ("monitoring_waves", {"wave_id": "v", "pass_mark": 80, "good_mark": 70}, "marks_in_order",
+     "low_mark, pass_mark, good_mark, excellent_mark, full_mark"),
+    ("monitoring_waves", {"wave_id": "v", "low_mark": 121}, "marks_in_order",
+     "low_mark, pass_mark, good_mark, excellent_mark, full_mark"),
 ]  # fmt: skip
 
 
@@ -188,6 +205,16 @@ def test_one_bad_row_fails_its_rule_alone(
     assert failed.rows == 2
     assert failed.detail.startswith("1 rows")
     assert "G3704" not in failed.detail  # a number that got in is not spread further
+
+
+def test_every_rule_of_a_row_that_a_file_is_refused_for_is_checked_again() -> None:
+    contracts = load_contracts()
+    for feed, contract in contracts.items():
+        kept = [r for r in contract.rules if problem_rules()[r.rule].severity == "error"]
+        checked = {rule.needs for rule in rules_of(contract, contracts) if rule.kind == "count"}
+        assert {tuple(rule.columns) for rule in kept} <= checked, feed
+        others = {tuple(rule.columns) for rule in contract.rules if rule not in kept}
+        assert not others & checked, feed
 
 
 def test_equal_keys_are_counted(standing: Path) -> None:
