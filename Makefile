@@ -42,6 +42,7 @@ lint: setup
 
 docs: setup
 	$(BIN)/python -m pipelines.feeds.pages > docs/feeds.md
+	$(BIN)/python -m pipelines.metrics.pages
 
 bench: setup
 	$(BIN)/python -m bench.intake

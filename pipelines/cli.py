@@ -604,6 +604,69 @@ def _owed_table(owed: list[Any]) -> Table:
 
 
 @app.command()
+def metric(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the figure; without one, all are listed.")
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="By what, with commas: a level (district), a group (gender), columns (subject)."
+        ),
+    ] = "",
+    where: Annotated[
+        str, typer.Option(help="Condition in SQL: \"subject = 'mathematics' and n >= 30\".")
+    ] = "",
+    published: Annotated[
+        bool, typer.Option("--published", help="As pages show it: withheld, rounded, marked.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a published figure is, and its values in the release that is served."""
+    from pipelines.metrics import BadQuestion, ask, load_metrics
+    from pipelines.release import current
+
+    if name is None:
+        known = load_metrics().values()
+        if as_json:
+            _print_json([one.model_dump() for one in known])
+            return
+        listed = _table("metric", "名称", "name", "unit", "table")
+        for one in known:
+            listed.add_row(one.name, one.zh, one.en, one.unit, one.model)
+        console.print(listed)
+        return
+    settings = _settings(home=home)
+    served = current(settings)
+    if served is None:
+        _stop(f"nothing has been released under {settings.home}; run `eqm build`", DATA_ERRORS)
+    warehouse = settings.releases / served / "warehouse.duckdb"
+    asked = [word.strip() for word in by.split(",") if word.strip()]
+    try:
+        answer = ask(warehouse, name, asked, where, published)
+    except BadQuestion as error:
+        _stop(str(error), WRONG_USAGE)
+    found = answer.metric
+    if as_json:
+        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        _print_json({"metric": found.model_dump(), "release": served, "rows": rows})
+        return
+    notes.print(f"{found.zh} · {found.en}: {found.formula} {found.source}".rstrip())
+    table = _table(*answer.columns)
+    for row in answer.rows:
+        table.add_row(*(_shown(value) for value in row))
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    """A value of a table on the terminal; what is not there stays empty."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+@app.command()
 def serve(
     port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: 8400]")] = None,
     home: HomeOption = None,

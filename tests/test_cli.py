@@ -16,8 +16,8 @@ from pipelines.status import next_run
 
 run = CliRunner().invoke
 COMMANDS = (
-    "approve", "build", "check", "dev", "doctor", "explain", "ingest", "releases", "sample",
-    "serve", "status", "template", "withdraw",
+    "approve", "build", "check", "dev", "doctor", "explain", "ingest", "metric", "releases",
+    "sample", "serve", "status", "template", "withdraw",
 )  # fmt: skip
 
 

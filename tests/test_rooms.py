@@ -12,6 +12,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.wording": set(),
     "pipelines.feeds": {"pipelines.settings", WORDS},
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
+    "pipelines.metrics": {"pipelines.settings", WORDS},
     "pipelines.quality": {"pipelines.feeds", WORDS},
     "pipelines.release": {"pipelines.settings", WORDS},
     "pipelines.sample": {"pipelines.feeds"},

@@ -1,0 +1,119 @@
+"""A question to the warehouse: one metric, by what, for which rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.metrics.catalogue import ENTRIES, Metric, load_metrics, load_models
+
+LEVELS = ("city", "district", "school", "class")
+GROUPS = (
+    "locale", "gender", "ownership", "boarding", "left_behind", "migrant", "subsidised",
+    "rural_household",
+)  # fmt: skip
+
+
+class BadQuestion(ValueError):
+    """What was asked does not exist; the text says what does."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of an answer, and what they are."""
+
+    metric: Metric
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def ask(
+    warehouse: Path,
+    name: str,
+    by: Sequence[str] = (),
+    where: str = "",
+    published: bool = False,
+    entries: Path = ENTRIES,
+) -> Answer:
+    """The rows of a metric as the warehouse holds them; nothing is worked out anew.
+
+    A rate of a district is no mean of its schools' rates, so what is asked `by` chooses among the
+    rows that the model made: a level (city unless named), a group (the whole unless named). What
+    else the rows are told apart by is shown beside the figure.
+
+    Args:
+        warehouse: a release's `warehouse.duckdb`.
+        name: of the metric.
+        by: levels (`district`), groups (`gender`) and columns of the grain (`subject`), which come
+            first.
+        where: condition in SQL on the columns of the model, and on `unit_name`.
+        published: as pages show it, withheld and rounded, with its mark; else exact.
+        entries: the metrics' file.
+
+    Raises:
+        BadQuestion: no such metric, dimension or column, or the condition is no SQL.
+    """
+    metrics = load_metrics(entries)
+    if name not in metrics:
+        raise BadQuestion(f"no metric {name}; the metrics are: {', '.join(metrics)}")
+    metric = metrics[name]
+    grain = load_models(entries)[metric.model].grain
+    level, group, first = _chosen(by, grain)
+    shown = [column for column in (*first, *grain) if column not in ("level", "group_kind")]
+    if group == "all" and "group_value" in shown:
+        shown.remove("group_value")
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        # A condition may look at rows, not at files.
+        con.execute("set enable_external_access = false")
+        schema = "published" if published else "marts"
+        known = con.execute(
+            "select column_name from duckdb_columns() where schema_name = ? and table_name = ?",
+            [schema, metric.model],
+        ).fetchall()
+        held = {column for (column,) in known}
+        if metric.column not in held:
+            raise BadQuestion(f"{schema}.{metric.model} of this release has no {metric.column}")
+        figures = [column for column in metric.columns if column in held]
+        marks = ["mark"] if "mark" in held else []
+        named = [c for key in shown for c in ([key, "unit_name"] if key == "unit_code" else [key])]
+        columns = list(dict.fromkeys([*named, *figures, *marks]))
+        chosen = [f"level = '{level}'"]
+        if "group_kind" in grain:
+            chosen.append(f"group_kind = '{group}'")
+        query = f"""
+            select {", ".join(columns)}
+            from {schema}.{metric.model}
+            left join (select level, unit_code, unit_name from {schema}.unit)
+                using (level, unit_code)
+            where {" and ".join(chosen)} and ({where or "true"}
+            )
+            order by {", ".join(dict.fromkeys(shown))}
+        """
+        try:
+            rows = con.execute(query).fetchall()
+        except duckdb.Error as error:
+            raise BadQuestion(f"{error}\nThe columns are: {', '.join(sorted(held))}") from error
+    return Answer(metric, tuple(columns), rows)
+
+
+def _chosen(by: Sequence[str], grain: Sequence[str]) -> tuple[str, str, list[str]]:
+    """The level, the group, and the columns to begin with."""
+    level, group, first = "city", "all", []
+    for word in by:
+        if word in LEVELS and "level" in grain:
+            level = word
+        elif word in GROUPS and "group_kind" in grain:
+            group = word
+        elif word in grain:
+            first.append(word)
+        else:
+            groups = GROUPS if "group_kind" in grain else ()
+            known = [*LEVELS, *groups, *(c for c in grain if c not in ("level", "group_kind"))]
+            raise BadQuestion(f"nothing to ask by: {word}; there are: {', '.join(known)}")
+    if level != "city":
+        first.insert(0, "unit_code")
+    if group != "all":
+        first.append("group_value")
+    return level, group, first
