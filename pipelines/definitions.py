@@ -252,7 +252,7 @@ def build_definitions(
         key=["release", "warehouse"],
         deps=list(models.keys),
         group_name="release",
-        description="warehouse.duckdb: marts, published, ops; no row of a student.",
+        description="warehouse.duckdb: marts, published, ops; pseudonymous students in restricted.",
         kinds={"duckdb"},
     )
     def sealed(home: Home) -> dg.MaterializeResult:

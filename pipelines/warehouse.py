@@ -20,8 +20,9 @@ from pipelines.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
-KEPT = ("marts", "published", "ops")
-"""Schemas of the sealed warehouse. Staging and intermediate hold students and stay behind."""
+KEPT = ("marts", "restricted", "published", "ops")
+"""Schemas of the sealed warehouse. Rows of single students, under pseudonyms, are in `restricted`
+only, which no page and no download reads; staging and intermediate stay behind."""
 
 OPS: dict[str, dict[str, pa.DataType]] = {
     "submission": {

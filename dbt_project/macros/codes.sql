@@ -24,3 +24,8 @@
         'benchmark_kind': ["provincial_rank", "provincial_mean", "national_monitoring"],
     }[name]) }}
 {%- endmacro %}
+
+{#- Code of a subject -> its Chinese name, in the order of the curriculum. -#}
+{% macro subject_names() -%}
+    {{ return({"chinese": "语文", "mathematics": "数学", "english": "英语", "politics": "道德与法治", "history": "历史", "geography": "地理", "physics": "物理", "chemistry": "化学", "biology": "生物", "science": "科学", "music": "音乐", "art": "美术", "pe": "体育与健康", "it": "信息科技", "labour": "劳动"}) }}
+{%- endmacro %}

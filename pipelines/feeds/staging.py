@@ -185,13 +185,14 @@ def _code_set(column: Column) -> str | None:
 
 
 def _codes(feeds: Mapping[str, Contract]) -> str:
-    """A macro that knows the code sets that the feeds use; grades are numbers."""
+    """Macros that know the code sets that the feeds use; grades are numbers, labels Chinese."""
     used = {_code_set(column) for contract in feeds.values() for column in contract.columns}
     sets = [
         f"        '{name}': {json.dumps([int(c) if c.isdigit() else c for c in values])},"
         for name, values in codes().items()
         if name in used
     ]
+    subjects = {code: words[0] for code, words in codes()["subject"].items()}
     return "\n".join(
         [
             f"{{#- {WRITTEN.format('codes.yml')} -#}}",
@@ -200,6 +201,10 @@ def _codes(feeds: Mapping[str, Contract]) -> str:
             "    {{ return({",
             *sets,
             "    }[name]) }}",
+            "{%- endmacro %}\n",
+            "{#- Code of a subject -> its Chinese name, in the order of the curriculum. -#}",
+            "{% macro subject_names() -%}",
+            f"    {{{{ return({json.dumps(subjects, ensure_ascii=False)}) }}}}",
             "{%- endmacro %}\n",
         ]
     )

@@ -57,8 +57,12 @@ def write_standing(folder: Path, feeds: dict[str, pd.DataFrame]) -> None:
                 connection.execute(f"copy (select {chosen} from part) to '{target}'")
 
 
-def run_dbt(home: Path, feeds: dict[str, pd.DataFrame]) -> tuple[Path, str]:
-    """Builds a warehouse from the feeds in a fresh process; answers its path and dbt's words."""
+def run_dbt(home: Path, feeds: dict[str, pd.DataFrame], select: str = "fqn:*") -> tuple[Path, str]:
+    """Builds a warehouse from the feeds in a fresh process; answers its path and dbt's words.
+
+    `select` names the models, as dbt does: `+path:models/marts/core` builds these and what they
+    rest on.
+    """
     write_standing(home / "standing", feeds)
     warehouse = home / "warehouse.duckdb"
     with duckdb.connect(str(warehouse)) as connection:
@@ -76,7 +80,8 @@ def run_dbt(home: Path, feeds: dict[str, pd.DataFrame]) -> tuple[Path, str]:
     done = subprocess.run(
         [
             *(Path(sys.executable).with_name("dbt"), "--no-use-colors", "build"),
-            *("--project-dir", PROJECT, "--profiles-dir", PROJECT),
+            *("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--select", select),
+            *("--indirect-selection", "buildable"),
         ],
         env=os.environ
         | {

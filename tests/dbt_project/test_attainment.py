@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.oracle import CELL, UNIT_YEAR, agree, attainment, joined, trend
+from tests.oracle import agree
+from tests.oracle.attainment import CELL, UNIT_YEAR, attainment, joined, trend
 
 from .conftest import CITY, City, run_dbt
 

@@ -164,8 +164,8 @@ def test_what_a_later_register_leaves_out_is_told_and_stops_nothing(city: City) 
     assert "WARN=3 ERROR=0" in city.words
 
 
-def test_no_row_of_a_student_is_sealed(city: City, tmp_path: Path) -> None:
-    """Staging has items, scores and the roll by student; none of it enters a release."""
+def test_rows_of_students_are_sealed_in_restricted_only(city: City, tmp_path: Path) -> None:
+    """Staging has items, scores and the roll by student; none of it is in what pages may read."""
     sealed = tmp_path / "sealed.duckdb"
     warehouse.seal(city.warehouse, sealed)
     with duckdb.connect(str(sealed), read_only=True) as con:
@@ -174,7 +174,7 @@ def test_no_row_of_a_student_is_sealed(city: City, tmp_path: Path) -> None:
         ).fetchall()
         views = con.execute("select view_name from duckdb_views() where not internal").fetchall()
     assert {schema for schema, _ in columns} == set(warehouse.KEPT)
-    assert "student_key" not in {name for _, name in columns}
+    assert {schema for schema, name in columns if name == "student_key"} == {"restricted"}
     assert views == []
 
 

@@ -9,7 +9,8 @@ import pytest
 from pipelines.settings import PROJECT
 from tests.end_to_end import star
 from tests.end_to_end.conftest import House, NewHouse
-from tests.oracle import CELL, UNIT_YEAR, agree, attainment, joined, trend
+from tests.oracle import agree
+from tests.oracle.attainment import CELL, UNIT_YEAR, attainment, joined, trend
 
 RAW = Path(__file__).parent / "star_raw"
 CITY = "370400"

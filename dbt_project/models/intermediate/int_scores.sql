@@ -1,23 +1,7 @@
 {{ config(materialized='view') }}
 
 -- The school's district and locale are those of the wave's school year, as is the gender.
-with papers as (
-    select
-        wave_id,
-        grade,
-        subject,
-        school_year,
-        level as wave_level,
-        wave_kind,
-        cast(full_mark as decimal(9, 3)) as full_mark,
-        {{ mark_or_default('pass_mark', 'pass_share') }} as pass_mark,
-        {{ mark_or_default('good_mark', 'good_share') }} as good_mark,
-        {{ mark_or_default('excellent_mark', 'excellent_share') }} as excellent_mark,
-        {{ mark_or_default('low_mark', 'low_share') }} as low_mark
-    from {{ ref('stg_monitoring_waves') }}
-),
-
-results as (
+with results as (
     select
         wave_id,
         student_key,
@@ -55,7 +39,7 @@ select
     case when results.score >= papers.excellent_mark then 1 else 0 end as is_excellent,
     case when results.score < papers.low_mark then 1 else 0 end as is_low
 from results
-inner join papers
+inner join {{ ref('int_papers') }} as papers
     on
         results.wave_id = papers.wave_id
         and results.grade = papers.grade
