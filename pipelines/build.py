@@ -133,12 +133,11 @@ def build(settings: Settings, say: Say) -> BuildReport:
 
 def _run(settings: Settings, say: Say) -> BuildReport:
     say("reading the definitions")
-    import dagster as dg
-
+    from pipelines import events
     from pipelines.definitions import JOB, build_definitions
 
     definitions = build_definitions(settings, _console(say))
-    with dg.DagsterInstance.from_config(dagster_home(settings)) as instance:
+    with events.instance(dagster_home(settings)) as instance:
         result = definitions.resolve_job_def(JOB).execute_in_process(
             instance=instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
         )

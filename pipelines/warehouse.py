@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +87,12 @@ def _dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> 
 
 
 def manifest(settings: Settings) -> Path:
-    """dbt's description of its project; made anew only when a file of the project changed.
+    """dbt's description of its project; made anew only when a file of the project changed, or dbt.
 
     Raises:
         WarehouseError: dbt can't parse the project.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(version("dbt-core").encode())
     for path in sorted(DBT_PROJECT.rglob("*")):
         parts = path.relative_to(DBT_PROJECT).parts
         # Whoever runs dbt or sqlfluff by hand leaves folders of these names.
@@ -177,19 +179,35 @@ def dbt_checks(target: Path) -> list[dict[str, Any]]:
 def write_docs(settings: Settings, standing: Path, database: Path, target: Path, docs: Path) -> int:
     """The documentation of the warehouse as one page that opens anywhere; answers its bytes.
 
+    It tells of the project, its variables and the columns of the database; while these stay, so
+    does the page, and dbt is not asked again.
+
     Raises:
         WarehouseError: dbt can't write it.
     """
     given = json.dumps(settings.figures(), ensure_ascii=False)
-    _dbt(
-        ["docs", "generate", "--static", "--no-compile", "--vars", given],
-        target,
-        environment(standing, database),
-    )
+    kept = manifest(settings).with_name(f"docs-{_columns_digest(database, given)}.html")
+    if not kept.exists():
+        _dbt(
+            ["docs", "generate", "--static", "--no-compile", "--vars", given],
+            target,
+            environment(standing, database),
+        )
+        aside = kept.with_suffix(".new")
+        shutil.copyfile(target / "static_index.html", aside)
+        aside.replace(kept)
     docs.mkdir(parents=True, exist_ok=True)
-    page = docs / "index.html"
-    page.write_bytes((target / "static_index.html").read_bytes())
-    return page.stat().st_size
+    shutil.copyfile(kept, docs / "index.html")
+    return kept.stat().st_size
+
+
+def _columns_digest(database: Path, given: str) -> str:
+    with duckdb.connect(str(database), read_only=True) as con:
+        columns = con.execute(
+            "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+            "where not internal order by all"
+        ).fetchall()
+    return hashlib.sha256(json.dumps([given, columns]).encode()).hexdigest()[:12]
 
 
 def read(database: Path, query: str) -> list[dict[str, Any]]:

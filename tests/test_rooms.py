@@ -10,6 +10,7 @@ WORDS = "pipelines.wording"
 MAY_KNOW: dict[str, set[str]] = {
     "pipelines.settings": set(),
     "pipelines.wording": set(),
+    "pipelines.events": set(),
     "pipelines.feeds": {"pipelines.settings", WORDS},
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
     "pipelines.metrics": {"pipelines.settings", WORDS},

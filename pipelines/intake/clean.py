@@ -108,22 +108,25 @@ def _words(con: duckdb.DuckDBPyConnection) -> None:
     con.unregister("words_in")
 
 
-def _tidy(column: Column, sql: str | None = None) -> str:
-    """Text without blanks around it; a mark for nothing is null. Prose keeps its full width."""
-    text = sql or f'"{column.name}"'
+def _tidied(column: Column, source: str) -> str:
+    """Query of `source` with `raw`: its text `word` without blanks around; null where it is a mark
+    for nothing. Prose keeps its full width.
+
+    In two steps, so that what comes of the first is named, and not written out wherever it is used.
+    """
     prose = column.type == "text" and not (column.pattern or column.references)
-    tidied = f"trim({text if prose else half_width(text)}, {quoted(BLANKS)})"
-    # `not in (…)` would be planned as a join, at a second a column.
-    for mark in NOTHING:
-        tidied = f"nullif({tidied}, {quoted(mark)})"
-    if column.type == "text" and not prose:
-        # A code that was typed as a number, and shown with commas.
-        grouped = f"regexp_full_match({tidied}, '[0-9]{{1,3}}(,[0-9]{{3}})+')"
-        return f"if({grouped}, replace({tidied}, ',', ''), {tidied})"
+    trimmed = f"trim({'word' if prose else half_width('word')}, {quoted(BLANKS)})"
     if column.type == "student_no":
         # As nearly all are; asked first, since these texts are the most.
-        return f"if(regexp_full_match({text}, '[0-9A-Z]+'), {text}, {tidied})"
-    return tidied
+        trimmed = f"if(regexp_full_match(word, '[0-9A-Z]+'), word, {trimmed})"
+    # `not in (…)` would be planned as a join, at a second a column.
+    marks = " ".join(f"when {quoted(mark)} then null" for mark in NOTHING)
+    raw = f"case word {marks} else word end"
+    if column.type == "text" and not prose:
+        # A code that was typed as a number, and shown with commas.
+        grouped = "regexp_full_match(word, '[0-9]{1,3}(,[0-9]{3})+')"
+        raw = f"if({grouped}, replace(word, ',', ''), {raw})"
+    return f"select *, {raw} as raw from (select * replace ({trimmed} as word) from {source})"
 
 
 def _day(x: str) -> str:
@@ -266,7 +269,7 @@ def _mean(
     con.execute(
         f"""
         create or replace temp table "m_{column.name}" as
-        with tidied as (select id, {_tidy(column, "word")} as raw from texts_in)
+        with tidied as ({_tidied(column, "texts_in")})
         select id, raw, {_value(column)} as value {more} from tidied {joins}
         """
     )
@@ -300,7 +303,7 @@ def _read(con: duckdb.DuckDBPyConnection, column: Column, texts: pa.Array) -> No
     """Table `class_words` or `item_words`: what the texts of a class or an item mean."""
     table = pa.table({"word": texts})
     con.register("words_in", table)
-    tidied = con.execute(f"select distinct {_tidy(column, 'word')} from words_in").fetchall()
+    tidied = con.execute(f"select distinct raw from ({_tidied(column, 'words_in')})").fetchall()
     con.unregister("words_in")
     known = [text for (text,) in tidied if text is not None]
     if column.type == "class":

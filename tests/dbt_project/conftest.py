@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from pipelines.feeds import load_contracts
+from tests.conftest import Once
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Row = dict[str, object]
@@ -265,8 +266,12 @@ def made_records(school: str, year: str) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def city(tmp_path_factory: pytest.TempPathFactory) -> City:
-    """The made city, built once a session."""
+def city(once: Once) -> City:
+    """The made city, built once."""
     feeds = made_city()
-    warehouse, words = run_dbt(tmp_path_factory.mktemp("city"), feeds)
-    return City(feeds, warehouse, words)
+
+    def build(home: Path) -> None:
+        (home / "words.txt").write_text(run_dbt(home, feeds)[1], encoding="utf-8")
+
+    home = once("made_city", build)
+    return City(feeds, home / "warehouse.duckdb", (home / "words.txt").read_text(encoding="utf-8"))

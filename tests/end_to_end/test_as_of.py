@@ -1,5 +1,6 @@
 """A moment of the past, built again: the figures of then, beside the release that is served."""
 
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,8 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from pipelines.sample import write_sample
-from tests.end_to_end.conftest import House
+from tests.end_to_end.conftest import House, house_in
 
 MARTS = ("marts.attainment", "marts.pass_rate_trend", "marts.reporting")
 
@@ -18,10 +18,11 @@ def tables(warehouse: Path) -> dict[str, pd.DataFrame]:
         return {name: con.sql(f"from {name}").df() for name in MARTS}
 
 
-def test_a_later_correction_does_not_show_in_an_earlier_moment(tmp_path: Path) -> None:
-    house = House(tmp_path / "raw", tmp_path / "home", tmp_path / "key" / "pseudonym.key")
-    write_sample(house.raw, students=120, years=1)
-    house.eqm("build")
+def test_a_later_correction_does_not_show_in_an_earlier_moment(
+    village: House, tmp_path: Path
+) -> None:
+    shutil.copytree(village.home.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
+    house = house_in(tmp_path)
     first, moment = tables(house.current / "warehouse.duckdb"), datetime.now(UTC).isoformat()
     time.sleep(0.01)
     results = sorted((house.raw / "monitoring_results").rglob("*.csv"))[0]

@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.sample import write_sample
-from tests.end_to_end.conftest import House
+from tests.end_to_end.conftest import House, NewHouse
 
 YEAR = "2025-2026"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    folder = tmp_path_factory.mktemp("bad")
-    write_sample(folder / "raw", students=900, years=2, seed=5)
-    return House(folder / "raw", folder / "home", folder / "key" / "pseudonym.key")
+def house(tmp_path_factory: pytest.TempPathFactory, new_house: NewHouse) -> House:
+    house = new_house(tmp_path_factory.mktemp("bad"))
+    write_sample(house.raw, students=900, years=2, seed=5)
+    return house
 
 
 def files_by_school(house: House) -> dict[str, list[Path]]:

@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 
-from tests.end_to_end.conftest import SEED, STUDENTS, YEARS, House
+from tests.end_to_end.conftest import SEED, STUDENTS, YEARS, House, NewHouse
 
 TABLES = ("marts.attainment", "marts.pass_rate_trend", "marts.reporting", "marts.unit")
 CELL = ["school_year", "grade", "subject", "level", "unit_code"]
@@ -141,9 +142,12 @@ def test_a_second_build_of_unchanged_files_makes_nothing_anew(city: House) -> No
     assert [r["current"] for r in city.report("releases", "list")] == [True]
 
 
-def test_the_same_files_give_the_same_release_elsewhere(city: House, tmp_path: Path) -> None:
+def test_the_same_files_give_the_same_release_elsewhere(
+    city: House, tmp_path: Path, new_house: NewHouse
+) -> None:
     """Another folder, another time, files that arrive in two lots: equal names, tables, pages."""
     raw = tmp_path / "elsewhere"
+    other = replace(new_house(tmp_path), raw=raw, key=city.key)
     late = raw / "monitoring_results" / "2025-2026"
     for path in city.raw.rglob("*"):
         if path.is_file():
@@ -152,7 +156,6 @@ def test_the_same_files_give_the_same_release_elsewhere(city: House, tmp_path: P
             os.link(path, target)
     aside = tmp_path / "late"
     late.rename(aside)
-    other = House(raw, tmp_path / "home", city.key)
     other.eqm("ingest")
     aside.rename(late)
     other.eqm("build")

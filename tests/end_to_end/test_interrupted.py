@@ -27,7 +27,7 @@ import duckdb
 import pytest
 
 from dashboards.gate import create_app
-from pipelines.sample import write_sample
+from tests.end_to_end.conftest import House, NewHouse
 
 EQM = str(Path(sys.executable).with_name("eqm"))
 AT_WORK = 2
@@ -72,7 +72,7 @@ def start(raw: Path, home: Path) -> subprocess.Popen[str]:
     """`eqm build`, leader of a process group that its dbt belongs to as well."""
     return subprocess.Popen(
         [EQM, "build", "--raw", str(raw), "--home", str(home)],
-        env=environment(raw.parent / "pseudonym.key"),
+        env=environment(raw.parent / "key" / "pseudonym.key"),
         cwd=raw.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -369,28 +369,25 @@ STORIES: tuple[Story, ...] = (killed_late, killed_early, full, killed_alone, ful
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def scene(tmp_path_factory: pytest.TempPathFactory, village: House, new_house: NewHouse) -> Scene:
     """Two undisturbed builds, of inputs that differ in one score."""
     folder = tmp_path_factory.mktemp("interrupted")
-    raw, changed = folder / "raw", folder / "changed"
-    write_sample(raw, students=200, years=2, seed=11)
-    shutil.copytree(raw, changed)
+    shutil.copytree(village.home.parent, folder, symlinks=True, dirs_exist_ok=True)
+    changed, undisturbed = folder / "changed", new_house(folder / "undisturbed").home
+    shutil.copytree(folder / "raw", changed)
     change_one_score(changed)
-    (folder / "pseudonym.key").write_text("5f" * 32)
-    builds = [start(raw, folder / "home"), start(changed, folder / "undisturbed")]
-    for build in builds:
-        code, said = finish(build)
-        assert code == 0, said
-    first, second = served(folder / "home"), served(folder / "undisturbed")
+    code, said = finish(start(changed, undisturbed))
+    assert code == 0, said
+    first, second = served(folder / "home"), served(undisturbed)
     assert first != second
-    assert attainment(folder / "home") != attainment(folder / "undisturbed")
+    assert attainment(folder / "home") != attainment(undisturbed)
     return Scene(
         folder,
         folder / "home",
         changed,
         first,
         tree(folder / "home" / "releases" / first),
-        folder / "undisturbed",
+        undisturbed,
         second,
     )
 

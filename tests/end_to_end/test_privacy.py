@@ -12,7 +12,7 @@ from pipelines.intake import Ledger
 from pipelines.intake.reader import Unreadable, read_sheets
 from pipelines.sample import write_messy, write_sample
 from pipelines.settings import Settings
-from tests.end_to_end.conftest import House
+from tests.end_to_end.conftest import House, NewHouse
 
 NUMBER = re.compile(r"[GJLgjl][\s]?37\d[\d\s]{9,16}[0-9Xx]")
 """A pupil's number of the invented city, in one piece."""
@@ -22,9 +22,8 @@ CODED = ("utf-8", "utf-16-le", "gb18030")
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> House:
-    folder = tmp_path_factory.mktemp("privacy")
-    house = House(folder / "raw", folder / "home", folder / "key" / "pseudonym.key")
+def city(tmp_path_factory: pytest.TempPathFactory, new_house: NewHouse) -> House:
+    house = new_house(tmp_path_factory.mktemp("privacy"))
     write_messy(house.raw, students=900, years=1, seed=8, error_share=0.4)
     house.eqm("build", code=1)
     return house

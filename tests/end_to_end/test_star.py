@@ -1,13 +1,14 @@
 """Real data, all the way: a part of the STAR panel (Mosteller 1995) against pandas."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipelines.settings import PROJECT
 from tests.end_to_end import star
-from tests.end_to_end.conftest import House
+from tests.end_to_end.conftest import House, NewHouse
 from tests.oracle import agree
 from tests.oracle.attainment import CELL, UNIT_YEAR, attainment, joined, trend
 
@@ -16,10 +17,9 @@ CITY = "370400"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> House:
+def built(tmp_path_factory: pytest.TempPathFactory, new_house: NewHouse) -> House:
     """Nine of its eighty schools, three a locale, built."""
-    folder = tmp_path_factory.mktemp("star")
-    house = House(RAW, folder / "home", folder / "key" / "pseudonym.key")
+    house = replace(new_house(tmp_path_factory.mktemp("star")), raw=RAW)
     house.eqm("build")
     return house
 

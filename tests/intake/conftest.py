@@ -1,5 +1,6 @@
 """A tiny city as handed in, and the settings over it."""
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,15 +91,67 @@ class Handed:
             return con.execute(query).fetchall()
 
 
+def city_in(folder: Path) -> Handed:
+    """A city without files, all of it in one folder."""
+    return Handed(
+        Settings.load(
+            raw=folder / "raw",
+            home=folder / "home",
+            pseudonym_key_file=folder / "key" / "pseudonym.key",
+        )
+    )
+
+
+def filled(folder: Path, but: str = "nothing") -> Handed:
+    """The tiny city in a folder, without the files of one feed."""
+    made = city_in(folder)
+    for name, text in FILES.items():
+        if not name.startswith(but):
+            made.write(name, text)
+    return made
+
+
+def copy_of(made: Handed, folder: Path) -> Handed:
+    """Another city of the same files, which have been ingested there too."""
+    shutil.copytree(made.settings.home.parent, folder, dirs_exist_ok=True)
+    copy = city_in(folder)
+    copy.reports = dict(made.reports)
+    return copy
+
+
 @pytest.fixture
 def handed(tmp_path: Path) -> Handed:
     """A sound tiny city, not yet ingested."""
-    settings = Settings.load(
-        raw=tmp_path / "raw",
-        home=tmp_path / "home",
-        pseudonym_key_file=tmp_path / "key" / "pseudonym.key",
-    )
-    made = Handed(settings)
-    for name, text in FILES.items():
-        made.write(name, text)
+    return filled(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def settled_once(tmp_path_factory: pytest.TempPathFactory) -> Handed:
+    """Of this one the settled cities are copies."""
+    made = filled(tmp_path_factory.mktemp("settled"))
+    made.ingest()
+    return made
+
+
+@pytest.fixture
+def settled(settled_once: Handed, tmp_path: Path) -> Handed:
+    """The tiny city, ingested."""
+    return copy_of(settled_once, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def enrolled_once(tmp_path_factory: pytest.TempPathFactory) -> Handed:
+    """Of this one the enrolled cities are copies."""
+    made = filled(tmp_path_factory.mktemp("enrolled"), but="monitoring_results")
+    made.ingest()
+    return made
+
+
+@pytest.fixture
+def enrolled(enrolled_once: Handed, tmp_path: Path) -> Handed:
+    """The tiny city, ingested but for its results."""
+    made = copy_of(enrolled_once, tmp_path)
+    for name in FILES:
+        if name.startswith("monitoring_results"):
+            made.add(name)
     return made

@@ -36,6 +36,12 @@ LIMITS = Limits(60, 2048)
 Sheets = dict[str, list[list[Any]]]
 
 
+@pytest.fixture
+def handed(enrolled: Handed) -> Handed:
+    """The tiny city, whose registers are known already: the forms are those of its results."""
+    return enrolled
+
+
 def save(path: Path, sheets: Sheets, touch: Callable[[openpyxl.Workbook], None] = id) -> None:
     """A workbook of these rows; `touch` does the rest to it."""
     book = openpyxl.Workbook()

@@ -49,10 +49,9 @@ def test_a_sound_city_lands_whole(handed: Handed) -> None:
     ]
 
 
-def test_an_empty_gender_is_landed_empty(handed: Handed) -> None:
-    handed.ingest()
+def test_an_empty_gender_is_landed_empty(settled: Handed) -> None:
     counts = "select gender, count(*) from landed group by all order by all"
-    assert handed.landed(counts, "students") == [("female", 2), ("male", 1), (None, 1)]
+    assert settled.landed(counts, "students") == [("female", 2), ("male", 1), (None, 1)]
 
 
 def test_no_name_or_number_is_kept_outside_quarantine(handed: Handed) -> None:
@@ -68,51 +67,47 @@ def test_no_name_or_number_is_kept_outside_quarantine(handed: Handed) -> None:
         assert not any(secret.encode() in content for content in kept)
 
 
-def test_the_same_files_again_are_not_taken_again(handed: Handed) -> None:
-    handed.ingest()
-    before = {p: p.stat().st_mtime_ns for p in handed.settings.landing.rglob("*.parquet")}
-    again = handed.ingest()
+def test_the_same_files_again_are_not_taken_again(settled: Handed) -> None:
+    before = {p: p.stat().st_mtime_ns for p in settled.settings.landing.rglob("*.parquet")}
+    again = settled.ingest()
     assert all(r.new == 0 and r.rows_landed == 0 for r in again.values())
     assert again[RESULTS].reused == 2
-    after = {p: p.stat().st_mtime_ns for p in handed.settings.landing.rglob("*.parquet")}
+    after = {p: p.stat().st_mtime_ns for p in settled.settings.landing.rglob("*.parquet")}
     assert before == after
 
 
-def test_a_lost_landed_file_is_landed_again(handed: Handed) -> None:
-    handed.ingest()
-    lost = next((handed.settings.landing / RESULTS).rglob("*.parquet"))
+def test_a_lost_landed_file_is_landed_again(settled: Handed) -> None:
+    lost = next((settled.settings.landing / RESULTS).rglob("*.parquet"))
     content = lost.read_bytes()
     lost.unlink()
-    assert handed.ingest()[RESULTS].new == 1
+    assert settled.ingest()[RESULTS].new == 1
     assert lost.exists() and len(lost.read_bytes()) == len(content)
 
 
-def test_a_newer_version_replaces_the_older_one(handed: Handed) -> None:
-    handed.ingest()
-    handed.write(f"{RESULTS}/a.csv", FILES[f"{RESULTS}/a.csv"].replace("88.5,110,198.5", "90,,90"))
-    handed.ingest()
-    assert handed.found(RESULTS) >= {("score_missing", "2-2", "", "缺考、缓考、免考、违纪、转出")}
-    assert ("a.csv", "landed") in states(handed) and ("a.csv", "returned") in states(handed)
+def test_a_newer_version_replaces_the_older_one(settled: Handed) -> None:
+    settled.write(f"{RESULTS}/a.csv", FILES[f"{RESULTS}/a.csv"].replace("88.5,110,198.5", "90,,90"))
+    settled.ingest()
+    assert settled.found(RESULTS) >= {("score_missing", "2-2", "", "缺考、缓考、免考、违纪、转出")}
+    assert ("a.csv", "landed") in states(settled) and ("a.csv", "returned") in states(settled)
 
-    handed.write(
+    settled.write(
         f"{RESULTS}/a.csv", FILES[f"{RESULTS}/a.csv"].replace("88.5,110,198.5", "90,100,190")
     )
-    report = handed.ingest()[RESULTS]
+    report = settled.ingest()[RESULTS]
     assert (report.new, report.reused, report.returned) == (1, 1, 0)
-    assert sorted(states(handed)) == [
+    assert sorted(states(settled)) == [
         ("a.csv", "landed"), ("a.csv", "replaced"), ("a.csv", "replaced"), ("b.csv", "landed"),
     ]  # fmt: skip
 
 
-def test_a_file_taken_away_is_withdrawn_and_comes_back(handed: Handed) -> None:
-    handed.ingest()
-    path = handed.settings.raw / RESULTS / YEAR / "b.csv"
+def test_a_file_taken_away_is_withdrawn_and_comes_back(settled: Handed) -> None:
+    path = settled.settings.raw / RESULTS / YEAR / "b.csv"
     path.unlink()
-    assert handed.ingest()[RESULTS].withdrawn == 1
-    assert states(handed) == [("a.csv", "landed"), ("b.csv", "withdrawn")]
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
-    assert handed.ingest()[RESULTS].new == 1
-    assert states(handed) == [("a.csv", "landed"), ("b.csv", "landed")]
+    assert settled.ingest()[RESULTS].withdrawn == 1
+    assert states(settled) == [("a.csv", "landed"), ("b.csv", "withdrawn")]
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    assert settled.ingest()[RESULTS].new == 1
+    assert states(settled) == [("a.csv", "landed"), ("b.csv", "landed")]
 
 
 def test_a_refused_file_is_kept_with_its_problems_in_both_languages(handed: Handed) -> None:
@@ -270,29 +265,27 @@ def test_a_long_name_and_what_windows_leaves_behind(handed: Handed) -> None:
     assert len(kept) == 2 and all(p.name.startswith(long[:20]) for p in kept)
 
 
-def test_refused_bytes_are_over_when_the_good_ones_are_back(handed: Handed) -> None:
-    handed.ingest()
-    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
-    assert handed.ingest()[RESULTS].returned == 1
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
-    assert handed.ingest()[RESULTS].returned == 0
-    assert Ledger(handed.settings).submissions(state="returned") == []
-    assert len(Ledger(handed.settings).submissions(RESULTS, "landed")) == 2
+def test_refused_bytes_are_over_when_the_good_ones_are_back(settled: Handed) -> None:
+    settled.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    assert settled.ingest()[RESULTS].returned == 1
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    assert settled.ingest()[RESULTS].returned == 0
+    assert Ledger(settled.settings).submissions(state="returned") == []
+    assert len(Ledger(settled.settings).submissions(RESULTS, "landed")) == 2
 
 
-def test_scores_are_held_against_the_paper_that_stands(handed: Handed) -> None:
+def test_scores_are_held_against_the_paper_that_stands(settled: Handed) -> None:
     """A correction of the full mark counts, also when all registers are read again at once."""
-    handed.ingest()
     header = FILES["monitoring_waves/w.csv"].splitlines()[0]
     fix = "W24,市,学业质量监测,2024-06-20,五年级,语文,150"
-    handed.write("monitoring_waves/a-fix.csv", f"{header}\n{fix}\n")
-    handed.ingest()
-    handed.add(f"{RESULTS}/b.csv", f"W24,{NUMBERS[3]},3137000002,5,1,语文,130,")
-    assert handed.ingest()[RESULTS].returned == 0
-    for path in (handed.settings.landing / "monitoring_waves").rglob("*.parquet"):
+    settled.write("monitoring_waves/a-fix.csv", f"{header}\n{fix}\n")
+    settled.ingest()
+    settled.add(f"{RESULTS}/b.csv", f"W24,{NUMBERS[3]},3137000002,5,1,语文,130,")
+    assert settled.ingest()[RESULTS].returned == 0
+    for path in (settled.settings.landing / "monitoring_waves").rglob("*.parquet"):
         path.unlink()
-    handed.add("schools/s.csv", "3137000003,第三小学,市中区,小学,城区,公办")
-    assert handed.ingest()[RESULTS].returned == 0
+    settled.add("schools/s.csv", "3137000003,第三小学,市中区,小学,城区,公办")
+    assert settled.ingest()[RESULTS].returned == 0
 
 
 def test_a_unit_behind_a_subject_and_scores_under_another_name(handed: Handed) -> None:
@@ -412,17 +405,16 @@ def test_an_empty_raw_folder_says_what_to_do(handed: Handed) -> None:
         ingest(empty)
 
 
-def test_check_lands_nothing_and_finds_the_same(handed: Handed) -> None:
-    handed.ingest()
-    handed.add(f"{RESULTS}/a.csv", f"W24,{NUMBERS[2]},某,第三小学,5,1,120.5,110,230.5")
-    before = sorted(handed.settings.home.rglob("*"))
-    path = handed.settings.raw / RESULTS / YEAR / "a.csv"
-    problems = check(handed.settings, [path])
-    assert sorted(handed.settings.home.rglob("*")) == before
+def test_check_lands_nothing_and_finds_the_same(settled: Handed) -> None:
+    settled.add(f"{RESULTS}/a.csv", f"W24,{NUMBERS[2]},某,第三小学,5,1,120.5,110,230.5")
+    before = sorted(settled.settings.home.rglob("*"))
+    path = settled.settings.raw / RESULTS / YEAR / "a.csv"
+    problems = check(settled.settings, [path])
+    assert sorted(settled.settings.home.rglob("*")) == before
     found = {(p.rule, p.row_first, p.found) for p in problems}
     assert {p.file for p in problems} == {str(path)}
     assert found == {
-        (p.rule, p.row_first, p.found) for p in handed.ingest()[RESULTS].problems if "/a" in p.file
+        (p.rule, p.row_first, p.found) for p in settled.ingest()[RESULTS].problems if "/a" in p.file
     }
 
 
@@ -433,11 +425,10 @@ def test_check_takes_a_whole_folder_against_itself(handed: Handed) -> None:
         check(handed.settings, [handed.settings.raw / "none"])
 
 
-def test_where_rows_are_landed(handed: Handed) -> None:
-    handed.ingest()
-    for s in Ledger(handed.settings).submissions(RESULTS, "landed"):
-        path = landed_path(handed.settings, RESULTS, YEAR, s["submission_id"])
+def test_where_rows_are_landed(settled: Handed) -> None:
+    for s in Ledger(settled.settings).submissions(RESULTS, "landed"):
+        path = landed_path(settled.settings, RESULTS, YEAR, s["submission_id"])
         assert path.exists()
         assert s["rows_landed"] == len(
-            handed.landed(f"select 1 from landed where file_sha256 = '{s['file_sha256']}'")
+            settled.landed(f"select 1 from landed where file_sha256 = '{s['file_sha256']}'")
         )

@@ -29,9 +29,8 @@ def rows(standing: Standing, query: str, feed: str = RESULTS) -> list[tuple[obje
         return con.execute(query).fetchall()
 
 
-def test_where_nothing_overlaps_the_landed_files_stand(handed: Handed) -> None:
-    handed.ingest()
-    standing = freeze(handed.settings)
+def test_where_nothing_overlaps_the_landed_files_stand(settled: Handed) -> None:
+    standing = freeze(settled.settings)
     linked = list((standing.path / RESULTS).rglob("*.parquet"))
     assert len(linked) == 2 and all(p.stat().st_nlink == 2 for p in linked)
     assert standing.rows[RESULTS] == 6 and not standing.problems
@@ -50,14 +49,13 @@ def test_a_feed_without_files_stands_empty_with_its_columns(handed: Handed) -> N
     }
 
 
-def test_the_newer_file_stands_and_both_are_named(handed: Handed) -> None:
-    handed.ingest()
+def test_the_newer_file_stands_and_both_are_named(settled: Handed) -> None:
     header = FILES[f"{RESULTS}/b.csv"].splitlines()[0]
     changed = f"W24,{NUMBERS[2]},3137000002,5,1,语文,71,"
     equal = f"W24,{NUMBERS[2]},3137000002,5,1,数学,,缓考"
-    handed.write(f"{RESULTS}/a0.csv", f"{header}\n{equal}\n{changed}\n")
-    handed.ingest()
-    standing = freeze(handed.settings)
+    settled.write(f"{RESULTS}/a0.csv", f"{header}\n{equal}\n{changed}\n")
+    settled.ingest()
+    standing = freeze(settled.settings)
     assert standing.rows[RESULTS] == 6
     query = "select subject, score::varchar, source_file from standing where score in (70, 71)"
     assert rows(standing, query) == [("chinese", "71.000", f"{RESULTS}/2023-2024/a0.csv")]
@@ -73,16 +71,15 @@ def test_the_newer_file_stands_and_both_are_named(handed: Handed) -> None:
     assert "较新" in standing.problems[0].text("zh") or "新" in standing.problems[0].text("zh")
 
 
-def test_an_old_file_under_another_name_does_not_overturn_its_correction(handed: Handed) -> None:
-    handed.ingest()
+def test_an_old_file_under_another_name_does_not_overturn_its_correction(settled: Handed) -> None:
     name = f"{RESULTS}/b.csv"
-    handed.write(f"{RESULTS}/c.csv", FILES[name].replace(",70,", ",72,"))
-    handed.ingest()
+    settled.write(f"{RESULTS}/c.csv", FILES[name].replace(",70,", ",72,"))
+    settled.ingest()
     for copy in ("d", "a0"):
-        handed.write(f"{RESULTS}/{copy}.csv", FILES[name])
-        handed.ingest()
+        settled.write(f"{RESULTS}/{copy}.csv", FILES[name])
+        settled.ingest()
         query = "select score::varchar from standing where score in (70, 72)"
-        assert rows(freeze(handed.settings), query) == [("72.000",)]
+        assert rows(freeze(settled.settings), query) == [("72.000",)]
 
 
 def test_of_two_files_that_arrive_together_the_correction_stands(handed: Handed) -> None:
@@ -99,29 +96,27 @@ def test_of_two_files_that_arrive_together_the_correction_stands(handed: Handed)
     assert problem.file.endswith("成绩-更正.csv") and problem.expected.endswith("成绩.csv")
 
 
-def test_the_same_state_is_frozen_once_and_swept_when_unused(handed: Handed) -> None:
-    handed.ingest()
-    first = freeze(handed.settings)
+def test_the_same_state_is_frozen_once_and_swept_when_unused(settled: Handed) -> None:
+    first = freeze(settled.settings)
     stamp = (first.path / "standing.json").stat().st_mtime_ns
-    handed.ingest()
-    assert freeze(handed.settings) == first
+    settled.ingest()
+    assert freeze(settled.settings) == first
     assert (first.path / "standing.json").stat().st_mtime_ns == stamp
-    (handed.settings.raw / RESULTS / "2023-2024/b.csv").unlink()
-    handed.ingest()
-    second = freeze(handed.settings)
+    (settled.settings.raw / RESULTS / "2023-2024/b.csv").unlink()
+    settled.ingest()
+    second = freeze(settled.settings)
     assert second.digest != first.digest and second.rows[RESULTS] == 4
-    sweep(handed.settings, {second.path.name})
-    assert [p.name for p in handed.settings.standing.iterdir()] == [second.path.name]
+    sweep(settled.settings, {second.path.name})
+    assert [p.name for p in settled.settings.standing.iterdir()] == [second.path.name]
 
 
-def test_what_a_killed_process_left_is_made_anew(handed: Handed) -> None:
-    handed.ingest()
-    path = freeze(handed.settings).path
+def test_what_a_killed_process_left_is_made_anew(settled: Handed) -> None:
+    path = freeze(settled.settings).path
     expected = sorted(p.relative_to(path) for p in path.rglob("*"))
     (path / "standing.json").unlink()
     (path / RESULTS / "2023-2024" / "half.parquet").write_bytes(b"half")
     path.with_name(f"{path.name}.building").mkdir()
-    assert sorted(p.relative_to(path) for p in freeze(handed.settings).path.rglob("*")) == expected
+    assert sorted(p.relative_to(path) for p in freeze(settled.settings).path.rglob("*")) == expected
 
 
 def landed(home: Path, files: list[pd.DataFrame], order: list[int]) -> Settings:

@@ -56,78 +56,74 @@ def at(handed: Handed, moment: datetime) -> Settings:
     return handed.settings.model_copy(update={"as_of": f"{moment.isoformat()}+00:00"})
 
 
-def test_each_step_of_a_file_is_an_event(handed: Handed) -> None:
-    handed.ingest()
-    assert told(handed, "schools/s.csv") == [
+def test_each_step_of_a_file_is_an_event(settled: Handed) -> None:
+    assert told(settled, "schools/s.csv") == [
         ("received", "eqm", ""), ("checking", "eqm", ""), ("landed", "eqm", "")
     ]  # fmt: skip
-    handed.ingest()
-    assert len(told(handed, "schools/s.csv")) == 3
-    assert told(handed, "students/b.csv")[-1] == ("awaiting_explanation", "eqm", "1 queries")
-    handed.write("schools/s.csv", "no table")
-    handed.ingest()
-    assert [s for s, *_ in told(handed, "schools/s.csv")][3:] == [
+    settled.ingest()
+    assert len(told(settled, "schools/s.csv")) == 3
+    assert told(settled, "students/b.csv")[-1] == ("awaiting_explanation", "eqm", "1 queries")
+    settled.write("schools/s.csv", "no table")
+    settled.ingest()
+    assert [s for s, *_ in told(settled, "schools/s.csv")][3:] == [
         "received",
         "checking",
         "returned",
     ]
 
 
-def test_rows_stand_while_an_explanation_is_awaited(handed: Handed) -> None:
-    handed.ingest()
-    file = state(handed, "students/b.csv")
+def test_rows_stand_while_an_explanation_is_awaited(settled: Handed) -> None:
+    file = state(settled, "students/b.csv")
     assert (file.state, file.stands, file.queries) == ("awaiting_explanation", True, 1)
-    assert freeze(handed.settings).rows["students"] == 4
-    after = explain(handed.settings, file.submission_id[:10], " 转学生，原省编号 ", by="王老师")
+    assert freeze(settled.settings).rows["students"] == 4
+    after = explain(settled.settings, file.submission_id[:10], " 转学生，原省编号 ", by="王老师")
     assert (after.state, after.open_queries) == ("landed", ())
     assert after.explained is not None
     assert (after.explained.by, after.explained.reason) == ("王老师", "转学生，原省编号")
-    assert told(handed, "students/b.csv")[-1] == ("explained", "王老师", "转学生，原省编号")
+    assert told(settled, "students/b.csv")[-1] == ("explained", "王老师", "转学生，原省编号")
     with pytest.raises(IntakeError, match="no query"):
-        explain(handed.settings, file.submission_id, "again")
+        explain(settled.settings, file.submission_id, "again")
     with pytest.raises(IntakeError, match="needs words"):
-        explain(handed.settings, file.submission_id, "  ")
+        explain(settled.settings, file.submission_id, "  ")
 
 
-def test_an_explanation_holds_for_the_bytes_not_for_a_reading(handed: Handed) -> None:
+def test_an_explanation_holds_for_the_bytes_not_for_a_reading(settled: Handed) -> None:
     """A register that changes makes every id anew; what was said of the bytes stays."""
-    handed.ingest()
-    before = state(handed, "students/b.csv")
-    explain(handed.settings, f"students/{YEAR}/b.csv", "原省编号")
-    handed.add("schools/s.csv", "3137000003,第三小学,市中区,小学,城区,公办")
-    handed.ingest()
-    after = state(handed, "students/b.csv")
+    before = state(settled, "students/b.csv")
+    explain(settled.settings, f"students/{YEAR}/b.csv", "原省编号")
+    settled.add("schools/s.csv", "3137000003,第三小学,市中区,小学,城区,公办")
+    settled.ingest()
+    after = state(settled, "students/b.csv")
     assert after.submission_id != before.submission_id and after.state == "landed"
     # The old id still names the file.
-    assert approve(handed.settings, [before.submission_id]).approved[0].bytes == after.bytes
-    assert state(handed, "students/b.csv").state == "district_approved"
+    assert approve(settled.settings, [before.submission_id]).approved[0].bytes == after.bytes
+    assert state(settled, "students/b.csv").state == "district_approved"
     # Other bytes under the path have to be explained again.
-    handed.write("students/b.csv", FILES["students/b.csv"].replace("女", "男"))
-    handed.ingest()
-    again = state(handed, "students/b.csv")
+    settled.write("students/b.csv", FILES["students/b.csv"].replace("女", "男"))
+    settled.ingest()
+    again = state(settled, "students/b.csv")
     assert (again.state, again.approved) == ("awaiting_explanation", None)
 
 
-def test_a_query_that_comes_up_later_is_open(handed: Handed) -> None:
-    handed.ingest()
-    explain(handed.settings, f"students/{YEAR}/b.csv", "原省编号")
-    approve(handed.settings, [f"students/{YEAR}/b.csv"])
-    freeze(handed.settings)
+def test_a_query_that_comes_up_later_is_open(settled: Handed) -> None:
+    explain(settled.settings, f"students/{YEAR}/b.csv", "原省编号")
+    approve(settled.settings, [f"students/{YEAR}/b.csv"])
+    freeze(settled.settings)
     header, line, *_ = FILES["students/b.csv"].splitlines()
-    handed.write("students/0.csv", f"{header}\n{line.replace('女', '男')}\n")
-    handed.ingest()
-    freeze(handed.settings)
-    late = state(handed, "students/0.csv")
+    settled.write("students/0.csv", f"{header}\n{line.replace('女', '男')}\n")
+    settled.ingest()
+    freeze(settled.settings)
+    late = state(settled, "students/0.csv")
     assert {q[0] for q in late.open_queries} == {"unusual_number", "differs_between_files"}
-    assert state(handed, "students/b.csv").state == "district_approved"
-    explain(handed.settings, late.submission_id, "更正性别")
-    assert state(handed, "students/0.csv").state == "landed"
+    assert state(settled, "students/b.csv").state == "district_approved"
+    explain(settled.settings, late.submission_id, "更正性别")
+    assert state(settled, "students/0.csv").state == "landed"
     # Against another file it is another query.
-    handed.write("students/c.csv", f"{header}\n{line.replace('女', '')}\n")
-    handed.ingest()
-    freeze(handed.settings)
+    settled.write("students/c.csv", f"{header}\n{line.replace('女', '')}\n")
+    settled.ingest()
+    freeze(settled.settings)
     assert "students/2023-2024/0.csv" in {
-        q[3] for q in state(handed, "students/c.csv").open_queries
+        q[3] for q in state(settled, "students/c.csv").open_queries
     }
 
 
@@ -166,172 +162,162 @@ def test_a_whole_district_signs_off_its_own_files_only(handed: Handed) -> None:
         approve(handed.settings, district="370402", feed="pupils")
 
 
-def test_an_unknown_or_ambiguous_name_says_what_to_do(handed: Handed) -> None:
-    handed.ingest()
+def test_an_unknown_or_ambiguous_name_says_what_to_do(settled: Handed) -> None:
     for name in ("", "nothing", "zz"):
         with pytest.raises(NoSuchFile, match="eqm status --files"):
-            explain(handed.settings, name, "x")
-    same = Ledger(handed.settings).submissions("students")[0]
+            explain(settled.settings, name, "x")
+    same = Ledger(settled.settings).submissions("students")[0]
     named = [
         {**same, "submission_id": f"ffffffff{i:08d}", "source_file": f"students/{YEAR}/{i}.csv"}
         for i in range(2)
     ]
-    Ledger(handed.settings).record(named, {})
+    Ledger(settled.settings).record(named, {})
     with pytest.raises(NoSuchFile, match=r"ffffffff00000000 .*0\.csv.*Give more of the id"):
-        explain(handed.settings, "ffffffff", "x")
+        explain(settled.settings, "ffffffff", "x")
 
 
-def test_with_the_setting_only_what_was_signed_off_stands(handed: Handed) -> None:
-    handed.ingest()
-    strict = handed.settings.model_copy(update={"require_approval": True})
+def test_with_the_setting_only_what_was_signed_off_stands(settled: Handed) -> None:
+    strict = settled.settings.model_copy(update={"require_approval": True})
     assert freeze(strict).rows["students"] == 0
     assert {f.state for f in submissions(strict)} == {"checking", "awaiting_explanation"}
     assert not any(f.stands for f in submissions(strict))
     approve(strict, [f"students/{YEAR}/a.csv"])
     assert freeze(strict).rows["students"] == 2
-    assert freeze(handed.settings).rows["students"] == 4
+    assert freeze(settled.settings).rows["students"] == 4
 
 
-def test_published_is_what_the_served_release_holds(handed: Handed) -> None:
-    handed.ingest()
-    files = [f.bytes for f in submissions(handed.settings)]
-    assert published(handed.settings, "first", files) == len(files)
-    assert published(handed.settings, "second", files) == 0
-    assert state(handed, "students/a.csv").state == "published"
+def test_published_is_what_the_served_release_holds(settled: Handed) -> None:
+    files = [f.bytes for f in submissions(settled.settings)]
+    assert published(settled.settings, "first", files) == len(files)
+    assert published(settled.settings, "second", files) == 0
+    assert state(settled, "students/a.csv").state == "published"
     # What waits for an answer goes on waiting.
-    assert state(handed, "students/b.csv").state == "awaiting_explanation"
-    assert published(handed.settings, "first again", files[:1]) == 0
-    assert state(handed, "students/a.csv").state == "landed"
-    assert told(handed, "students/a.csv")[-1] == ("unpublished", "eqm", "first again")
+    assert state(settled, "students/b.csv").state == "awaiting_explanation"
+    assert published(settled.settings, "first again", files[:1]) == 0
+    assert state(settled, "students/a.csv").state == "landed"
+    assert told(settled, "students/a.csv")[-1] == ("unpublished", "eqm", "first again")
 
 
-def test_a_file_taken_back_stays_in_raw_and_its_rows_do_not_stand(handed: Handed) -> None:
-    handed.ingest()
-    before = freeze(handed.settings)
-    was = state(handed, f"{RESULTS}/b.csv")
-    gone = withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv", "学校要求", by="张主任")
+def test_a_file_taken_back_stays_in_raw_and_its_rows_do_not_stand(settled: Handed) -> None:
+    before = freeze(settled.settings)
+    was = state(settled, f"{RESULTS}/b.csv")
+    gone = withdraw(settled.settings, f"{RESULTS}/{YEAR}/b.csv", "学校要求", by="张主任")
     assert gone.state == "withdrawn"
-    assert freeze(handed.settings).rows[RESULTS] == 4
-    report = handed.ingest()[RESULTS]
+    assert freeze(settled.settings).rows[RESULTS] == 4
+    report = settled.ingest()[RESULTS]
     assert (report.files, report.new, report.reused) == (2, 0, 1)
-    assert told(handed, f"{RESULTS}/b.csv")[-2:] == [
+    assert told(settled, f"{RESULTS}/b.csv")[-2:] == [
         ("taken_back", "张主任", "学校要求"), ("withdrawn", "张主任", "学校要求")
     ]  # fmt: skip
     with pytest.raises(IntakeError, match="nothing to take back"):
-        withdraw(handed.settings, was.submission_id)
-    back = give_back(handed.settings, was.submission_id)
+        withdraw(settled.settings, was.submission_id)
+    back = give_back(settled.settings, was.submission_id)
     assert (back.state, back.received_at) == (was.state, was.received_at)
-    assert freeze(handed.settings) == before
-    assert handed.ingest()[RESULTS].new == 0
+    assert freeze(settled.settings) == before
+    assert settled.ingest()[RESULTS].new == 0
     with pytest.raises(IntakeError, match="not taken back"):
-        give_back(handed.settings, was.submission_id)
+        give_back(settled.settings, was.submission_id)
 
 
-def test_a_new_version_of_a_file_taken_back_is_taken_in(handed: Handed) -> None:
-    handed.ingest()
-    withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
-    assert handed.ingest()[RESULTS].new == 1
+def test_a_new_version_of_a_file_taken_back_is_taken_in(settled: Handed) -> None:
+    withdraw(settled.settings, f"{RESULTS}/{YEAR}/b.csv")
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    assert settled.ingest()[RESULTS].new == 1
     # The old bytes, should they come back, are still taken back.
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
-    report = handed.ingest()[RESULTS]
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    report = settled.ingest()[RESULTS]
     assert (report.new, report.reused, report.withdrawn) == (0, 1, 1)
 
 
-def test_taking_back_a_broken_version_takes_the_earlier_one_too(handed: Handed) -> None:
-    handed.ingest()
-    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 6
-    withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
-    assert freeze(handed.settings).rows[RESULTS] == 4 and not list(
-        (handed.settings.quarantine / RESULTS).rglob("*.tmp")
+def test_taking_back_a_broken_version_takes_the_earlier_one_too(settled: Handed) -> None:
+    settled.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 6
+    withdraw(settled.settings, f"{RESULTS}/{YEAR}/b.csv")
+    assert freeze(settled.settings).rows[RESULTS] == 4 and not list(
+        (settled.settings.quarantine / RESULTS).rglob("*.tmp")
     )
-    assert handed.ingest()[RESULTS].returned == 0
-    give_back(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
-    assert freeze(handed.settings).rows[RESULTS] == 6
-    assert handed.ingest()[RESULTS].returned == 1
+    assert settled.ingest()[RESULTS].returned == 0
+    give_back(settled.settings, f"{RESULTS}/{YEAR}/b.csv")
+    assert freeze(settled.settings).rows[RESULTS] == 6
+    assert settled.ingest()[RESULTS].returned == 1
 
 
-def test_a_corrected_file_under_a_new_name_replaces_the_one_it_names(handed: Handed) -> None:
-    handed.ingest()
+def test_a_corrected_file_under_a_new_name_replaces_the_one_it_names(settled: Handed) -> None:
     old, new = f"{RESULTS}/{YEAR}/b.csv", f"{RESULTS}/{YEAR}/更正.csv"
     header, line, _ = FILES[f"{RESULTS}/b.csv"].splitlines()
-    path = handed.write(f"{RESULTS}/更正.csv", f"{header}\n{line.replace(',70,', ',71,')}\n")
-    declare_replacement(handed.settings, new, old, by="王老师")
-    declare_replacement(handed.settings, new, old)
-    assert len(Ledger(handed.settings).events(["replaces"])) == 1
+    path = settled.write(f"{RESULTS}/更正.csv", f"{header}\n{line.replace(',70,', ',71,')}\n")
+    declare_replacement(settled.settings, new, old, by="王老师")
+    declare_replacement(settled.settings, new, old)
+    assert len(Ledger(settled.settings).events(["replaces"])) == 1
     for _run in range(2):
-        report = handed.ingest()[RESULTS]
+        report = settled.ingest()[RESULTS]
         # Replaced in full: the deferred paper is gone, and nothing differs between files.
-        assert freeze(handed.settings).rows[RESULTS] == 5
-        assert not freeze(handed.settings).problems
+        assert freeze(settled.settings).rows[RESULTS] == 5
+        assert not freeze(settled.settings).problems
         assert report.reused + report.new == 2
-    assert not (handed.settings.landing / "x").exists()
+    assert not (settled.settings.landing / "x").exists()
     # Refused, it leaves the old one standing; taken away, too.
     path.write_text("no table")
-    assert handed.ingest()[RESULTS].returned == 1
-    assert freeze(handed.settings).rows[RESULTS] == 5
+    assert settled.ingest()[RESULTS].returned == 1
+    assert freeze(settled.settings).rows[RESULTS] == 5
     path.unlink()
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 6
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 6
     # A later version of the old file is a file of its own.
-    handed.write(f"{RESULTS}/更正.csv", f"{header}\n{line.replace(',70,', ',71,')}\n")
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",72,"))
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 6
-    assert {p.rule for p in freeze(handed.settings).problems} == {"differs_between_files"}
+    settled.write(f"{RESULTS}/更正.csv", f"{header}\n{line.replace(',70,', ',71,')}\n")
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",72,"))
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 6
+    assert {p.rule for p in freeze(settled.settings).problems} == {"differs_between_files"}
 
 
-def test_what_can_not_be_declared_to_replace(handed: Handed) -> None:
-    handed.ingest()
+def test_what_can_not_be_declared_to_replace(settled: Handed) -> None:
     a, b = (f"{RESULTS}/{YEAR}/{n}.csv" for n in "ab")
     with pytest.raises(NoSuchFile):
-        declare_replacement(handed.settings, f"{RESULTS}/{YEAR}/none.csv", a)
+        declare_replacement(settled.settings, f"{RESULTS}/{YEAR}/none.csv", a)
     with pytest.raises(NoSuchFile):
-        declare_replacement(handed.settings, a, f"{RESULTS}/{YEAR}/none.csv")
+        declare_replacement(settled.settings, a, f"{RESULTS}/{YEAR}/none.csv")
     with pytest.raises(IntakeError, match="not paths of one feed"):
-        declare_replacement(handed.settings, a, f"students/{YEAR}/a.csv")
+        declare_replacement(settled.settings, a, f"students/{YEAR}/a.csv")
     with pytest.raises(IntakeError, match="replace each other"):
-        declare_replacement(handed.settings, a, a)
-    declare_replacement(handed.settings, a, b)
+        declare_replacement(settled.settings, a, a)
+    declare_replacement(settled.settings, a, b)
     with pytest.raises(IntakeError, match="replace each other"):
-        declare_replacement(handed.settings, b, a)
+        declare_replacement(settled.settings, b, a)
 
 
-def test_rows_of_a_school_that_left_do_not_stand_behind_a_broken_version(handed: Handed) -> None:
+def test_rows_of_a_school_that_left_do_not_stand_behind_a_broken_version(settled: Handed) -> None:
     """The earlier version can't be read again, and would be refused if it could."""
-    handed.ingest()
-    handed.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 6
+    settled.add(f"{RESULTS}/b.csv", "x,y,z,5,1,语文,70,")
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 6
     text = FILES["schools/s.csv"]
-    handed.write("schools/s.csv", text[: text.index("3137000002")])
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 4
-    handed.write("schools/s.csv", text)
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 4  # the bytes that stood are gone
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
-    handed.ingest()
-    assert freeze(handed.settings).rows[RESULTS] == 6
+    settled.write("schools/s.csv", text[: text.index("3137000002")])
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 4
+    settled.write("schools/s.csv", text)
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 4  # the bytes that stood are gone
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"])
+    settled.ingest()
+    assert freeze(settled.settings).rows[RESULTS] == 6
 
 
-def test_a_moment_of_the_past_shows_the_figures_of_then(handed: Handed) -> None:
-    handed.ingest()
-    first, then = now(), freeze(handed.settings)
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
-    handed.write("students/late.csv", FILES["students/a.csv"].replace("0101", "0909"))
-    explained = state(handed, "students/b.csv")
-    explain(handed.settings, explained.submission_id, "原省编号")
-    handed.ingest()
-    second, later = now(), freeze(handed.settings)
-    withdraw(handed.settings, f"{RESULTS}/{YEAR}/b.csv")
-    (handed.settings.raw / "students" / YEAR / "a.csv").unlink()
-    handed.ingest()
-    assert freeze(handed.settings).digest not in (then.digest, later.digest)
+def test_a_moment_of_the_past_shows_the_figures_of_then(settled: Handed) -> None:
+    first, then = now(), freeze(settled.settings)
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    settled.write("students/late.csv", FILES["students/a.csv"].replace("0101", "0909"))
+    explained = state(settled, "students/b.csv")
+    explain(settled.settings, explained.submission_id, "原省编号")
+    settled.ingest()
+    second, later = now(), freeze(settled.settings)
+    withdraw(settled.settings, f"{RESULTS}/{YEAR}/b.csv")
+    (settled.settings.raw / "students" / YEAR / "a.csv").unlink()
+    settled.ingest()
+    assert freeze(settled.settings).digest not in (then.digest, later.digest)
     for moment, frozen in ((first, then), (second, later)):
-        there = at(handed, moment)
+        there = at(settled, moment)
         past = freeze(there)
         assert (past.digest, past.rows, past.problems) == (
             frozen.digest,
@@ -339,46 +325,44 @@ def test_a_moment_of_the_past_shows_the_figures_of_then(handed: Handed) -> None:
             frozen.problems,
         )
         assert past == freeze(there)
-    states = {f.source_file: f.state for f in submissions(at(handed, first))}
+    states = {f.source_file: f.state for f in submissions(at(settled, first))}
     assert states[f"students/{YEAR}/b.csv"] == "awaiting_explanation"
     assert f"students/{YEAR}/late.csv" not in states
-    states = {f.source_file: f.state for f in submissions(at(handed, second)) if f.present}
+    states = {f.source_file: f.state for f in submissions(at(settled, second)) if f.present}
     assert states[f"students/{YEAR}/b.csv"] == "landed"
     with pytest.raises(IntakeError, match="ledger begins at"):
-        freeze(at(handed, first - timedelta(days=400)))
+        freeze(at(settled, first - timedelta(days=400)))
 
 
-def test_rows_of_the_past_that_are_gone_are_said(handed: Handed) -> None:
-    handed.ingest()
+def test_rows_of_the_past_that_are_gone_are_said(settled: Handed) -> None:
     moment = now()
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
-    old = state(handed, f"{RESULTS}/b.csv")
-    handed.ingest()
-    (handed.settings.landing / RESULTS / YEAR / f"{old.submission_id}.parquet").unlink()
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    old = state(settled, f"{RESULTS}/b.csv")
+    settled.ingest()
+    (settled.settings.landing / RESULTS / YEAR / f"{old.submission_id}.parquet").unlink()
     with pytest.raises(IntakeError, match=r"landed rows of 1 files .*b\.csv"):
-        freeze(at(handed, moment))
+        freeze(at(settled, moment))
 
 
-def test_an_older_ledger_is_brought_up_when_it_is_opened(handed: Handed) -> None:
-    handed.ingest()
-    handed.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
-    handed.ingest()
-    before = Ledger(handed.settings).submissions()
-    path = handed.settings.home / "ledger" / "ledger.sqlite"
+def test_an_older_ledger_is_brought_up_when_it_is_opened(settled: Handed) -> None:
+    settled.write(f"{RESULTS}/b.csv", FILES[f"{RESULTS}/b.csv"].replace(",70,", ",71,"))
+    settled.ingest()
+    before = Ledger(settled.settings).submissions()
+    path = settled.settings.home / "ledger" / "ledger.sqlite"
     with sqlite3.connect(path) as con:
         for table in ("event", "carries", "seen"):
             con.execute(f"drop table {table}")
         con.execute("alter table submission drop column sheets")
-    after = Ledger(handed.settings).submissions()
+    after = Ledger(settled.settings).submissions()
     blank = [{**row, "sheets": []} for row in before]
     assert after == blank
     # What had been replaced stood until its successor came.
     replaced = next(s for s in after if s["state"] == "replaced")
-    ledger = Ledger(handed.settings)
+    ledger = Ledger(settled.settings)
     past = ledger.submissions(RESULTS, "landed", as_of=replaced["received_at"])
     assert replaced["submission_id"] in {s["submission_id"] for s in past}
     assert len(past) == 2
-    report = handed.ingest()
+    report = settled.ingest()
     assert all(r.new == 0 for r in report.values())
 
 
