@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -192,6 +192,23 @@ def build(
     raise typer.Exit(report.exit_code)
 
 
+@contextmanager
+def _progress(files: int) -> Iterator[Callable[[str, int], None]]:
+    """A bar over this many files while someone watches; told the feed and how many are done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    watched = notes.is_terminal
+    with Progress(*columns, console=notes, transient=True, disable=not watched) as bar:
+        task = bar.add_task("", total=files)
+        yield lambda feed, done: bar.update(task, advance=done, description=feed)
+
+
 @app.command()
 def ingest(
     raw: RawOption = None,
@@ -220,7 +237,8 @@ def ingest(
             for new, old in pairs:
                 intake.declare_replacement(settings, new, old)
             former = intake.former_key(settings)
-            reports = intake.ingest(settings)
+            with _progress(intake.files_in_all(settings)) as tell:
+                reports = intake.ingest(settings, tell)
     except intake.NothingHandedIn as error:
         if as_json:
             _print_json([])

@@ -1,11 +1,13 @@
 """`eqm`: what a user types and reads."""
 
+import io
 import json
 import shutil
 import socket
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from pipelines.cli import app
@@ -76,6 +78,16 @@ def test_an_empty_raw_folder_is_said_in_json_too(home: Path) -> None:
     assert not told["released"] and "eqm sample" in told["failure"]
     result = run(app, ["ingest", "--json"])
     assert result.exit_code == 1 and json.loads(result.stdout) == []
+
+
+def test_a_bar_is_shown_to_who_watches(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_sample(home.with_name("raw"), students=120, years=1)
+    assert "students" not in run(app, ["ingest"]).stderr
+    screen = io.StringIO()
+    monkeypatch.setattr("pipelines.cli.notes", Console(file=screen, force_terminal=True, width=90))
+    assert run(app, ["ingest"]).exit_code == 0
+    files = sum(1 for path in home.with_name("raw").rglob("*") if path.is_file())
+    assert f"{files}/{files}" in screen.getvalue()
 
 
 def test_a_file_is_explained_signed_off_and_taken_back(home: Path) -> None:

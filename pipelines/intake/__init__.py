@@ -5,6 +5,7 @@ from pipelines.intake.examine import Checked, check, examine
 from pipelines.intake.ingest import (
     FeedReport,
     files_by_feed,
+    files_in_all,
     ingest,
     ingest_feed,
     ingest_strays,
@@ -57,6 +58,7 @@ __all__ = [
     "examine",
     "explain",
     "files_by_feed",
+    "files_in_all",
     "former_key",
     "freeze",
     "give_back",

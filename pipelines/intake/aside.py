@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,12 +46,8 @@ def rows_aside(
     if identity is None or f"c{identity}" not in table.column_names:
         doubtful = list(range(n))
     else:
-        codes = table[f"c{identity}"]
-        plain = pc.match_substring_regex(codes, r"^\s*[!-.0-~][!-~ ]*$")
         again = [row[identity] for row in headers if identity < len(row)]
-        header = pc.is_in(codes, value_set=pa.array(again, pa.string()))
-        record = pc.and_not(pc.fill_null(plain, False), header)
-        doubtful = pc.indices_nonzero(pc.invert(record)).to_pylist()
+        doubtful = _doubtful(table[f"c{identity}"], pa.array(again, pa.string()))
     if not doubtful:
         return {}
     cells = table.take(pa.array(doubtful)).to_pydict()
@@ -67,6 +64,21 @@ def rows_aside(
         else:
             after = max(after, number)
     return found
+
+
+def _doubtful(codes: pa.ChunkedArray, headers: pa.Array) -> list[int]:
+    """Rows whose code is no plain code, or is that of the header."""
+    if pa.types.is_dictionary(codes.type):
+        codes = codes.unify_dictionaries()
+        texts = codes.chunk(0).dictionary if codes.num_chunks else headers
+        odd = np.zeros(len(texts), dtype=bool)
+        odd[_doubtful(pa.chunked_array([texts]), headers)] = True
+        numbers = [chunk.indices.to_numpy() for chunk in codes.chunks]
+        return np.flatnonzero(odd[np.concatenate(numbers)]).tolist() if odd.any() else []
+    plain = pc.match_substring_regex(codes, r"^\s*[!-.0-~][!-~ ]*$")
+    header = pc.is_in(codes, value_set=headers)
+    record = pc.and_not(pc.fill_null(plain, False), header)
+    return list(pc.indices_nonzero(pc.invert(record)).to_pylist())
 
 
 def _last_record(n: int, doubtful: list[int]) -> int:

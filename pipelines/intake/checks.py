@@ -5,10 +5,12 @@ Each function adds rows to `found`; those that resolve or drop rows say so. Besi
 landed rows. A large file comes in pieces: `begin` once, `repeats` and `across_rows` at the end.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import Column, RowRule, quoted
@@ -20,10 +22,11 @@ from pipelines.intake.clean import (
     TABLES,
     Fault,
     absences,
-    as_word,
     find,
     half_width,
     header_of_score,
+    looked_up,
+    raws,
     shown_number,
 )
 
@@ -37,8 +40,7 @@ def begin(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         create temp table keys (
-            seq bigint, file_no integer, sheet varchar, row integer, shown varchar,
-            key_hash ubigint, content ubigint
+            seq bigint, file_no integer, part integer, row integer, key_hash ubigint
         );
         create temp table file_schools (file_no integer, school_code varchar)
         """
@@ -61,6 +63,8 @@ def two_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     names = [c.name for c in contract.columns]
     if not {"student_no", "school_code", "grade", "class_no"} <= set(names):
         return
+    # By the numbers of the texts first: different texts may say the same, equal ones do not differ.
+    said = "hash(i_school_code, i_grade, i_class_no)"
     hashed, place = (
         "hash(school_code, grade, class_no)",
         "concat_ws('/', school_code, grade, class_no)",
@@ -71,15 +75,17 @@ def two_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         with two as (
             select file_no, student_no from shared where student_no is not null
             group by file_no, student_no
-            having min({hashed}) <> max({hashed})
+            having min({said}) <> max({said})
         ),
         places as (
             select file_no, student_no, string_agg(distinct {place}, '、' order by {place}) as told
             from shared semi join two using (file_no, student_no) group by file_no, student_no
+            having min({hashed}) <> max({hashed})
         )
-        select t.file_no, t.sheet, t.row, {quoted(contract.column("class_no").header)},
-            'two_classes', {shown_number("t.student_no")}, told
+        select t.file_no, t.part, t.row, {quoted(contract.column("class_no").header)},
+            'two_classes', {shown_number("m_student_no.value")}, told
         from shared as t join places using (file_no, student_no)
+        join m_student_no on m_student_no.id = t.i_student_no
         """
     )
 
@@ -87,57 +93,56 @@ def two_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 def _rule(con: duckdb.DuckDBPyConnection, contract: Contract, rule: RowRule) -> None:
     columns = [contract.column(name) for name in rule.columns]
     first, last = columns[0], columns[-1]
-    header, shown, expected = quoted(last.header), f"raw_{last.name}", quoted("")
-    pairs: list[tuple[str, str, str, str]] = []
+    faults: list[Fault] = []
+
+    def fault(where: str, shown: Column, expected: str) -> None:
+        faults.append(Fault(where, rule.rule, quoted(shown.header), raw(shown), expected))
+
+    def raw(column: Column) -> str:
+        return f'"raw_{column.name}"'
+
+    def told(column: Column) -> str:
+        return f"concat_ws(' ', {quoted(column.header)}, {raw(column)})"
+
     match rule.rule:
         case "dates_out_of_order":
-            where = f'"{first.name}" > "{last.name}"'
-            pairs = [
-                (where, header, shown, f"concat_ws(' ', {quoted(first.header)}, raw_{first.name})")
-            ]
+            fault(f'"{first.name}" > "{last.name}"', last, told(first))
         case "more_than":
-            where = f'"{first.name}" > "{last.name}"'
-            told = f"concat_ws(' ', {quoted(last.header)}, raw_{last.name})"
-            pairs = [(where, quoted(first.header), f"raw_{first.name}", told)]
+            fault(f'"{first.name}" > "{last.name}"', first, told(last))
         case "parts_and_whole":
             total = " + ".join(f'"{c.name}"' for c in columns[1:])
-            where = f'abs("{first.name}" - ({total})) > 0.01'
-            expected = f"{_plain(f'({total})')}"
-            pairs = [(where, quoted(first.header), f"raw_{first.name}", expected)]
+            fault(f'abs("{first.name}" - ({total})) > 0.01', first, _plain(f"({total})"))
         case "mark_order":
             for low, high in pairwise(columns[:-1]):
-                where = f'"{low.name}" > "{high.name}"'
-                told = f"concat_ws(' ', {quoted(high.header)}, raw_{high.name})"
-                pairs.append((where, quoted(low.header), f"raw_{low.name}", told))
-    for where, column, found, wanted in pairs:
-        con.execute(
-            f"""
-            insert into found
-            select file_no, sheet, row, {column}, '{rule.rule}', {found}, {wanted}
-            from typed where {where}
-            """
-        )
+                fault(f'"{low.name}" > "{high.name}"', low, told(high))
+    if faults:
+        find(con, "typed", faults)
 
 
 def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """The total of a wide row against the sum of its scores; over 0.01 apart is an error."""
     if not contract.total:
         return
+    if not con.execute("select 1 from shared where _total is not null limit 1").fetchall():
+        return
     con.execute(
         f"""
         insert into found
-        with rows_with_total as (
-            select file_no, sheet, row,
-                any_value(trim({half_width("_total")}, {quoted(BLANKS)})) as total,
-                coalesce(sum(score), 0) as points
-            from typed where _wide and _total is not null group by file_no, sheet, row
+        with scores as (
+            select seq // {SEATS} as id, coalesce(sum(score), 0) as points
+            from typed where _wide group by 1
+        ),
+        rows_with_total as (
+            select file_no, part, row, trim({half_width("_total")}, {quoted(BLANKS)}) as total,
+                points
+            from scores join shared using (id) where _total is not null
         ),
         read as (
             select *, case when regexp_full_match(total, {quoted(NUMBER)})
                 then try_cast(replace(total, ',', '') as decimal(12, 3)) end as number
             from rows_with_total where total not in ({", ".join(map(quoted, NOTHING))})
         )
-        select file_no, sheet, row, {quoted(contract.total)},
+        select file_no, part, row, {quoted(contract.total)},
             if(number is null, 'bad_number', 'wrong_total'), total,
             if(number is null, '', {_plain("points")})
         from read
@@ -149,72 +154,105 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
-def without_scores(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+def without_scores(con: duckdb.DuckDBPyConnection) -> None:
     """Rows of the wide form of which `unfold` kept nothing: every cell is empty, none was due."""
-    if contract.wide is None:
-        return
     con.execute(
         f"""
         insert into found
-        select s.file_no, s.sheet, s.row, '', 'without_scores', '', ''
+        select s.file_no, s.part, s.row, '', 'without_scores', '', ''
         from shared as s
-        where "_list_{contract.wide.names}" is not null
+        where id in (select id from unfolded)
             and id not in (select seq // {SEATS} from typed where _wide)
         """
     )
 
 
-def keys(con: duckdb.DuckDBPyConnection, contract: Contract, shown: bool) -> None:
-    """Keep the hash of each row's key, and of all its values."""
+def keys(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Keep the hash of each row's key."""
     names = [c.name for c in contract.columns if c.type != "dropped"]
     key = [name for name in contract.key if name in names]
-    said = ", ".join(
-        shown_number(f'"{k}"') if contract.column(k).type == "student_no" else f'"{k}"::varchar'
-        for k in key
-    )
     con.execute(
         f"""
         insert into keys
-        select seq, file_no, sheet, row, {f"concat_ws('、', {said})" if shown else "''"},
-            hash({", ".join(f'"{k}"' for k in key)}), hash({", ".join(f'"{n}"' for n in names)})
+        select seq, file_no, part, row, hash(file_no, {", ".join(f'"{k}"' for k in key)})
         from typed
         """
     )
     if "school_code" in names:
         con.execute(
-            "insert into file_schools select distinct file_no, school_code from typed "
-            "where school_code is not null"
+            "insert into file_schools select file_no, any_value(school_code) from shared "
+            "where school_code is not null group by file_no, i_school_code"
         )
 
 
-def repeats(con: duckdb.DuckDBPyConnection, contract: Contract) -> np.ndarray:
+def _twice(hashes: np.ndarray) -> np.ndarray:
+    """The hashes that stand more than once.
+
+    Sorted outside the engine, which would group ten million of them at three times the cost; in
+    two halves, each on a core of its own.
+    """
+    low = hashes < np.uint64(2**63)
+
+    def within(own: np.ndarray) -> np.ndarray:
+        ordered = np.sort(own)
+        return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+    with ThreadPoolExecutor(2) as threads:
+        return np.concatenate(list(threads.map(within, (hashes[low], hashes[~low]))))
+
+
+def repeats(con: duckdb.DuckDBPyConnection, contract: Contract, waiting: bool) -> np.ndarray:
     """Rows of a file with one key: equal ones count once, others are errors.
 
+    The rows are those of `typed` or, where they came in pieces, `waiting`: as they would be landed.
     Returns the `seq` of the rows that are not to be landed, ascending.
     """
-    names = [c.name for c in contract.columns if c.type != "dropped"]
+    doubtful = _twice(np.asarray(con.execute("select key_hash from keys").fetchnumpy()["key_hash"]))
+    con.register("doubtful", pa.table({"key_hash": pa.array(doubtful, pa.uint64())}))
+    own = [c for c in contract.columns if c.type != "dropped"]
+    names = [str(c.landed_name) if waiting else c.name for c in own]
     con.execute(
-        """
+        f"""
         create or replace temp table repeated as
-        with doubtful as (
-            select file_no, key_hash from keys group by file_no, key_hash having count(*) > 1
+        with again as (
+            select keys.*, hash({", ".join(f'r."{n}"' for n in names)}) as content
+            from keys semi join doubtful using (key_hash)
+            join {"waiting" if waiting else "typed"} as r on r.seq = keys.seq
         )
-        select keys.*, row_number() over same_key as nth,
+        select *, row_number() over same_key as nth,
             min(content) over same_key <> max(content) over same_key as differs
-        from keys semi join doubtful using (file_no, key_hash)
+        from again
         window same_key as (
             partition by file_no, key_hash order by seq
             rows between unbounded preceding and unbounded following
         )
         """
+        if len(doubtful)
+        else "create or replace temp table repeated as "
+        "select *, 0 as nth, false as differs from keys where false"
     )
-    headers = quoted("、".join(contract.column(k).header for k in contract.key if k in names))
+    con.unregister("doubtful")
+    if not len(doubtful):
+        return doubtful.astype(np.int64)
+    names = [c.name for c in contract.columns if c.type != "dropped"]
+    key = [name for name in contract.key if name in names]
+    headers = quoted("、".join(contract.column(k).header for k in key))
+    said, join = "''", ""
+    if not waiting:
+        columns = [contract.column(k) for k in key]
+        numbers = [c.name for c in columns if c.type == "student_no"]
+        texts = [
+            shown_number(f'"raw_{c.name}"') if c.name in numbers else f't."{c.name}"::varchar'
+            for c in columns
+        ]
+        said = f"concat_ws('、', {', '.join(texts)})"
+        join = f"join typed as t using (seq) {looked_up(numbers, 't')}"
     con.execute(
         f"""
         insert into found
-        select file_no, sheet, row, {headers},
-            if(differs, 'duplicate_key', 'repeated_row'), if(differs, shown, ''), ''
-        from repeated where differs or nth > 1
+        select r.file_no, r.part, r.row, {headers},
+            if(differs, 'duplicate_key', 'repeated_row'), if(differs, {said}, ''), ''
+        from repeated as r {join} where differs or nth > 1
         """
     )
     rows = con.execute(
@@ -245,7 +283,7 @@ def across_rows(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
                 regexp_extract(parse_filename(source_file), '{SCHOOL_CODE}') as school_code
             from files
         )
-        select file_no, '', null, '', 'other_school', named.school_code, (
+        select file_no, null, null, '', 'other_school', named.school_code, (
             select string_agg(distinct s.school_code, '、' order by s.school_code)
             from file_schools as s where s.file_no = named.file_no
         )
@@ -260,14 +298,15 @@ def across_rows(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
-def references(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Codes and names of `shared` against the registers; a name that fits one becomes its code."""
-    for column in contract.columns:
-        if column.references:
-            _resolve(con, column)
+def references(con: duckdb.DuckDBPyConnection, contract: Contract) -> set[str]:
+    """Codes and names of `shared` against the registers; a name that fits one becomes its code.
+
+    Returns the columns in which that happened.
+    """
+    return {c.name for c in contract.columns if c.references and _resolve(con, c)}
 
 
-def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
+def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> bool:
     feed, _, target = str(column.references).partition(".")
     register = load_contracts()[feed]
     yearly = "school_year" in register.key
@@ -282,8 +321,10 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
             select distinct {year} as year, {target} as code, {name} as name from register_{feed}
         ),
         asked as (
-            select distinct {own} as year, t.{number} as id, t.{value} as value
-            from shared as t join files as f using (file_no) where t.{value} is not null
+            select distinct {own} as year, t.id, m.value
+            from (select distinct file_no, {number} as id from shared) as t
+            join files as f using (file_no) join "m_{column.name}" as m on m.id = t.id
+            where m.value is not null
         )
         select asked.year, asked.id, asked.value, count(distinct named.code) as fitting,
             coalesce(
@@ -304,7 +345,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
         con.execute(
             f"""
             insert into found
-            select t.file_no, t.sheet, t.row, {quoted(column.header)},
+            select t.file_no, t.part, t.row, {quoted(column.header)},
                 case when not handed_in then 'no_register'
                     when fitting > 1 then 'ambiguous_name' else 'unknown_reference' end,
                 if(handed_in, l.value, {quoted(column.header)}),
@@ -321,6 +362,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> None:
             where f.file_no = t.file_no and {matched} and l.code <> l.value
             """
         )
+    return bool(named)
 
 
 def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]:
@@ -330,7 +372,7 @@ def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]
     item without points.
     """
     if contract.feed == "item_results":
-        return {"where": '(not _wide or "m_score".raw is not null)'}
+        return {"where": "m_score.raw is not null"}
     if contract.feed != "monitoring_results":
         return {}
     con.execute(
@@ -342,10 +384,9 @@ def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]
         """
     )
     return {
-        "more": ", p.full_mark as _full_mark, p.school_year as _wave_year",
         "join": "left join papers as p on p.wave_id = t.wave_id and p.grade = t.grade "
         "and p.subject = m_subject.value",
-        "where": "not (_wide and m_score.raw is null and p.full_mark is null)",
+        "where": "not (m_score.raw is null and p.full_mark is null)",
     }
 
 
@@ -360,15 +401,20 @@ def marks(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 
 def _full_marks(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    for mark in ("low_mark", "pass_mark", "good_mark", "excellent_mark"):
-        con.execute(
-            f"""
-            insert into found
-            select file_no, sheet, row, {quoted(contract.column(mark).header)},
-                'above_full_mark', raw_{mark}, raw_full_mark
-            from typed where {mark} > full_mark
-            """
-        )
+    find(
+        con,
+        "typed",
+        [
+            Fault(
+                f"{mark} > full_mark",
+                "above_full_mark",
+                quoted(contract.column(mark).header),
+                f'"raw_{mark}"',
+                '"raw_full_mark"',
+            )
+            for mark in ("low_mark", "pass_mark", "good_mark", "excellent_mark")
+        ],
+    )
 
 
 def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
@@ -381,11 +427,12 @@ def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
             select wave_id, subject, item_no, max(full_mark) as full_mark
             from register_item_map group by all
         )
-        select t.file_no, t.sheet, t.row, {header},
+        select t.file_no, t.part, t.row, {header},
             case when i.item_no is null then 'no_item' else 'above_full_mark' end,
-            case when i.item_no is null then t.item_no else t.raw_score end,
+            case when i.item_no is null then t.item_no else raw_score end,
             case when i.item_no is null then '' else {_plain("i.full_mark")} end
         from typed as t left join items as i using (wave_id, subject, item_no)
+            {looked_up(sorted({"score", *raws(header)}), "t")}
         where (t.wave_id, t.subject) in (select wave_id, subject from items)
             and (i.item_no is null or t.score > i.full_mark)
         """
@@ -395,36 +442,59 @@ def _items(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 def _papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     header = header_of_score(contract)
     plain = quoted(contract.column("subject").header)
-    subject = f"case when _wide then raw_subject else {plain} end"
-    present = "select word from words where code_set = 'score_status' and code = 'present'"
+    subject = f'case when _wide then "raw_subject" else {plain} end'
+    words = con.execute("select id from m_score where word = 'present'").fetchall()
+    said = ", ".join(str(number) for (number,) in words) or "null"
     missing = (
-        "score is null and ((raw_score is null and (raw_status is null or status = 'present')) "
-        f"or {as_word('raw_score')} in ({present}))"
+        "score is null and ((not has_score and (not has_status or status = 'present')) "
+        f"or i_score in ({said}))"
     )
     stranger = (
         "_full_mark is null and grade is not null and subject is not null "
         "and wave_id in (select wave_id from papers)"
     )
-    paper = "concat_ws(' ', wave_id, coalesce(raw_grade, grade::varchar), raw_subject)"
-    find(
-        con,
-        "typed",
-        [
-            Fault(missing, "score_missing", header, "''", absences()),
-            Fault(stranger, "not_in_wave", subject, paper),
-            Fault(
-                "score > _full_mark", "above_full_mark", header, "raw_score", _plain("_full_mark")
-            ),
-        ],
+    paper = """concat_ws(' ', wave_id, coalesce("raw_grade", grade::varchar), "raw_subject")"""
+    full = _plain("_full_mark")
+    # Rows by number first: a file sits few papers, and most have nothing wrong.
+    con.execute(
+        f"""
+        create or replace temp table sat_in as
+        select file_no, any_value(wave_id) as wave_id, grade, any_value(subject) as subject,
+            max(score) as best, bool_or({missing}) as missing
+        from typed group by file_no, i_wave_id, grade, i_subject
+        """
     )
     con.execute(
         """
         insert into found
-        select t.file_no, '', null, '', 'other_year', t.wave_id, any_value(t._wave_year)
-        from typed as t join files as f using (file_no)
-        where t._wave_year <> f.school_year and not exists (
+        select t.file_no, null, null, '', 'other_year', t.wave_id, any_value(p.school_year)
+        from sat_in as t join files as f using (file_no)
+        join papers as p using (wave_id, grade, subject)
+        where p.school_year <> f.school_year and not exists (
             from papers as q where q.wave_id = t.wave_id and q.school_year = f.school_year
         )
         group by t.file_no, t.wave_id
         """
+    )
+    wrong = con.execute(
+        "select 1 from sat_in left join papers using (wave_id, grade, subject) "
+        "where missing or full_mark is null or best > full_mark limit 1"
+    ).fetchall()
+    if not wrong:
+        return
+    con.execute(
+        """
+        create or replace temp view sat as
+        select t.*, p.full_mark as _full_mark
+        from typed as t left join papers as p using (wave_id, grade, subject)
+        """
+    )
+    find(
+        con,
+        "sat",
+        [
+            Fault(missing, "score_missing", header, "''", absences()),
+            Fault(stranger, "not_in_wave", subject, paper),
+            Fault("score > _full_mark", "above_full_mark", header, '"raw_score"', full),
+        ],
     )

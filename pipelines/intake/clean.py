@@ -1,14 +1,16 @@
 """Text cells to typed values, in SQL generated from a contract.
 
 A column of a million cells holds few different texts, so each text is read once: its meaning, and
-what is wrong with it, stand in a small table, and the rows carry its number there. In: the cells of
-many files. `clean` makes table `shared`, one row a row of a file; `unfold` makes table `typed` of
-it, one row a landed row, with `seq`, which numbers rows in the order of the files. Beside a value
-stands its tidied text, `raw_<name>`, of which later checks speak. Both add rows to table `found`,
-one a cell that is wrong.
+what is wrong with it, stand in a small table, and the rows carry its number there (`i_<name>`). In:
+the cells of many files. `clean` makes table `shared`, one row a row of a file; `unfold` makes
+`typed` of it, one row a landed row, with `seq`, which numbers rows in the order of the files. A
+student's number stands in both as its hash; its text, like every tidied text of which checks speak
+(`raw_<name>`), is looked up for the rows that are wrong. Both add rows to table `found`, one a cell
+that is wrong.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
@@ -66,12 +68,16 @@ CHECK_DIGIT = (
 )
 """Whether the last character of a number of the form G or J + 18 is that of MOD 11-2 (ISO 7064)."""
 
-AS_THEY_ARE = ("file_no", "sheet", "row", "id", "_total")
+AS_THEY_ARE = ("file_no", "part", "row", "id", "_total")
 """Columns of the cells that are no texts of the contract."""
+MANY_TEXTS = 50_000
+"""Of a column with more different texts, nothing is kept for the next piece of the file."""
+CHUNK_ROWS = 20_000
+"""So many rows go to a thread at a time."""
 
 TABLES = """
 create temp table if not exists found (
-    file_no integer, sheet varchar, row integer, col varchar,
+    file_no integer, part integer, row integer, col varchar,
     rule varchar, found varchar, expected varchar
 )
 """
@@ -108,25 +114,28 @@ def _words(con: duckdb.DuckDBPyConnection) -> None:
     con.unregister("words_in")
 
 
-def _tidied(column: Column, source: str) -> str:
-    """Query of `source` with `raw`: its text `word` without blanks around; null where it is a mark
-    for nothing. Prose keeps its full width.
+def _tidied(column: Column, source: str = "texts_in") -> str:
+    """SQL of the texts (id, word) in a table as `id`, `word`, `raw`: without blanks around it.
 
-    In two steps, so that what comes of the first is named, and not written out wherever it is used.
+    A mark for nothing is null. Prose keeps its full width. Step by step, since a long expression
+    that stands three times in another would be planned, and run, three times.
     """
     prose = column.type == "text" and not (column.pattern or column.references)
-    trimmed = f"trim({'word' if prose else half_width('word')}, {quoted(BLANKS)})"
-    if column.type == "student_no":
-        # As nearly all are; asked first, since these texts are the most.
-        trimmed = f"if(regexp_full_match(word, '[0-9A-Z]+'), word, {trimmed})"
+    half = "word" if prose else half_width("word")
+    trimmed = f"trim(half, {quoted(BLANKS)})"
     # `not in (…)` would be planned as a join, at a second a column.
-    marks = " ".join(f"when {quoted(mark)} then null" for mark in NOTHING)
-    raw = f"case word {marks} else word end"
+    for mark in NOTHING:
+        trimmed = f"nullif({trimmed}, {quoted(mark)})"
+    last = "raw"
     if column.type == "text" and not prose:
         # A code that was typed as a number, and shown with commas.
-        grouped = "regexp_full_match(word, '[0-9]{1,3}(,[0-9]{3})+')"
-        raw = f"if({grouped}, replace(word, ',', ''), {raw})"
-    return f"select *, {raw} as raw from (select * replace ({trimmed} as word) from {source})"
+        grouped = "regexp_full_match(raw, '[0-9]{1,3}(,[0-9]{3})+')"
+        last = f"if({grouped}, replace(raw, ',', ''), raw) as raw"
+    return f"""
+        halved as (select id, word, {half} as half from {source}),
+        trimmed as (select id, word, {trimmed} as raw from halved),
+        tidied as (select id, word, {last} from trimmed)
+    """
 
 
 def _day(x: str) -> str:
@@ -166,9 +175,6 @@ def _value(column: Column) -> str:
         case "month":
             month = f"strftime(coalesce({_day(x)}, try_strptime({x}, {MONTHS})::date), '%Y-%m')"
             return f"case when regexp_full_match({month}, {quoted(MONTH)}) then {month} end"
-        case "student_no":
-            plain = rf"upper(regexp_replace({x}, '^''|{ANY_BLANK}', '', 'g'))"
-            return f"if(regexp_full_match({x}, '[0-9A-Z]+'), {x}, {plain})"
         case "class":
             return "c.class_no"
         case "item":
@@ -204,38 +210,66 @@ def _has_status(contract: Contract) -> bool:
 # Each text once ----------------------------------------------------------------------------------
 
 
-def _encode(cells: pa.Table) -> tuple[pa.Table, dict[str, pa.Array]]:
-    """Cells with the number of each text in place of it, and the texts by column.
+@dataclass
+class Known:
+    """The texts of each column that were read already, for a file that comes in pieces.
 
-    Lists of cells (the wide form) share their texts with the plain column that they stand for.
+    A text keeps its number from piece to piece; a column of many texts starts anew with each.
     """
-    texts: dict[str, pa.Array] = {}
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
-    for name in cells.column_names:
-        values = cells[name]
-        if name in AS_THEY_ARE:
-            columns[name] = values
-        elif not name.startswith("_list_"):
-            plain = _plain(values)
-            lists = f"_list_{name}"
-            if lists in cells.column_names:
-                listed = cells[lists].combine_chunks()
-                both = pa.concat_arrays([plain, _plain(listed.flatten())]).dictionary_encode()
-                columns[name] = both.indices.slice(0, len(plain))
-                columns[lists] = pa.ListArray.from_arrays(
-                    listed.offsets, both.indices.slice(len(plain)), mask=listed.is_null()
-                )
-            else:
-                both = plain.dictionary_encode()
-                columns[name] = both.indices
-            texts[name] = both.dictionary
-    return pa.table(columns), texts
+
+    texts: dict[str, pa.Array] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
+    """Columns of which a text was wrong: of these there is a table `f_<name>`."""
+
+    def add(self, column: Column, texts: pa.Array) -> tuple[pa.Array, pa.Array, int]:
+        """The number of each text, those that are new, and the number of the first of these."""
+        before = self.texts.get(column.name, texts.slice(0, 0))
+        if column.type == "student_no" or not 0 < len(before) <= MANY_TEXTS:
+            self.texts[column.name] = texts
+            return pa.array(np.arange(len(texts), dtype=np.int32)), texts, 0
+        at = pc.index_in(texts, value_set=before)
+        new = texts.filter(pc.is_null(at))
+        self.texts[column.name] = pa.concat_arrays([before, new])
+        if len(new):
+            at = pc.index_in(texts, value_set=self.texts[column.name])
+        return at, new, len(before)
 
 
-def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    return pc.fill_null(values.cast(pa.string()), "")
+def _numbered(*columns: pa.ChunkedArray) -> tuple[pa.Array, list[pa.Array]]:
+    """The different texts of some columns together, and the number of each cell's there.
+
+    An empty cell is an empty text. Columns may be dictionaries already.
+    """
+    lengths = [len(column) for column in columns]
+    if all(column.null_count == len(column) for column in columns):
+        zeros = [pa.array(np.zeros(n, np.int32)) for n in lengths]
+        return pa.array([""], pa.string()), zeros
+    chunks = [
+        _dictionary(chunk)
+        for column in columns
+        for chunk in (column.chunks if _is_dictionary(column) else [column])
+    ]
+    # Chunks of one dictionary each become chunks of one dictionary in all.
+    whole = pa.chunked_array([c for given in chunks for c in given.chunks]).unify_dictionaries()
+    numbers = pa.concat_arrays([chunk.indices for chunk in whole.chunks])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return whole.chunk(0).dictionary, [
+        numbers.slice(start, n) for start, n in zip(starts, lengths, strict=False)
+    ]
+
+
+def _is_dictionary(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_dictionary(column.type))
+
+
+def _dictionary(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
+    if not isinstance(texts, pa.ChunkedArray):
+        texts = pa.chunked_array([texts])
+    if _is_dictionary(texts):
+        if not texts.null_count:
+            return texts
+        texts = texts.cast(pa.string())
+    return pc.fill_null(texts.cast(pa.string()), "").dictionary_encode()
 
 
 def _mean(
@@ -243,14 +277,20 @@ def _mean(
     column: Column,
     contract: Contract,
     texts: pa.Array,
+    first: int,
     usual_student_no: str,
+    known: Known,
 ) -> None:
     """Tables `m_<name>` (id, raw, value, …) and `f_<name>` (id, rule, found, expected).
 
-    The first says what each text means, the second what is wrong with some.
+    The first says what each text means, the second, where there is one, what is wrong with some.
+    Texts are numbered from `first`; from 0, the tables of an earlier call are replaced.
     """
-    own = pa.table({"id": np.arange(len(texts), dtype=np.int32), "word": texts})
-    con.register("texts_in", own)
+    if first and not len(texts):
+        return
+    ids = np.arange(first, first + len(texts), dtype=np.int32)
+    own = pa.table({"id": ids, "word": texts})
+    con.register("texts_in", in_chunks(own))
     more, joins = "", ""
     if column.code_set:
         joins = f"left join words as w on w.code_set = {quoted(column.code_set)}"
@@ -259,53 +299,82 @@ def _mean(
         more = ", w.code as word"
         joins = f"left join words as w on w.code_set = 'score_status' and w.word = {as_word('raw')}"
     elif column.type in ("class", "item"):
-        _read(con, column, texts)
-        joins = (
-            "left join class_words as c on c.word = raw"
-            if column.type == "class"
-            else ("left join item_words as c on c.word = raw")
-        )
+        _read(con, column)
+        joins = f"left join {column.type}_words as c on c.word = raw"
         more = ", c.grade, c.long_grade, c.long_class" if column.type == "class" else ""
-    con.execute(
-        f"""
-        create or replace temp table "m_{column.name}" as
-        with tidied as ({_tidied(column, "texts_in")})
-        select id, raw, {_value(column)} as value {more} from tidied {joins}
-        """
+    query = (
+        f"with {_tidied(column)} select id, raw, {_value(column)} as value {more} "
+        f"from tidied {joins}"
     )
+    odd = ""
+    if column.type == "student_no":
+        query = _student_numbers(column, usual_student_no)
+        # One question of most numbers, which are usual, in place of one a fault.
+        odd = "not sound"
+    put = "insert into {}" if first else "create or replace temp table {} as"
+    con.execute(f'{put.format(f""" "m_{column.name}" """)} {query}')
     con.unregister("texts_in")
     faults = _faults(column, contract, usual_student_no)
+    odd = odd or " or ".join(f"({f.where})" for f in faults)
     each = " union all ".join(
         f"select id, '{f.rule}' as rule, coalesce(({f.found})::varchar, '') as found, "
-        f'({f.expected})::varchar as expected from "m_{column.name}" where {f.where}'
+        f"({f.expected})::varchar as expected from odd where {f.where}"
         for f in faults
     )
-    odd = " or ".join(f"({f.where})" for f in faults)
-    if column.type == "student_no":
-        # One question of most numbers, which are usual, in place of one a fault.
-        odd = f"not coalesce({_is_sound(usual_student_no)}, false)"
+    # Most texts are right: one question tells whether any other is to be asked.
     con.execute(
-        f"""
-        create or replace temp table "f_{column.name}" as
-        with odd as (select * from "m_{column.name}" where {odd})
-        {each}
-        """
+        f'create or replace temp table odd as select * from "m_{column.name}" '
+        f"where id >= {first} and ({odd})"
     )
+    if not first:
+        known.wrong.discard(column.name)
+    if _any(con, "odd"):
+        put = (
+            "insert into {}" if column.name in known.wrong else "create or replace temp table {} as"
+        )
+        con.execute(f'{put.format(f""" "f_{column.name}" """)} {each}')
+        known.wrong.add(column.name)
+
+
+def _any(con: duckdb.DuckDBPyConnection, table: str, where: str = "true") -> bool:
+    """Whether a table holds a row like that."""
+    return bool(con.execute(f"select 1 from {table} where {where} limit 1").fetchall())
+
+
+def _student_numbers(column: Column, usual_student_no: str) -> str:
+    """The query of table `m_student_no`, in which stands too whether a number is sound.
+
+    Nearly all are written plainly, which is asked first: these texts are the most.
+    """
+    tidied = f"upper(regexp_replace(raw, '^''|{ANY_BLANK}', '', 'g'))"
+    return f"""
+        with asked as (
+            select id, word, regexp_full_match(word, '[0-9A-Z]+') as plain from texts_in
+        ),
+        {_tidied(column, "(from asked where not plain)")},
+        read as (
+            select id, word as raw, word as value from asked where plain
+            union all
+            select id, raw, {tidied} as value from tidied
+        )
+        select id, raw, value, case when value is not null then hash(value) end as hash,
+            coalesce({_is_sound(usual_student_no)}, false) as sound
+        from read
+    """
 
 
 def _is_sound(usual_student_no: str) -> str:
     """SQL of whether a number is usual, and its check digit right."""
     usual = f"regexp_full_match(value, {quoted(usual_student_no)})"
-    return f"{usual} and (left(value, 1) not in ('G', 'J') or {CHECK_DIGIT.format(x='value')})"
+    # A `case`, since both sides of an `or` are computed for each.
+    digit = f"case when left(value, 1) in ('G', 'J') then {CHECK_DIGIT.format(x='value')} else true"
+    return f"{usual} and {digit} end"
 
 
-def _read(con: duckdb.DuckDBPyConnection, column: Column, texts: pa.Array) -> None:
+def _read(con: duckdb.DuckDBPyConnection, column: Column) -> None:
     """Table `class_words` or `item_words`: what the texts of a class or an item mean."""
-    table = pa.table({"word": texts})
-    con.register("words_in", table)
-    tidied = con.execute(f"select distinct raw from ({_tidied(column, 'words_in')})").fetchall()
-    con.unregister("words_in")
-    known = [text for (text,) in tidied if text is not None]
+    query = f"with {_tidied(column)} select distinct raw from tidied where raw is not null"
+    known = [text for (text,) in con.execute(query).fetchall()]
     if column.type == "class":
         rows = [(text, *read_class(text), *(long_class(text) or (None, None))) for text in known]
         types = {"word": pa.string(), "class_no": pa.string(), "grade": pa.int32(),
@@ -327,49 +396,79 @@ def _read(con: duckdb.DuckDBPyConnection, column: Column, texts: pa.Array) -> No
 
 
 def clean(
-    con: duckdb.DuckDBPyConnection, contract: Contract, cells: pa.Table, usual_student_no: str
-) -> None:
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    cells: pa.Table,
+    usual_student_no: str,
+    known: Known,
+    wide: pa.Table | None = None,
+) -> set[str]:
     """Make `shared` out of cells, and add to `found`.
+
+    Returns the columns of which some rows hold another value than that of their text.
 
     Args:
         con: holds `found`; the tables of an earlier call are replaced.
         contract: of the feed.
-        cells: one row a row of a file: `file_no`, `sheet`, `row`, `id` (numbers the rows over all
-            calls), `_total`, one text column a canonical name, and in the wide form the lists
-            `_list_<names>` and `_list_<values>` of headers and cells.
+        cells: one row a row of a file: `file_no`, `part` (of which sheet it is), `row`, `id`
+            (numbers the rows over all calls), `_total`, and one text column a canonical name.
         usual_student_no: pattern of a usual student number.
+        known: of the calls before, where a file comes in pieces; new for other files.
+        wide: the cells of rows in the wide form, row by row: `id`, `seat` (its place in the row),
+            and two text columns, header and cell, under the names of the contract.
     """
-    con.execute(TABLES)
-    _words(con)
+    if not known.texts:
+        con.execute(TABLES)
+        _words(con)
     columns = [c for c in contract.columns if c.type != "dropped"]
-    wide = [c for c in columns if c.name in _of_cells(contract)]
-    shared = [c for c in columns if c not in wide]
-    numbers, texts = _encode(cells)
+    rows = {name: cells[name] for name in AS_THEY_ARE}
+    unfolded = {} if wide is None else {"id": wide["id"], "seat": wide["seat"]}
+    joins = []
     for column in columns:
-        _mean(con, column, contract, texts[column.name], usual_student_no)
-    con.register("numbers", numbers)
-    values = ", ".join(_columns(c) for c in shared)
-    ids = ", ".join(f'n."{c.name}" as "i_{c.name}"' for c in columns)
-    rest = [name for name in numbers.column_names if name.startswith("_list_")]
+        name, both = column.name, [cells[column.name]]
+        if wide is not None and name in wide.column_names:
+            both.append(wide[name])
+        texts, numbers = _numbered(*both)
+        at, new, first = known.add(column, texts)
+        _mean(con, column, contract, new, first, usual_student_no, known)
+        rows[f"i_{name}"] = at.take(numbers[0])
+        if len(numbers) > 1:
+            unfolded[f"i_{name}"] = at.take(numbers[1])
+        # Where all rows say the same, there is nothing to look up.
+        number = f'n."i_{name}"' if len(texts) > 1 else str(at[0])
+        joins.append(_join(column, number))
+    con.register("numbers", in_chunks(pa.table(rows)))
+    if wide is not None:
+        con.register("unfolded", in_chunks(pa.table(unfolded)))
+    values = ", ".join(f'{sql} as "{name}"' for name, sql in _values(contract, columns).items())
+    ids = ", ".join(f'n."i_{c.name}"' for c in columns)
     con.execute(
         f"""
         create or replace temp table shared as
-        select n.file_no, n.sheet, n.row, n.id, n._total, {ids}, {values}
-            {"".join(f", n.{name}" for name in rest)}
+        select n.file_no, n.part, n.row, n.id, n._total, {ids}, {values}
             {", m_class_no.grade as _class_grade" if _has_class(contract) else ""}
-        from numbers as n {" ".join(_join(c, f'n."{c.name}"') for c in shared)}
+        from numbers as n {" ".join(joins)}
         """
     )
     con.unregister("numbers")
+    changed = {"status"} if _has_status(contract) else set()
     if _has_class(contract):
-        _read_classes(con, contract)
-    _told(con, "shared", shared, contract)
+        changed |= _read_classes(con, contract)
+    own = [c for c in columns if c.name not in of_cells(contract)]
+    _told(con, "shared", own, contract, known)
+    return changed
+
+
+def in_chunks(table: pa.Table) -> pa.Table:
+    """The same rows in batches, each of which is a thread's."""
+    return pa.Table.from_batches(table.combine_chunks().to_batches(CHUNK_ROWS), table.schema)
 
 
 def unfold(
     con: duckdb.DuckDBPyConnection,
     contract: Contract,
-    more: str = "",
+    known: Known,
+    wide: bool = False,
     join: str = "",
     where: str = "true",
 ) -> None:
@@ -380,77 +479,80 @@ def unfold(
     Args:
         con: as `clean` left it.
         contract: of the feed.
-        more: SQL of further columns.
-        join: SQL of what these come from.
-        where: SQL of the rows that are kept.
+        known: what `clean` was given.
+        wide: whether `clean` was given rows in the wide form.
+        join: SQL of what the next comes from.
+        where: SQL of the cells of the wide form that are kept.
     """
-    columns = [c for c in contract.columns if c.name in _of_cells(contract)]
-    if not columns:
+    columns = [c for c in contract.columns if c.name in of_cells(contract)]
+    rows = f"select * exclude (id, _total), false as _wide, id * {SEATS} as seq from shared"
+    if wide:
+        values = _values(contract, columns)
+        picked = ", ".join(f'{sql} as "{name}"' for name, sql in values.items())
+        unfolded = [c for c in columns if c.name != "status"]
+        ids = [f"i_{c.name}" for c in unfolded]
+        left_out = ", ".join(f'"{n}"' for n in ("id", "_total", *ids, *values))
+        joins = " ".join(_join(c, f'{"u" if c in unfolded else "t"}."i_{c.name}"') for c in columns)
         con.execute(
-            "create or replace temp table typed as "
-            f"select *, false as _wide, id * {SEATS} as seq from shared"
-        )
-        return
-    assert contract.wide is not None
-    names, values = contract.wide.names, contract.wide.values
-    typed = {c.name: f'"m_{c.name}".value' for c in columns}
-    if _has_status(contract):
-        word, own, raw = "m_score.word", "m_status.value", "m_status.raw"
-        typed["status"] = (
-            f"coalesce(case when {word} <> coalesce({own}, {word}) then null "
-            f"else coalesce({word}, {own}) end, case when m_score.raw is not null "
-            f"and {word} is null and {raw} is null then 'present' end)"
-        )
-    picked = ", ".join(
-        f'{value} as "{name}", "m_{name}".raw as "raw_{name}"' for name, value in typed.items()
-    )
-    joins = " ".join(_join(c, f't."i_{c.name}"') for c in columns)
-    lists = f'"_list_{names}", "_list_{values}"'
-    con.execute(
-        f"""
-        create or replace temp table typed as
-        with unfolded as (
-            select * exclude ({lists}), false as _wide, id * {SEATS} as seq
-            from shared where "_list_{names}" is null
+            f"""
+            create or replace temp table typed as
+            {rows} where id not in (select id from unfolded)
             union all by name
-            select * exclude ({lists}, "i_{names}", "i_{values}"), true as _wide,
-                unnest("_list_{names}") as "i_{names}", unnest("_list_{values}") as "i_{values}",
-                id * {SEATS} + unnest(range(len("_list_{names}"))) as seq
-            from shared where "_list_{names}" is not null
+            select t.* exclude ({left_out}), true as _wide, u.id * {SEATS} + u.seat as seq,
+                {", ".join(f'u."{n}"' for n in ids)}, {picked}
+            from unfolded as u join shared as t using (id) {joins} {join} where {where}
+            """
         )
-        select t.*, {picked} {more} from unfolded as t {joins} {join} where {where}
-        """
-    )
-    _told(con, "typed", columns, contract)
+    else:
+        con.execute(f"create or replace temp view typed as {rows}")
+    _told(con, "typed", columns, contract, known)
     if _has_status(contract):
-        find(con, "typed", _status_faults(contract))
+        find(con, "typed", _status_faults(con, contract))
 
 
-def _columns(column: Column) -> str:
-    """SQL of a column's value and tidied text; of a student's number the value alone."""
-    own = f'"m_{column.name}".value as "{column.name}"'
-    if column.type == "student_no":
-        return own
-    return f'{own}, "m_{column.name}".raw as "raw_{column.name}"'
+def _values(contract: Contract, columns: list[Column]) -> dict[str, str]:
+    """Name → SQL of what stands in a row for a text: its value; of a student's number, its hash.
+
+    Of scores stands too whether there is a text at all (`has_…`).
+    """
+    values = {
+        c.name: f'"m_{c.name}".{"hash" if c.type == "student_no" else "value"}' for c in columns
+    }
+    if _has_status(contract) and "status" in values:
+        word, own, raw = "m_score.word", "m_status.value", "m_status.raw"
+        values |= {
+            "status": f"coalesce(case when {word} <> coalesce({own}, {word}) then null "
+            f"else coalesce({word}, {own}) end, case when m_score.raw is not null "
+            f"and {word} is null and {raw} is null then 'present' end)",
+            "has_score": "m_score.raw is not null",
+            "has_status": f"{raw} is not null",
+        }
+    return values
 
 
 def _join(column: Column, number: str) -> str:
+    if number.isdigit():
+        own = f'select * from "m_{column.name}" where id = {number}'
+        return f'left join ({own}) as "m_{column.name}" on true'
     return f'left join "m_{column.name}" on "m_{column.name}".id = {number}'
 
 
 def _told(
-    con: duckdb.DuckDBPyConnection, table: str, columns: list[Column], contract: Contract
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: list[Column],
+    contract: Contract,
+    known: Known,
 ) -> None:
     """Add the cells of a table whose text is wrong to `found`."""
-    for column in columns:
-        if not con.execute(f'select 1 from "f_{column.name}" limit 1').fetchall():
-            continue
+    for column in (c for c in columns if c.name in known.wrong):
+        header = _header(column, contract)
         con.execute(
             f"""
             insert into found
-            select t.file_no, t.sheet, t.row, {_header(column, contract)}, f.rule, f.found,
-                f.expected
+            select t.file_no, t.part, t.row, {header}, f.rule, f.found, f.expected
             from {table} as t join "f_{column.name}" as f on f.id = t."i_{column.name}"
+                {looked_up(raws(header), "t")}
             """
         )
 
@@ -462,7 +564,7 @@ def _header(column: Column, contract: Contract) -> str:
     return quoted(column.header)
 
 
-def _of_cells(contract: Contract) -> set[str]:
+def of_cells(contract: Contract) -> set[str]:
     """Columns that hang on a cell of the wide form: its header, its value, the status in it."""
     if contract.wide is None:
         return set()
@@ -474,38 +576,51 @@ def _has_class(contract: Contract) -> bool:
     return any(c.type == "class" for c in contract.columns)
 
 
-def _read_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Grade out of the class where only that says it; a contradiction of the two is found."""
+def _read_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> set[str]:
+    """Grade out of the class where only that says it; a contradiction of the two is found.
+
+    Returns the columns in which a row may have come to another value.
+    """
     name = next(c.name for c in contract.columns if c.type == "class")
     header, raw = quoted(contract.column(name).header), f'"raw_{name}"'
-    # 703 is class 3 of grade 7 only where every class of that grade is written so.
-    con.execute(
-        f"""
-        update shared as s set "{name}" = m.long_class, _class_grade = m.long_grade
-        from "m_{name}" as m
-        where m.id = s."i_{name}" and m.long_grade = s.grade and (s.file_no, s.grade) not in (
-            select t.file_no, t.grade
-            from shared as t join "m_{name}" as o on o.id = t."i_{name}"
-            where t.grade is not null and o.raw is not null
-                and o.long_grade is distinct from t.grade
-        )
-        """
-    )
-    con.execute(
-        "update shared set grade = _class_grade "
-        "where raw_grade is null and _class_grade is not null"
-    )
-    agrees = f'"{name}" <> {raw} and (_class_grade is null or _class_grade = grade)'
-    shown = f"""concat_ws('/', grade, "{name}")"""
-    faults = [
-        Fault("_class_grade <> grade", "grade_beside_class", header, raw, "raw_grade"),
-        Fault(agrees, "tidied_class", header, raw, shown),
-    ]
     grade = contract.column("grade")
-    if grade.required:
+    ungraded = _any(con, "m_grade", "raw is null")
+    # 703 is class 3 of grade 7 only where every class of that grade is written so.
+    long = _any(con, f'"m_{name}"', "long_grade is not null")
+    if long:
+        con.execute(
+            f"""
+            update shared as s set "{name}" = m.long_class, _class_grade = m.long_grade
+            from "m_{name}" as m
+            where m.id = s."i_{name}" and m.long_grade = s.grade and (s.file_no, s.grade) not in (
+                select t.file_no, t.grade
+                from shared as t join "m_{name}" as o on o.id = t."i_{name}"
+                where t.grade is not null and o.raw is not null
+                    and o.long_grade is distinct from t.grade
+            )
+            """
+        )
+    if ungraded:
+        con.execute(
+            "update shared set grade = _class_grade where _class_grade is not null "
+            "and i_grade in (select id from m_grade where raw is null)"
+        )
+    faults = []
+    # Where each class is the plain number that was written, neither can be.
+    if _any(con, f'"m_{name}"', "value <> raw or coalesce(grade, long_grade) is not null"):
+        agrees = f'"{name}" <> {raw} and (_class_grade is null or _class_grade = grade)'
+        shown = f"""concat_ws('/', grade, "{name}")"""
+        faults = [
+            Fault("_class_grade <> grade", "grade_beside_class", header, raw, '"raw_grade"'),
+            Fault(agrees, "tidied_class", header, raw, shown),
+        ]
+    if grade.required and ungraded:
         told = quoted(grade.header)
-        faults.append(Fault("raw_grade is null and grade is null", "required", told, "''", told))
-    find(con, "shared", faults)
+        empty = '"raw_grade" is null and grade is null'
+        faults.append(Fault(empty, "required", told, "''", told))
+    if faults:
+        find(con, "shared", faults)
+    return {"grade", *([name] if long else [])}
 
 
 SEATS = 1024
@@ -514,7 +629,10 @@ SEATS = 1024
 
 @dataclass(frozen=True)
 class Fault:
-    """One rule as SQL over a table: which rows break it, and what to say of them."""
+    """One rule as SQL over a table: which rows break it, and what to say of them.
+
+    `"raw_<name>"`, in quotes, is the tidied text of a column.
+    """
 
     where: str
     rule: str
@@ -523,22 +641,45 @@ class Fault:
     expected: str = "''"
 
 
+RAW = re.compile('"raw_(\\w+)"')
+
+
+def raws(*sql: str) -> list[str]:
+    """The columns whose texts SQL speaks of, as `"raw_<name>"`."""
+    return sorted({name for text in sql for name in RAW.findall(text)})
+
+
+def looked_up(names: list[str], table: str) -> str:
+    """SQL that joins the texts of these columns to a table."""
+    return " ".join(
+        f'left join (select id as "at_{name}", raw as "raw_{name}" from "m_{name}") '
+        f'on "at_{name}" = {table}."i_{name}"'
+        for name in names
+    )
+
+
 def find(con: duckdb.DuckDBPyConnection, table: str, faults: list[Fault]) -> None:
     """Add to `found` the rows of a table that break a rule.
 
     One pass tells which rows break any; the few that do are then asked which.
     """
     anything = " or ".join(f"({fault.where})" for fault in faults)
-    con.execute(f"create or replace temp table suspects as select * from {table} where {anything}")
-    if not con.execute("select 1 from suspects limit 1").fetchall():
+    con.execute(
+        f"""
+        create or replace temp table suspects as
+        select t.* from {table} as t {looked_up(raws(anything), "t")} where {anything}
+        """
+    )
+    if not _any(con, "suspects"):
         return
     for fault in faults:
+        texts = raws(fault.where, fault.column, fault.found, fault.expected)
         con.execute(
             f"""
             insert into found
-            select file_no, sheet, row, {fault.column}, '{fault.rule}',
+            select file_no, part, row, {fault.column}, '{fault.rule}',
                 coalesce(({fault.found})::varchar, ''), ({fault.expected})::varchar
-            from suspects where {fault.where}
+            from suspects as t {looked_up(texts, "t")} where {fault.where}
             """
         )
 
@@ -603,29 +744,32 @@ def _faults(column: Column, contract: Contract, usual_student_no: str) -> list[F
     return faults
 
 
-def _status_faults(contract: Contract) -> list[Fault]:
+def _status_faults(con: duckdb.DuckDBPyConnection, contract: Contract) -> list[Fault]:
     header = header_of_score(contract)
     status = contract.column("status")
-    return [
+    faults = [
         Fault(
-            "raw_status is not null and i_status in (select id from m_status where value is null) "
-            "and raw_score is null",
-            "bad_code",
-            quoted(status.header),
-            "raw_status",
-            template_words(status.code_set),
-        ),
-        Fault(
-            "score is not null "
-            "and (status <> 'present' or (status is null and raw_status is null))",
+            "score is not null and (status <> 'present' or (status is null and not has_status))",
             "score_without_presence",
             header,
-            "coalesce(raw_status, status)",
+            'coalesce("raw_status", status)',
         ),
         Fault(
-            "raw_score is not null and score is null and raw_status is not null and status is null",
+            "has_score and score is null and has_status and status is null",
             "score_without_presence",
             header,
-            "raw_score || ' / ' || raw_status",
+            """ "raw_score" || ' / ' || "raw_status" """,
         ),
     ]
+    if _any(con, "m_status", "raw is not null and value is null"):
+        unread = "i_status in (select id from m_status where value is null)"
+        faults.append(
+            Fault(
+                f"has_status and not has_score and {unread}",
+                "bad_code",
+                quoted(status.header),
+                '"raw_status"',
+                template_words(status.code_set),
+            )
+        )
+    return faults

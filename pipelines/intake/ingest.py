@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.feeds import Contract, contract_files, load_contracts
 from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
@@ -40,6 +39,7 @@ BOOKKEEPING = {
     "examine.py",
     "feedback.py",
     "given_back.py",
+    "keys.py",
     "ledger.py",
     "returned.py",
     "returned_sheet.py",
@@ -51,6 +51,12 @@ BOOKKEEPING = {
 """Modules of this room that have no part in what is made of a file's bytes."""
 UNITS = ("school_code", "district_code")
 """Columns that say whose a row is."""
+Tell = Callable[[str, int], None]
+"""Called as files are done with, with their feed and how many they are."""
+
+
+def _silent(feed: str, files: int) -> None:
+    """Nobody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +82,19 @@ class FeedReport:
     """Of the files that lie in the raw folder now, whether taken in this run or earlier."""
 
 
-def ingest(settings: Settings) -> list[FeedReport]:
+def ingest(settings: Settings, tell: Tell = _silent) -> list[FeedReport]:
     """Every feed, registers before what refers to them, then files that lie astray.
+
+    Args:
+        settings: where files lie and go.
+        tell: is told of each file once, unchanged ones included (see `files_in_all`).
 
     Raises:
         IntakeError: no raw folder, none of its files belongs to a feed, or no key.
     """
     require_files(settings)
-    return [*(ingest_feed(settings, name) for name in load_contracts()), ingest_strays(settings)]
+    feeds = [_Intake(settings, name, own, tell).run() for name, own in load_contracts().items()]
+    return [*feeds, _Intake(settings, NO_FEED, None, tell).run()]
 
 
 def require_files(settings: Settings) -> None:
@@ -137,6 +148,11 @@ def files_by_feed(settings: Settings) -> dict[str, int]:
     return {name: n for name, n in counts.items() if n}
 
 
+def files_in_all(settings: Settings) -> int:
+    """Number of files in the raw folder, those that lie astray included."""
+    return sum(raw_folder.count(settings, name) for name in (*load_contracts(), NO_FEED))
+
+
 def limits(settings: Settings) -> Limits:
     """What the settings let one file take to be read."""
     return Limits(settings.reader_seconds, settings.reader_megabytes)
@@ -170,8 +186,10 @@ def landed_path(settings: Settings, feed: str, school_year: str, submission_id: 
 class _Intake:
     """One feed's files, from the raw folder to what stands."""
 
-    def __init__(self, settings: Settings, feed: str, contract: Contract | None) -> None:
-        self.settings, self.feed, self.contract = settings, feed, contract
+    def __init__(
+        self, settings: Settings, feed: str, contract: Contract | None, tell: Tell = _silent
+    ) -> None:
+        self.settings, self.feed, self.contract, self.tell = settings, feed, contract, tell
         self.started = time.perf_counter()
         self.ledger = Ledger(settings)
         self.key = load_key(settings) if contract else b""
@@ -197,6 +215,7 @@ class _Intake:
         here = [f for f in found if (f.file.source_file, f.file.sha256) not in back]
         ids = self._ids(here)
         fresh = [f for f in here if not self._is_read(ids[f.file.source_file])]
+        self.tell(self.feed, len(found) - len(fresh))
         received = now()
         self._tell_of_arrivals(fresh, ids)
         rows, carries, unsettled = self._take(fresh, ids, received)
@@ -352,6 +371,7 @@ class _Intake:
                 carries[submission_id] = _units(one.rows)
                 _land(self.settings, one, submission_id)
             rows.append(self._entry(one, submission_id, received))
+            self.tell(self.feed, 1)
 
         for each in fresh:
             if each.problem is not None:
@@ -572,14 +592,15 @@ def _of_known_schools(
 
 def _units(landed: Rows) -> set[tuple[str, str]]:
     """The (wave, unit) pairs of landed rows; a unit is empty where the rows name none."""
-    rows = landed.columns(["wave_id", "source_row", *UNITS])
-    waves = rows["wave_id"] if "wave_id" in rows.column_names else pa.nulls(len(rows), pa.string())
     pairs: set[tuple[str, str]] = set()
-    named = [rows[name] for name in UNITS if name in rows.column_names]
-    for units in named or [pa.nulls(len(rows), pa.string())]:
-        both = pa.table({"wave": pc.fill_null(waves, ""), "unit": pc.fill_null(units, "")})
-        distinct = both.group_by(["wave", "unit"]).aggregate([])
-        pairs |= set(zip(*(distinct[n].to_pylist() for n in ("wave", "unit")), strict=True))
+    for rows in landed.pieces(["wave_id", "source_row", *UNITS]):
+        nothing = pa.nulls(len(rows), pa.string())
+        waves = rows["wave_id"] if "wave_id" in rows.column_names else nothing
+        named = [rows[name] for name in UNITS if name in rows.column_names]
+        for units in named or [nothing]:
+            both = pa.table({"wave": waves, "unit": units})
+            distinct = both.group_by(["wave", "unit"]).aggregate([]).to_pydict()
+            pairs |= {(w or "", u or "") for w, u in zip(*distinct.values(), strict=True)}
     return pairs
 
 

@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from pipelines.feeds.contract import quoted
 from pipelines.intake.problems import NoKey
@@ -14,6 +16,7 @@ from pipelines.settings import Settings
 from pipelines.wording import bilingual
 
 BLOCK = 64
+BATCH = 20_000
 
 
 def load_key(settings: Settings) -> bytes:
@@ -67,23 +70,25 @@ def key_of(path: Path) -> str | None:
     return found[0][0] if found else None
 
 
-def add_student_keys(con: duckdb.DuckDBPyConnection, key: bytes, table: str) -> None:
-    """Make table `pseudonym(student_no, student_key)` for the distinct numbers in `table`.
+def student_keys(con: duckdb.DuckDBPyConnection, key: bytes, numbers: pa.Table) -> pa.Array:
+    """The pseudonyms of a table of numbers (id, value), by id, from 0.
 
-    HMAC (RFC 2104) in SQL, once a distinct number; the padded keys are bound, never SQL text.
+    HMAC (RFC 2104) in SQL, once a number; the padded keys are bound, never SQL text.
     """
     if len(key) > BLOCK:
         key = hashlib.sha256(key).digest()
     padded = key.ljust(BLOCK, b"\0")
     inner = bytes(b ^ 0x36 for b in padded)
     outer = bytes(b ^ 0x5C for b in padded)
-    con.execute(
-        f"""
-        create or replace temp table pseudonym as
-        select
-            student_no,
-            sha256($outer::blob || unhex(sha256($inner::blob || encode(student_no)))) as student_key
-        from (select distinct student_no from {table} where student_no is not null)
-        """,
-        {"inner": inner, "outer": outer},
+    # In batches, so that every core has a share.
+    batches = numbers.combine_chunks().to_batches(BATCH)
+    con.register("student_numbers", pa.Table.from_batches(batches, numbers.schema))
+    query = (
+        "select id, sha256($outer::blob || unhex(sha256($inner::blob || encode(value)))) as named "
+        "from student_numbers"
     )
+    keys = con.sql(query, params={"inner": inner, "outer": outer}).to_arrow_table()
+    con.unregister("student_numbers")
+    at = np.empty(keys.num_rows, np.int64)
+    at[keys["id"].to_numpy()] = np.arange(keys.num_rows)
+    return keys["named"].take(pa.array(at)).combine_chunks()

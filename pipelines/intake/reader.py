@@ -11,6 +11,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice, zip_longest
@@ -47,6 +48,11 @@ LONG_NUMBER = 1e15
 """From here on a number cell has lost digits; it is written as a spreadsheet shows it."""
 HEAD_LINES = 60
 """So many lines tell the separator, and the form of a text file that is streamed."""
+BLOCK = 2**24
+"""Bytes of a text file that are parsed at a time."""
+TEXT = pa.string()
+EACH_TEXT_ONCE = pa.dictionary(pa.int32(), pa.string())
+"""How the cells of a large text file are held, which repeat few texts."""
 NO_RESULT = "="
 """Stands in the place of a formula whose result was not saved."""
 
@@ -180,15 +186,15 @@ def _text_table(rows: list[list[str]]) -> pa.Table:
 
 
 def _csv_options(
-    names: list[str], separator: str, quoted: bool, skip: int = 0, block: int = 2**24
+    names: list[str], separator: str, quoted: bool, cell: pa.DataType = TEXT
 ) -> dict[str, Any]:
     return {
-        "read_options": pacsv.ReadOptions(column_names=names, skip_rows=skip, block_size=block),
+        "read_options": pacsv.ReadOptions(column_names=names, block_size=BLOCK),
         "parse_options": pacsv.ParseOptions(
             delimiter=separator, newlines_in_values=quoted, ignore_empty_lines=False
         ),
         "convert_options": pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(names, cell), strings_can_be_null=False
         ),
     }
 
@@ -243,7 +249,7 @@ def _pieces(path: Path, encoding: str, separator: str, width: int, rows: int) ->
     names = [f"c{i}" for i in range(width)]
     with path.open("rb") as file:
         quoted = any(b'"' in block for block in iter(lambda: file.read(2**24), b""))
-    options = _csv_options(names, separator, quoted)
+    options = _csv_options(names, separator, quoted, EACH_TEXT_ONCE)
     options["read_options"].encoding = "utf-8" if encoding == "utf-8-sig" else encoding
     odd: list[tuple[int, list[str]]] = []
 
@@ -289,6 +295,18 @@ def _numbered(
 
 def _read_book(path: Path) -> list[Sheet]:
     _check_size(path)
+    # Looked through beside calamine, which lets other threads run.
+    with ThreadPoolExecutor(1) as thread:
+        passed_over = thread.submit(_damaged, path)
+        sheets = _sheets(path)
+        damaged = passed_over.result()
+    for number, name, rows, *_ in sheets:
+        _put(rows, damaged.get(name) or damaged.get(number) or {})
+    return [Sheet(name, _table(rows), hidden, merged) for _, name, rows, hidden, merged in sheets]
+
+
+def _sheets(path: Path) -> list[tuple[int, str, list[list[Any]], bool, tuple[Merged, ...]]]:
+    """Number, name, rows, whether hidden, and merged cells of each sheet, as calamine has them."""
     try:
         with path.open("rb") as file:
             book = CalamineWorkbook.from_filelike(file)
@@ -305,7 +323,7 @@ def _read_book(path: Path) -> list[Sheet]:
                     raise Unreadable(f"{height} rows × {width} columns", "too_large")
                 rows = found.to_python(skip_empty_area=False)
                 merged = tuple(found.merged_cell_ranges or ())
-                sheets.append((sheet.name, rows, hidden, merged))
+                sheets.append((number, sheet.name, rows, hidden, merged))
     except Unreadable:
         raise
     except PasswordError as error:
@@ -317,11 +335,7 @@ def _read_book(path: Path) -> list[Sheet]:
         if type(error).__name__ != "PanicException":
             raise
         raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
-    for name, cells in _damaged(path, book.sheet_names).items():
-        for own, rows, *_ in sheets:
-            if own == name:
-                _put(rows, cells)
-    return [Sheet(name, _table(rows), hidden, merged) for name, rows, hidden, merged in sheets]
+    return sheets
 
 
 def _extent(sheet: Any) -> tuple[int, int]:
@@ -360,8 +374,10 @@ def _as_text(column: tuple[Any, ...]) -> pa.Array:
         numbers = pa.array(column, pa.float64())
         try:
             return numbers.cast(pa.int64()).cast(pa.string())
-        except pa.ArrowInvalid:
-            pass  # not whole, or too long
+        except pa.ArrowInvalid:  # not whole, or too long
+            each = numbers.dictionary_encode()
+            words = pa.array(map(_word, each.dictionary.to_pylist()), pa.string())
+            return words.take(each.indices)
     if bool in kinds:  # True == 1.0, so the two would share one word
         return pa.array([_word(v) for v in column], pa.string())
     words = {v: _word(v) for v in set(column) if v.__class__ is not str}
@@ -392,15 +408,19 @@ CARRY = 2**16
 """A cell that is longer is not looked at twice where a piece of the sheet ends."""
 
 
-def _damaged(path: Path, names: list[str]) -> dict[str, dict[tuple[int, int], str]]:
-    """Sheet → (row, column) from 0 → the error's word; of .xlsx and .xlsm `NO_RESULT`, too."""
-    found: dict[str, dict[tuple[int, int], str]] = {}
+def _damaged(path: Path) -> dict[str | int, dict[tuple[int, int], str]]:
+    """Sheet → (row, column) from 0 → the error's word; of .xlsx and .xlsm `NO_RESULT`, too.
+
+    Sheets by name, those of .xls by number.
+    """
+    found: dict[str | int, dict[tuple[int, int], str]] = {}
     try:
         if not zipfile.is_zipfile(path):
-            return dict(zip(names, lost_in_xls(path), strict=False))
+            return dict(enumerate(lost_in_xls(path)))
         with zipfile.ZipFile(path) as archive:
             if "content.xml" in archive.namelist():
-                return lost_in_ods(path)
+                found.update((name, cells) for name, cells in lost_in_ods(path).items())
+                return found
             for name, part in _parts(archive).items():
                 cells = found.setdefault(name, {})
                 tail = b""

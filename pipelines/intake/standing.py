@@ -2,6 +2,9 @@
 
 The folder holds links to the landed files, so it takes no room; only a file of which some rows
 are superseded is written anew without them. What reads it can't be disturbed by a later ingest.
+
+After a change most is as it was: a feed whose files are the same is linked from the state before,
+and of another feed only the files that are new are looked through (`pipelines.intake.keys`).
 """
 
 import hashlib
@@ -14,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.feeds import Contract, load_contracts
-from pipelines.feeds.contract import ORIGIN, quoted
+from pipelines.feeds.contract import quoted
+from pipelines.intake import keys
 from pipelines.intake.ingest import landed_path
 from pipelines.intake.ledger import Ledger, arrival
 from pipelines.intake.problems import IntakeError, NothingHandedIn, Problem
@@ -28,6 +31,18 @@ from pipelines.wording import bilingual
 SUMMARY = "standing.json"
 NO_YEAR = "0000-0000"
 """Folder of the empty file that stands for a feed without files, so that its columns are known."""
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """What the freezing of one feed came to, as the summary keeps it."""
+
+    files: str
+    """Digest of its files as they arrived: equal files come to the same."""
+    losses: list[list[str]]
+    """Pairs (superseded, standing) of submissions."""
+    problems: list[dict[str, Any]]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -132,48 +147,82 @@ def _make(settings: Settings, path: Path, submissions: list[dict[str, Any]]) -> 
     shutil.rmtree(aside, ignore_errors=True)
     settings.standing.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside.mkdir()
-    losses: list[tuple[str, str]] = []
-    problems: list[Problem] = []
-    rows: dict[str, int] = {}
+    before, known = _last(settings)
+    feeds: dict[str, _Frozen] = {}
     for feed, contract in load_contracts().items():
         own = [s for s in submissions if s["feed"] == feed]
+        files = _files(settings, contract, own)
+        if feed in known and known[feed].files == files:
+            _link_all(before, aside, contract)
+            feeds[feed] = known[feed]
+            continue
         with duckdb.connect() as con:
             con.execute("set enable_progress_bar = false")
-            pairs, found, lost = _freeze_feed(con, settings, aside / feed, contract, own)
-        losses += pairs
-        problems += found
-        rows[feed] = sum(s["rows_landed"] for s in own) - lost
-    identity = [sorted((s["feed"], s["submission_id"]) for s in submissions), sorted(losses)]
+            feeds[feed] = _freeze_feed(con, settings, before, aside, contract, own, files)
+    losses = sorted(tuple(pair) for one in feeds.values() for pair in one.losses)
+    identity = [sorted((s["feed"], s["submission_id"]) for s in submissions), losses]
     summary = {
         "digest": hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
-        "rows": rows,
-        "problems": [asdict(p) for p in problems],
+        "rows": {feed: one.rows for feed, one in feeds.items()},
+        "problems": [problem for one in feeds.values() for problem in one.problems],
+        "feeds": {feed: asdict(one) for feed, one in feeds.items()},
     }
     (aside / SUMMARY).write_text(json.dumps(summary, ensure_ascii=False), encoding="utf-8")
     shutil.rmtree(path, ignore_errors=True)
     aside.rename(path)
 
 
+def _last(settings: Settings) -> tuple[Path, dict[str, _Frozen]]:
+    """The state that was frozen last, and what each feed came to there, if there is one."""
+    made = [path for path in settings.standing.glob(f"*/{SUMMARY}") if path.parent.suffix == ""]
+    if not made:
+        return settings.standing, {}
+    last = max(made, key=lambda path: (path.stat().st_mtime_ns, path))
+    told = json.loads(last.read_text(encoding="utf-8"))
+    # A state that an older version froze does not say it by feed.
+    return last.parent, {feed: _Frozen(**one) for feed, one in told.get("feeds", {}).items()}
+
+
+def _files(settings: Settings, contract: Contract, submissions: list[dict[str, Any]]) -> str:
+    """What decides how a feed is frozen."""
+    stamps = [keys.stamp(s["submission_id"], _path(settings, s)) for s in submissions]
+    parts = [list(contract.landed.items()), contract.landed_key, bool(settings.as_of), stamps]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _link_all(before: Path, after: Path, contract: Contract) -> None:
+    """A feed as it stood in the state before."""
+    for source in (before / contract.feed).glob("*/*.parquet"):
+        _link(source, after / source.relative_to(before))
+    kept = keys.kept(before, contract)
+    if kept.exists():
+        _link(kept, keys.kept(after, contract))
+
+
 def _freeze_feed(
     con: duckdb.DuckDBPyConnection,
     settings: Settings,
-    folder: Path,
+    before: Path,
+    after: Path,
     contract: Contract,
     submissions: list[dict[str, Any]],
-) -> tuple[list[tuple[str, str]], list[Problem], int]:
-    """Links and filtered copies; pairs (superseded, standing) of submissions, queries, rows lost.
+    files: str,
+) -> _Frozen:
+    """Links and filtered copies of one feed below `after`, helped by the state `before`.
 
     `submissions` are in the order of their arrival, the newest last.
     """
+    folder = after / contract.feed
     if not submissions:
         _copy(con, _no_rows(contract), folder / NO_YEAR / "empty.parquet")
-        return [], [], 0
+        return _Frozen(files, [], [], 0)
+    ids = [s["submission_id"] for s in submissions]
     paths = [_path(settings, s) for s in submissions]
     columns = []
     if settings.as_of and _lack_columns(con, contract, paths):
         columns = [folder / NO_YEAR / "empty.parquet"]
         _copy(con, _no_rows(contract), columns[0])
-    _find_superseded(con, contract, paths, columns)
+    keys.find_superseded(con, contract, list(zip(ids, paths, strict=True)), columns, before, after)
     lost = con.execute(
         "select position, count(*)::bigint from superseded group by position order by position"
     ).fetchall()
@@ -212,8 +261,12 @@ def _freeze_feed(
         for older, newer, differing, first, last in pairs
         if differing
     ]
-    ids = [s["submission_id"] for s in submissions]
-    return [(ids[o], ids[n]) for o, n, *_ in pairs], problems, sum(by_position.values())
+    return _Frozen(
+        files,
+        [[ids[older], ids[newer]] for older, newer, *_ in pairs],
+        [asdict(problem) for problem in problems],
+        sum(s["rows_landed"] for s in submissions) - sum(by_position.values()),
+    )
 
 
 def _path(settings: Settings, submission: dict[str, Any]) -> Path:
@@ -238,57 +291,6 @@ def _lack_columns(con: duckdb.DuckDBPyConnection, contract: Contract, paths: lis
         ) where n < {len(contract.landed)}
     """
     return bool(con.execute(query).fetchall()[0][0])
-
-
-def _find_superseded(
-    con: duckdb.DuckDBPyConnection, contract: Contract, paths: list[Path], columns: list[Path]
-) -> None:
-    """Table `superseded`: rows of which a later file has the key, and whether the values differ.
-
-    `columns` may name a file without rows that has columns which all others lack.
-    """
-    con.register(
-        "arrivals",
-        pa.table({"path": [str(p) for p in paths], "position": range(len(paths))}),
-    )
-    keys = ", ".join(f'"{k}"' for k in contract.landed_key)
-    values = ", ".join(f'"{n}"' for n in contract.landed if n not in ORIGIN)
-    con.execute(
-        f"""
-        create view landed as
-        select *, hash({keys}) as key_hash
-        from read_parquet(
-            [{", ".join(quoted(str(p)) for p in [*columns, *paths])}],
-            union_by_name = true, filename = true, file_row_number = true
-        )
-        """
-    )
-    # The window is kept to the few rows whose key may stand twice.
-    con.execute(
-        f"""
-        create temp table superseded as
-        with repeated as (
-            select key_hash from landed group by key_hash having count(*) > 1
-        ),
-        candidates as (
-            select {keys}, a.position, l.file_row_number as file_row, l.source_row,
-                hash({values}) as content
-            from landed as l
-            join arrivals as a on a.path = l.filename
-            where key_hash in (select key_hash from repeated)
-        ),
-        newest_first as (
-            select *,
-                row_number() over same_key as nth,
-                first_value(position) over same_key as newer,
-                first_value(source_row) over same_key as newer_row,
-                first_value(content) over same_key <> content as differs
-            from candidates
-            window same_key as (partition by {keys} order by position desc, file_row desc)
-        )
-        select position, file_row, newer, newer_row, differs from newest_first where nth > 1
-        """
-    )
 
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

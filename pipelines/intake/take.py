@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import duckdb
 import numpy as np
@@ -23,14 +23,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.feeds import Contract, load_contracts, rules
-from pipelines.feeds.contract import ORIGIN, quoted
+from pipelines.feeds.contract import ORIGIN, SQL_TYPES, quoted
 from pipelines.intake import checks
-from pipelines.intake.clean import clean, unfold
+from pipelines.intake.clean import Known, clean, unfold
 from pipelines.intake.gather import Gathered, Part, gather, stream
 from pipelines.intake.pool import in_turn
 from pipelines.intake.privacy import discreet
 from pipelines.intake.problems import LONG_NUMBER, Mark, Problem
-from pipelines.intake.pseudonym import add_student_keys, key_id
+from pipelines.intake.pseudonym import key_id, student_keys
 from pipelines.intake.reader import TEXT_SUFFIXES, Unreadable, kind
 from pipelines.intake.recognise import SheetReading
 
@@ -44,13 +44,7 @@ SHOWN = 20
 SHOWN_CHARACTERS = 60
 MAX_MARKS = 5000
 """So many cells of a file are marked one by one."""
-PARQUET: dict[str, Any] = {
-    "compression": "zstd",
-    # Which columns were dictionaries is nobody's business who reads the file.
-    "store_schema": False,
-    # Room for the keys of as many students as a piece holds.
-    "dictionary_pagesize_limit": 2**26,
-}
+T = TypeVar("T")
 AS_ONE = ("unusual_number", "check_digit", "tidied_class")
 """Rules of which one line a column says enough, whatever the values."""
 
@@ -93,18 +87,21 @@ class Rows:
     kept_by: object = None
     """What removes `path` once nobody needs it."""
 
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        """Those of these columns that there are."""
+    def pieces(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Those of these columns that there are, piece by piece; texts may be dictionaries."""
         if self.table is not None:
-            return self.table.select([n for n in names if n in self.table.column_names])
+            yield self.table.select([n for n in names if n in self.table.column_names])
+            return
         assert self.path is not None
-        with pq.ParquetFile(self.path) as file:
-            return file.read([n for n in names if n in file.schema_arrow.names])
+        own = [n for n in names if n in pq.read_schema(self.path).names]
+        with pq.ParquetFile(self.path, read_dictionary=own) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, own)
 
     def write(self, target: Path) -> None:
         """As Parquet; to be called once, before the next file is asked for."""
         if self.table is not None:
-            pq.write_table(self.table, target, **PARQUET)
+            pq.write_table(self.table, target, **_parquet(self.table.schema))
         elif self.path is not None:
             shutil.move(self.path, target)
 
@@ -222,12 +219,23 @@ def _take_large(how: _How, file: File) -> Taken:
     outcome = _Outcome(how, [file], on_disk=True)
     with outcome:
         try:
-            for gathered in stream(how.contract.feed, file.path, file.source_file, how.waves):
+            pieces = stream(how.contract.feed, file.path, file.source_file, how.waves)
+            for gathered in _ahead(pieces):
                 outcome.add(outcome.note(0, gathered))
         except Unreadable as error:
             told = Problem(error.rule, file.source_file, found=str(error))
             outcome.note(0, Gathered(problems=[told]))
         return next(outcome.taken())
+
+
+def _ahead(pieces: Iterator[T]) -> Iterator[T]:
+    """The same pieces, the next being read while one is worked on."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, pieces, end)
+        while (piece := coming.result()) is not end:
+            coming = thread.submit(next, pieces, end)
+            yield cast(T, piece)
 
 
 class _Outcome:
@@ -242,6 +250,9 @@ class _Outcome:
         """Rows that came as records."""
         self.typed = [0] * len(files)
         """Rows of those that went through cleaning."""
+        self.sheet_names: list[str] = []
+        """Of every part."""
+        self.known = Known()
         self.tables: list[pa.Table] = []
         self.order: list[np.ndarray] = []
         """`seq` of the rows that wait on disk."""
@@ -262,9 +273,9 @@ class _Outcome:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.con.close()
         if self.on_disk:
             self.thread.shutdown()
+        self.con.close()
 
     def note(self, number: int, gathered: Gathered) -> list[tuple[int, Part]]:
         """Keep what was found of a file; its parts, numbered, unless it is refused already."""
@@ -282,41 +293,79 @@ class _Outcome:
         if not parts:
             return
         con, contract = self.con, self.how.contract
-        cells = pa.concat_tables([_cells(contract, n, p) for n, p in parts])
+        first = len(self.sheet_names)
+        self.sheet_names += [part.sheet for _, part in parts]
+        cells = pa.concat_tables(
+            [_cells(contract, n, first + i, p) for i, (n, p) in enumerate(parts)]
+        )
         ids = np.arange(self.cells, self.cells + cells.num_rows)
+        starts = np.cumsum([self.cells, *(part.cells.num_rows for _, part in parts)])
+        unfolded = [
+            _wide_cells(contract, at, part)
+            for at, (_, part) in zip(starts.tolist(), parts, strict=False)
+            if part.recognised.wide
+        ]
+        wide = pa.concat_tables(unfolded) if unfolded else None
         self.cells += cells.num_rows
-        clean(con, contract, cells.append_column("id", [ids]), self.how.usual_student_no)
+        cells = cells.append_column("id", [ids])
+        changed = clean(con, contract, cells, self.how.usual_student_no, self.known, wide)
         for number, count in con.execute(
             "select file_no, count(*) from shared group by file_no"
         ).fetchall():
             self.typed[number] += count
-        checks.references(con, contract)
+        changed |= checks.references(con, contract)
         checks.two_classes(con, contract)
-        unfold(con, contract, **checks.papers(con, contract))
-        checks.without_scores(con, contract)
+        unfold(con, contract, self.known, wide is not None, **checks.papers(con, contract))
+        if wide is not None:
+            checks.without_scores(con)
         checks.row_rules(con, contract)
         checks.totals(con, contract)
         checks.marks(con, contract)
-        checks.keys(con, contract, shown=not self.on_disk)
-        rows = _landed_rows(con, self.how, self.files)
+        checks.keys(con, contract)
+        rows, texts = _checked(con, contract, changed)
         if self.on_disk:
-            if self.writer is None:
-                schema = rows.drop_columns(["file_no", "seq"]).schema
-                self.writer = pq.ParquetWriter(self.path, schema, **PARQUET)
             # In a thread of its own, while the next piece is cleaned.
             if self.writing is not None:
                 self.writing.result()
-            own = rows.drop_columns(["file_no", "seq"])
-            self.writing = self.thread.submit(self.writer.write_table, own)
-            self.order.append(rows["seq"].to_numpy())
+            self.writing = self.thread.submit(self._put_aside, rows, texts)
         else:
+            own = _landed_rows(con, self.how, self.files, self.sheet_names, rows, texts)
             # A dictionary is written whole, with what other files of the batch hold.
-            self.tables.append(_spelt_out(rows))
+            self.tables.append(spelt_out(own) if len(self.files) > 1 else own)
+
+    def _put_aside(self, rows: pa.Table, texts: dict[str, pa.Table]) -> None:
+        """Add rows to those that wait on disk."""
+        with self.con.cursor() as con:
+            own = _landed_rows(con, self.how, self.files, self.sheet_names, rows, texts)
+        self.order.append(own["seq"].to_numpy())
+        own = own.drop_columns(["file_no", "seq"])
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, own.schema, **_parquet(own.schema))
+        self.writer.write_table(own)
+
+    def _close(self) -> None:
+        """End the writing of the rows that wait on disk, and show them as `waiting`."""
+        self.thread.shutdown()
+        if self.writing is not None:
+            self.writing.result()
+        if self.writer is None:
+            return
+        self.writer.close()
+        seq = np.concatenate(self.order)
+        self.con.register("seq_of", pa.table({"place": np.arange(len(seq)), "seq": seq}))
+        self.con.execute(
+            "create temp view waiting as select seq, r.* "
+            f"from read_parquet({quoted(str(self.path))}, file_row_number = true) as r "
+            "join seq_of on place = file_row_number"
+        )
 
     def taken(self) -> Iterator[Taken]:
         """Every file's outcome, once all its parts were added."""
         con, contract = self.con, self.how.contract
-        dropped = checks.repeats(con, contract)
+        con.register("parts", self._parts())
+        if self.on_disk:
+            self._close()
+        dropped = checks.repeats(con, contract, waiting=self.on_disk)
         checks.across_rows(con, contract)
         for number, problem in _folded(con, self.files, contract):
             self.problems[number].append(problem)
@@ -334,6 +383,10 @@ class _Outcome:
             yield Taken(
                 file, found, self.read[number], own, self.sheets[number], marks.get(number, [])
             )
+
+    def _parts(self) -> pa.Table:
+        numbers = pa.array(range(len(self.sheet_names)), pa.int32())
+        return pa.table({"part": numbers, "sheet": pa.array(self.sheet_names, pa.string())})
 
     def _account(self, number: int, found: list[Problem], landed: int, due: int) -> None:
         """Nothing may be lost on the way: each row was read, set aside and said so, or cleaned.
@@ -358,10 +411,6 @@ class _Outcome:
         if self.on_disk:
             if self.writer is None:
                 return {}
-            self.thread.shutdown()
-            if self.writing is not None:
-                self.writing.result()
-            self.writer.close()
             rows = _without(self.path, np.concatenate(self.order), dropped)
             return {0: replace(rows, kept_by=self.folder)}
         if not self.tables:
@@ -379,6 +428,23 @@ class _Outcome:
         }
 
 
+def _parquet(schema: pa.Schema) -> dict[str, Any]:
+    """How a landed file is written."""
+    names = [name for name in schema.names if name != "source_row"]
+    return {
+        "compression": "zstd",
+        # Which columns were dictionaries is nobody's business who reads the file.
+        "store_schema": False,
+        "use_dictionary": names,
+        # Room for the keys of as many students as a piece holds.
+        "dictionary_pagesize_limit": 2**26,
+        # No two rows have one number: it is kept as its distance from the last.
+        "column_encoding": {"source_row": "DELTA_BINARY_PACKED"},
+        # The least and the greatest key, or path, help nobody to find a row.
+        "write_statistics": [n for n in names if n not in (*ORIGIN, "student_key")],
+    }
+
+
 def _without(path: Path, order: np.ndarray, dropped: np.ndarray) -> Rows:
     """The rows that wait on disk, of one file, without those that stand twice."""
     if len(dropped):
@@ -386,7 +452,7 @@ def _without(path: Path, order: np.ndarray, dropped: np.ndarray) -> Rows:
         path.rename(before)
         with (
             pq.ParquetFile(before) as source,
-            pq.ParquetWriter(path, source.schema_arrow, **PARQUET) as target,
+            pq.ParquetWriter(path, source.schema_arrow, **_parquet(source.schema_arrow)) as target,
         ):
             at = 0
             for group in range(source.num_row_groups):
@@ -411,38 +477,21 @@ def _places(contract: Contract, part: Part) -> dict[tuple[str, str], int]:
     return {(part.sheet, header): at for header, at in places.items()}
 
 
-def _cells(contract: Contract, number: int, part: Part) -> pa.Table:
-    """The rows of a part as table `cells` wants them."""
+def _cells(contract: Contract, number: int, at: int, part: Part) -> pa.Table:
+    """The rows of a part as `clean` wants them, but for their `id`."""
     given, n = part.cells, part.cells.num_rows
     nothing = pa.nulls(n, pa.string())
-    wide = part.recognised.wide
-    lists: dict[str, pa.Array] = {}
-    if contract.wide:
-        k = len(wide)
-        names: pa.Array = pa.nulls(n, pa.list_(pa.string()))
-        values = names
-        if k:
-            ends = pa.array(np.arange(0, n * k + 1, k), pa.int32())
-            headers = pa.array([place.header for place in wide])
-            which = pa.array(np.tile(np.arange(k), n))
-            names = pa.ListArray.from_arrays(ends, headers.take(which))
-            stacked = pa.concat_arrays(
-                [c for i in range(k) for c in given[f"_w{i}"].cast(pa.string()).chunks]
-            )
-            order = np.arange(n * k).reshape(k, n).T.reshape(-1)
-            values = pa.ListArray.from_arrays(ends, stacked.take(pa.array(order)))
-        lists = {f"_list_{contract.wide.names}": names, f"_list_{contract.wide.values}": values}
 
     def column(name: str) -> pa.ChunkedArray | pa.Array:
         return given[name] if name in given.column_names else nothing
 
+    total = column("_total")
     return pa.table(
         {
             "file_no": pa.repeat(pa.scalar(number, pa.int32()), n),
-            "sheet": pa.repeat(pa.scalar(part.sheet), n),
+            "part": pa.repeat(pa.scalar(at, pa.int32()), n),
             "row": given["_row"],
-            "_total": column("_total"),
-            **lists,
+            "_total": total.cast(pa.string()),
             **{
                 c.name: pa.repeat(pa.scalar(part.recognised.wave), n)
                 if c.name == "wave_id" and part.recognised.wave
@@ -450,6 +499,30 @@ def _cells(contract: Contract, number: int, part: Part) -> pa.Table:
                 for c in contract.columns
                 if c.type != "dropped"
             },
+        }
+    )
+
+
+def _wide_cells(contract: Contract, first: int, part: Part) -> pa.Table:
+    """The cells of a part in the wide form as `clean` wants them; its rows are `first` and on."""
+    assert contract.wide is not None
+    places, n = part.recognised.wide, part.cells.num_rows
+    k = len(places)
+    stacked = pa.chunked_array(
+        [chunk.cast(pa.string()) for i in range(k) for chunk in part.cells[f"_w{i}"].chunks]
+    )
+    # The numbers of the texts are put in the order of the rows, not the texts.
+    texts = pc.fill_null(stacked, "").dictionary_encode().combine_chunks()
+    by_column = texts.indices.to_numpy().reshape(k, n)
+    values = pa.DictionaryArray.from_arrays(by_column.T.reshape(-1), texts.dictionary)
+    headers = pa.array([place.header for place in places])
+    seats = np.tile(np.arange(k, dtype=np.int32), n)
+    return pa.table(
+        {
+            "id": np.repeat(np.arange(first, first + n), k),
+            "seat": seats,
+            contract.wide.names: pa.DictionaryArray.from_arrays(seats, headers),
+            contract.wide.values: values,
         }
     )
 
@@ -486,10 +559,10 @@ def _folded(
     rows = con.execute(
         f"""
         with cut as (
-            select * replace (
+            select found.* exclude (part, found), coalesce(sheet, '') as sheet,
                 left(regexp_replace(found, {quoted(LONG_NUMBER)}, '…\\1', 'g'), {SHOWN_CHARACTERS})
                 as found
-            ) from found
+            from found left join parts using (part)
         ),
         by_value as (
             select file_no, sheet, col, rule, expected, found,
@@ -526,8 +599,9 @@ def _marks(
     grave = ", ".join(quoted(name) for name, rule in rules().items() if rule.severity != "note")
     rows = con.execute(
         f"""
-        select file_no, rule, sheet, row, col, left(found, {SHOWN_CHARACTERS}), expected
-        from found where rule in ({grave})
+        select file_no, rule, coalesce(sheet, '') as sheet, row, col,
+            left(found, {SHOWN_CHARACTERS}), expected
+        from found left join parts using (part) where rule in ({grave})
         qualify row_number() over (partition by file_no order by sheet, row, col) <= {MAX_MARKS}
         order by file_no, sheet, row, col, rule
         """
@@ -541,7 +615,7 @@ def _marks(
     return marks
 
 
-def _spelt_out(rows: pa.Table) -> pa.Table:
+def spelt_out(rows: pa.Table) -> pa.Table:
     """The same rows with every text in its place."""
     columns = {
         name: rows[name].cast(pa.string())
@@ -552,41 +626,85 @@ def _spelt_out(rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _landed_rows(con: duckdb.DuckDBPyConnection, how: _How, files: list[File]) -> pa.Table:
-    """`typed` as it would be landed, with `file_no` and `seq` first, in the order of the source.
+def _checked(
+    con: duckdb.DuckDBPyConnection, contract: Contract, changed: set[str]
+) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """What is landed of `typed`, and the texts (id, value) of columns that stand as numbers.
+
+    Those are numbers that a text has as a value; in columns that were `changed` it may not be the
+    row's, so there the value itself is given.
+    """
+    own = [c for c in contract.columns if c.type != "dropped"]
+    numbered = [
+        c
+        for c in own
+        if c.type == "student_no" or (SQL_TYPES[c.type] == "varchar" and c.name not in changed)
+    ]
+    columns = ", ".join(f'"i_{c.name}"' if c in numbered else f'"{c.name}"' for c in own)
+    rows = con.sql(f"select file_no, seq, part, row, {columns} from typed").to_arrow_table()
+    rows = rows.rename_columns(
+        ["file_no", "seq", "part", "source_row", *(c.landed_name for c in own)]
+    )
+    texts = {
+        str(c.landed_name): con.sql(
+            f'select id, value from "m_{c.name}" order by id'
+        ).to_arrow_table()
+        for c in numbered
+    }
+    return rows, texts
+
+
+def _landed_rows(
+    con: duckdb.DuckDBPyConnection,
+    how: _How,
+    files: list[File],
+    sheets: list[str],
+    rows: pa.Table,
+    texts: dict[str, pa.Table],
+) -> pa.Table:
+    """The rows as they would be landed, with `file_no` and `seq` first, in the order of the source.
 
     What few texts repeat is a dictionary, which Parquet keeps as one.
     """
-    contract = how.contract
-    numbered = any(c.type == "student_no" for c in contract.columns)
-    keys = pa.array([], pa.string())
-    if numbered:
-        add_student_keys(con, how.key, "typed")
-        ordered = con.sql("select student_key from pseudonym order by rowid").to_arrow_table()
-        keys = ordered["student_key"].combine_chunks()
-    own = [n for n in contract.landed if n not in ORIGIN]
-    columns = ", ".join("p.rowid as student_key" if n == "student_key" else f't."{n}"' for n in own)
-    join = "left join pseudonym as p using (student_no)" if numbered else ""
-    rows = con.sql(
-        f"select t.file_no, t.seq, {columns}, t.sheet as source_sheet, t.row as source_row "
-        f"from typed as t {join} order by t.seq"
-    ).to_arrow_table()
+    # As a rule they come in order; the engine does not promise it.
+    seq = rows["seq"].to_numpy()
+    if np.any(seq[1:] < seq[:-1]):
+        rows = rows.take(pa.array(np.argsort(seq)))
+
+    def named(numbers: str, values: pa.Array) -> pa.ChunkedArray:
+        """Texts in place of their numbers; equal texts have one number then."""
+        each = values.dictionary_encode()
+        different = len(each.dictionary) == len(values)
+        return pa.chunked_array(
+            [
+                # The numbers are those of rows that were joined to these texts.
+                pa.DictionaryArray.from_arrays(
+                    chunk if different else each.indices.take(chunk), each.dictionary, safe=False
+                )
+                for chunk in rows[numbers].chunks
+            ],
+            pa.dictionary(pa.int32(), pa.string()),
+        )
+
+    # Of a file that comes in pieces a column may stand as numbers in one and not in the next.
+    columns = {
+        name: column.dictionary_encode() if pa.types.is_string(column.type) else column
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+    }
+    for name, table in texts.items():
+        if name == "student_key":
+            values = student_keys(con, how.key, table)
+        else:
+            values = table["value"].combine_chunks()
+        columns[name] = named(name, values)
     told = {"school_year": "school_year", "source_file": "source_file", "file_sha256": "sha256"}
-    numbers = rows["file_no"].combine_chunks()
     for name, field_name in told.items():
-        texts = pa.array([getattr(file, field_name) for file in files])
-        rows = rows.append_column(name, pa.DictionaryArray.from_arrays(numbers, texts))
-    n = rows.num_rows
-    own_key = pa.scalar(key_id(how.key) if numbered else None, pa.string())
-    rows = rows.append_column("key_id", pa.repeat(own_key, n).dictionary_encode())
+        own = pa.array([getattr(file, field_name) for file in files], pa.string())
+        columns[name] = named("file_no", own)
+    columns["source_sheet"] = named("part", pa.array([s or None for s in sheets], pa.string()))
+    own_key = key_id(how.key) if "student_key" in texts else None
+    of_all = pa.repeat(pa.scalar(own_key, pa.string()), rows.num_rows)
+    columns["key_id"] = of_all.dictionary_encode()
     now = pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))
-    rows = rows.append_column("loaded_at", pa.repeat(now, n))
-    if numbered:
-        place = rows.column_names.index("student_key")
-        at = rows["student_key"].combine_chunks().cast(pa.int32())
-        named = pa.DictionaryArray.from_arrays(at, keys)
-        rows = rows.set_column(place, "student_key", named)
-    sheet = rows["source_sheet"].combine_chunks()
-    sheet = pc.if_else(pc.equal(sheet, ""), pa.scalar(None, pa.string()), sheet)
-    rows = rows.set_column(rows.column_names.index("source_sheet"), "source_sheet", sheet)
-    return rows.select(["file_no", "seq", *contract.landed])
+    columns["loaded_at"] = pa.repeat(now, rows.num_rows)
+    return pa.table({name: columns[name] for name in ("file_no", "seq", *how.contract.landed)})

@@ -310,7 +310,8 @@ class Disk:
     def close(self) -> None:
         """Give the mount back."""
         if self.real:
-            subprocess.run(["umount", str(self.folder)], check=True)
+            # Lazily: a process of the build that is still ending may hold a file of it.
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
 
 def assert_full_disk_is_told(disk: Disk, code: int, said: str) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.feeds import load_contracts
-from pipelines.intake.clean import clean, unfold
+from pipelines.intake.clean import Known, clean, unfold
 
 USUAL = "[GJL][0-9A-Z]{18}"
 NUMBER = "G370499201001011237"
@@ -27,19 +27,20 @@ def cleaned(feed: str, wide: bool = False, **cells: str) -> tuple[dict[str, Any]
     names = [c.name for c in contract.columns if c.type != "dropped"]
     table: dict[str, Any] = {
         "file_no": pa.array([0], pa.int32()),
-        "sheet": [""],
+        "part": pa.array([0], pa.int32()),
         "row": pa.array([2], pa.int32()),
         "id": pa.array([0], pa.int64()),
         "_total": pa.array([None], pa.string()),
     }
-    if contract.wide:
-        for name in (contract.wide.names, contract.wide.values):
-            own = [cells.pop(name)] if wide else None
-            table[f"_list_{name}"] = pa.array([own], pa.list_(pa.string()))
+    unfolded = None
+    if contract.wide and wide:
+        own = {n: [cells.pop(n)] for n in (contract.wide.names, contract.wide.values)}
+        unfolded = pa.table({"id": [0], "seat": pa.array([0], pa.int32()), **own})
     table |= {name: pa.array([cells.get(name)], pa.string()) for name in names}
     with duckdb.connect() as con:
-        clean(con, contract, pa.table(table), USUAL)
-        unfold(con, contract)
+        known = Known()
+        clean(con, contract, pa.table(table), USUAL, known, unfolded)
+        unfold(con, contract, known, wide=unfolded is not None)
         frame = con.execute("select * from typed")
         columns = [d[0] for d in frame.description]
         row = dict(zip(columns, frame.fetchall()[0], strict=True))

@@ -507,8 +507,10 @@ def test_pieces_land_what_one_piece_lands(
 ) -> None:
     lines = ["标题 W24", "学籍号,学校,年级,班级,学科,成绩", ""]
     for at in range(50):
+        # What is resolved, or read in another way, comes only after some pieces.
+        school = "3137000001" if at < 30 else "第一小学"
         lines.append(
-            f"L0000000000000{at % 25:05d},第一小学,5,1,{'语文数学'[at // 25 * 2 :][:2]},{at}"
+            f"L0000000000000{at % 25:05d},{school},5,1,{'语文数学'[at // 25 * 2 :][:2]},{at}"
         )
     lines += [lines[5], "平均分,,,,,24", "注：以上为全部成绩"]
     for other in ("a", "b"):
@@ -517,6 +519,7 @@ def test_pieces_land_what_one_piece_lands(
     if not together:
         monkeypatch.setattr("pipelines.intake.take.LARGE_BYTES", 10)
         monkeypatch.setattr("pipelines.intake.gather.PIECE_ROWS", 7)
+        monkeypatch.setattr("pipelines.intake.reader.BLOCK", 400)
     found = {
         (p.rule, p.row_first, p.row_last, p.count)
         for p in handed.ingest()["monitoring_results"].problems
@@ -526,9 +529,10 @@ def test_pieces_land_what_one_piece_lands(
         ("wave_elsewhere", 2, 2, 1), ("repeated_row", 54, 54, 1), ("subtotal_rows", 55, 55, 1),
         ("note_rows", 56, 56, 1),
     }  # fmt: skip
-    assert handed.landed("select count(*), sum(score)::int, min(source_row) from landed") == [
-        (50, sum(range(50)), 4)
-    ]
+    assert handed.landed(
+        "select count(*), sum(score)::int, min(source_row), any_value(school_code), "
+        "count(distinct school_code) from landed"
+    ) == [(50, sum(range(50)), 4, "3137000001", 1)]
 
 
 def test_items_are_columns(handed: Handed) -> None:

@@ -3,12 +3,13 @@
 import csv
 import hashlib
 import hmac
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import xlsxwriter
 
-from pipelines.intake import IntakeError, Ledger, check, ingest
+from pipelines.intake import IntakeError, Ledger, check, files_in_all, ingest
 from pipelines.intake.ingest import landed_path
 from tests.intake.conftest import FILES, NUMBERS, YEAR, Handed
 
@@ -403,6 +404,16 @@ def test_an_empty_raw_folder_says_what_to_do(handed: Handed) -> None:
     empty = handed.settings.model_copy(update={"raw": handed.settings.home / "nothing"})
     with pytest.raises(IntakeError, match="eqm sample"):
         ingest(empty)
+
+
+def test_every_file_is_told_of_once_new_or_not(handed: Handed) -> None:
+    (handed.settings.raw / "astray.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    (handed.settings.raw / RESULTS / YEAR / "c.csv").write_bytes(b"")
+    for _ in range(2):
+        told: Counter[str] = Counter()
+        reports = ingest(handed.settings, lambda feed, n, told=told: told.update({feed: n}))
+        assert told == Counter({report.feed: report.files for report in reports})
+        assert sum(told.values()) == files_in_all(handed.settings)
 
 
 def test_check_lands_nothing_and_finds_the_same(settled: Handed) -> None:

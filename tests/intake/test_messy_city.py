@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from pipelines.feeds import Contract, load_contracts, rules
 from pipelines.feeds.contract import ORIGIN
 from pipelines.intake import freeze, ingest
 from pipelines.intake.recognise import SheetReading
-from pipelines.intake.take import File, Limits, take
+from pipelines.intake.take import File, Limits, spelt_out, take
 from pipelines.sample import MESSES, Handed, Register, apply, write_messy, write_sample
 from pipelines.settings import Settings
 from tests.intake.messy import differences
@@ -76,7 +77,8 @@ class City:
             if one.rows is None:
                 broken[case] += [p.rule for p in one.problems if p.severity == "error"]
             else:
-                frames[case].append(one.rows.columns(list(contract.landed)).to_pandas())
+                pieces = pa.concat_tables(one.rows.pieces(list(contract.landed)))
+                frames[case].append(spelt_out(pieces).to_pandas())
         return {case: (_sorted(contract, frames[case]), broken[case]) for case in cases}
 
     def clean(self, feed: str, stem: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import hmac
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 import xlsxwriter
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.feeds import load_contracts, rules
 from pipelines.intake import IntakeError, Problem, Unreadable, read_sheets, recognise
-from pipelines.intake.pseudonym import add_student_keys, load_key
+from pipelines.intake.pseudonym import load_key, student_keys
 from pipelines.settings import Settings
 from pipelines.wording import translator
 
@@ -120,11 +121,9 @@ def test_a_code_goes_before_a_name_and_two_equals_are_a_question(tmp_path: Path)
 )
 def test_a_pseudonym_is_the_standard_hmac(numbers: list[str], key: bytes) -> None:
     con = duckdb.connect()
-    con.execute("create temp table t (student_no varchar)")
-    con.executemany("insert into t values (?)", [[n] for n in numbers])
-    add_student_keys(con, key, "t")
-    got = dict(con.execute("select student_no, student_key from pseudonym").fetchall())
-    assert got == {n: hmac.new(key, n.encode(), hashlib.sha256).hexdigest() for n in numbers}
+    table = pa.table({"id": range(len(numbers)), "value": numbers})
+    got = student_keys(con, key, table).to_pylist()
+    assert got == [hmac.new(key, n.encode(), hashlib.sha256).hexdigest() for n in numbers]
 
 
 def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

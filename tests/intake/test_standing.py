@@ -1,5 +1,6 @@
 """Which rows stand when files overlap: the newer file's, whole files where nothing overlaps."""
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.feeds import load_contracts
-from pipelines.intake import Ledger, Standing, freeze, sweep
+from pipelines.intake import Ledger, Standing, freeze, keys, sweep
 from pipelines.intake.ingest import landed_path
 from pipelines.settings import Settings
 from tests.intake.conftest import FILES, NUMBERS, Handed
@@ -119,6 +121,28 @@ def test_what_a_killed_process_left_is_made_anew(settled: Handed) -> None:
     assert sorted(p.relative_to(path) for p in freeze(settled.settings).path.rglob("*")) == expected
 
 
+def test_after_a_change_only_what_is_new_is_read(
+    handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed.ingest()
+    first = freeze(handed.settings)
+    before = {p.name: p.stat().st_ino for p in first.path.rglob("*.parquet")}
+    name = f"{RESULTS}/b.csv"
+    handed.write(name, FILES[name].replace(",70,", ",72,"))
+    handed.ingest()
+    looked_at: list[Path] = []
+    read = keys._read
+    monkeypatch.setattr(keys, "_read", lambda paths: looked_at.extend(paths) or read(paths))
+    second = freeze(handed.settings)
+    (new,) = looked_at
+    assert rows(second, "select count(*) from standing where score = 72") == [(1,)]
+    after = {p.name: p.stat().st_ino for p in second.path.rglob("*.parquet")}
+    told = {n for n in {*before, *after} if before.get(n) != after.get(n)}
+    gone = {p.name for p in (first.path / RESULTS).rglob("*.parquet")} - set(after)
+    hashes = {p.name for p in (second.path / keys.FOLDER).iterdir() if p.name.startswith(RESULTS)}
+    assert told == {new.name, *gone, *hashes} and len(gone) == len(hashes) == 1
+
+
 def landed(home: Path, files: list[pd.DataFrame], order: list[int]) -> Settings:
     """Files put straight into landing and ledger, arriving in this order."""
     own = Settings.load(
@@ -185,3 +209,32 @@ def test_standing_is_what_pandas_keeps(tmp_path_factory: object, data: st.DataOb
     if sum(map(len, files)) == len(expected):
         other = freeze(landed(home.parent / "other", files, sorted(order)))
         assert other.digest == standing.digest
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_state_made_from_the_one_before_is_the_one_made_anew(
+    tmp_path_factory: object, data: st.DataObject
+) -> None:
+    files = data.draw(st.lists(file_of_districts, min_size=2, max_size=5))
+    order = data.draw(st.permutations(range(len(files))))
+    stands = st.lists(st.booleans(), min_size=len(files), max_size=len(files))
+    home = tmp_path_factory.mktemp("standing") / "home"  # type: ignore[attr-defined]
+    own = landed(home, files, order)
+    aside = home / "aside"
+
+    def frozen() -> tuple[object, ...]:
+        standing = freeze(own)
+        found = sorted(standing.path.glob("*/*/*.parquet"))
+        content = [pq.read_table(p, partitioning=None).to_pylist() for p in found]
+        names = [p.relative_to(standing.path) for p in found]
+        return standing.digest, standing.rows, standing.problems, names, content
+
+    for step in data.draw(st.lists(stands, min_size=2, max_size=4)):
+        states = {f"{i:016d}": "landed" if yes else "withdrawn" for i, yes in enumerate(step)}
+        Ledger(own).record([], states)
+        from_before = frozen()
+        own.standing.rename(aside)
+        assert frozen() == from_before
+        shutil.rmtree(own.standing)
+        aside.rename(own.standing)
