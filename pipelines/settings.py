@@ -8,7 +8,12 @@ import os
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,  # pydantic wants these before Python 3.12
+)
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -19,6 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 from pydantic_settings import SettingsError as SourceError
+from typing_extensions import TypedDict
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The checkout: where `dbt_project/` and `data/` stand."""
@@ -26,6 +32,20 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 class SettingsError(ValueError):
     """A setting is unknown or malformed; the text says which and lists the valid names."""
+
+
+class Duty(TypedDict):
+    """What a post owes in a whole school year."""
+
+    lessons: Annotated[int, Field(ge=0)]
+    visits: Annotated[int, Field(ge=0)]
+
+
+class Window(TypedDict):
+    """For how many months a training counts; of one mode alone where one is named."""
+
+    months: Annotated[int, Field(ge=1)]
+    mode: NotRequired[str]
 
 
 class Settings(BaseSettings):
@@ -77,6 +97,31 @@ class Settings(BaseSettings):
         0.85, gt=0, lt=1, description="Default excellent mark / full mark."
     )
     low_share: float = Field(0.40, gt=0, lt=1, description="Default low mark / full mark.")
+    observation_duties: dict[str, Duty] = Field(
+        {
+            "principal": {"lessons": 40, "visits": 0},
+            "secretary": {"lessons": 40, "visits": 0},
+            "school_leader": {"lessons": 80, "visits": 0},
+            "education_official": {"lessons": 10, "visits": 3},
+        },
+        description="Lessons observed and field visits that a post owes in a whole school year.",
+    )
+    lessons_a_record: int = Field(
+        4, ge=1, description="A record of an observation counts at most so many lessons."
+    )
+    lessons_a_day: int = Field(
+        8, ge=1, description="More lessons observed on one day by one person are marked."
+    )
+    inclass_share: float = Field(
+        0.80, gt=0, le=1, description="Share of the in-class check that every school must reach."
+    )
+    training_windows: dict[str, Window] = Field(
+        {"teacher": {"months": 36, "mode": "concentrated"}, "principal": {"months": 24}},
+        description="Whose training counts, for how many months, and of which mode alone.",
+    )
+    association_schools: int = Field(
+        30, ge=2, description="A correlation over fewer schools is marked."
+    )
     reader_seconds: float = Field(
         300, gt=0, description="So long may reading one file take; then it is refused."
     )
@@ -242,7 +287,8 @@ class Settings(BaseSettings):
         names = (
             "unit_code unit_name_zh unit_name_en school_year_start_month stages "
             "plan_baseline_year plan_rise_points plan_years "
-            "pass_share good_share excellent_share low_share"
+            "pass_share good_share excellent_share low_share observation_duties lessons_a_record "
+            "lessons_a_day inclass_share training_windows association_schools"
         )
         return {name: getattr(self, name) for name in names.split()}
 

@@ -43,21 +43,32 @@ numbered as (
     from entered
 ),
 
+from_the_last as (
+    select
+        *,
+        row_number() over (
+            partition by staff_code, spell_no order by school_year desc
+        ) as years_back
+    from numbered
+),
+
+-- What the last register says holds, also where it says nothing: who is no longer marked as having
+-- left has returned.
 spells as (
     select
         staff_code,
         cast(spell_no as int) as spell_no,
         role,
         school_code,
-        max_by(district_code, school_year) as district_code,
-        max_by(level, school_year) as level,
-        max_by(subject, school_year) as subject,
+        max(case when years_back = 1 then district_code end) as district_code,
+        max(case when years_back = 1 then level end) as level,
+        max(case when years_back = 1 then subject end) as subject,
         min_by(entered_on, school_year) as held_from,
-        max_by(left_on, school_year) as left_on,
+        max(case when years_back = 1 then left_on end) as left_on,
         min(school_year) as first_year,
         max(school_year) as last_year,
         max(newest_year) as newest_year
-    from numbered
+    from from_the_last
     group by staff_code, spell_no, role, school_code
 ),
 
