@@ -493,6 +493,9 @@ def unfold(
         ids = [f"i_{c.name}" for c in unfolded]
         left_out = ", ".join(f'"{n}"' for n in ("id", "_total", *ids, *values))
         joins = " ".join(_join(c, f'{"u" if c in unfolded else "t"}."i_{c.name}"') for c in columns)
+        # Joined as written: the cells, which are the most, pass by what they are looked up in, a
+        # part of them in each thread.
+        con.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
         con.execute(
             f"""
             create or replace temp table typed as
@@ -503,6 +506,7 @@ def unfold(
             from unfolded as u join shared as t using (id) {joins} {join} where {where}
             """
         )
+        con.execute("reset disabled_optimizers")
     else:
         con.execute(f"create or replace temp view typed as {rows}")
     _told(con, "typed", columns, contract, known)

@@ -654,6 +654,18 @@ def _checked(
     return rows, texts
 
 
+def _in_order(rows: pa.Table) -> pa.Table:
+    """The same rows by `seq`. The engine gives them in few ascending runs, one a thread."""
+    seq = rows["seq"].to_numpy()
+    starts = [0, *(np.flatnonzero(seq[1:] < seq[:-1]) + 1).tolist()]
+    if len(starts) == 1:
+        return rows
+    runs = sorted(pairwise([*starts, len(seq)]), key=lambda run: seq[run[0]])
+    if all(seq[one[1] - 1] < seq[next_one[0]] for one, next_one in pairwise(runs)):
+        return pa.concat_tables([rows.slice(start, end - start) for start, end in runs])
+    return rows.take(pa.array(np.argsort(seq)))
+
+
 def _landed_rows(
     con: duckdb.DuckDBPyConnection,
     how: _How,
@@ -666,10 +678,7 @@ def _landed_rows(
 
     What few texts repeat is a dictionary, which Parquet keeps as one.
     """
-    # As a rule they come in order; the engine does not promise it.
-    seq = rows["seq"].to_numpy()
-    if np.any(seq[1:] < seq[:-1]):
-        rows = rows.take(pa.array(np.argsort(seq)))
+    rows = _in_order(rows)
 
     def named(numbers: str, values: pa.Array) -> pa.ChunkedArray:
         """Texts in place of their numbers; equal texts have one number then."""
