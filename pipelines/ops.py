@@ -192,4 +192,5 @@ def release_record(
         "checks": outcomes,
         "links_followed": links,
         "stages": steps,
+        "models": warehouse.model_seconds(building.dbt),
     }

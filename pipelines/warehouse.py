@@ -176,6 +176,17 @@ def dbt_checks(target: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def model_seconds(target: Path) -> list[dict[str, Any]]:
+    """Seconds of every model that dbt built, the slowest first."""
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    rows = [
+        {"model": one["unique_id"].split(".")[-1], "seconds": round(one["execution_time"], 3)}
+        for one in results
+        if one["unique_id"].startswith("model.")
+    ]
+    return sorted(rows, key=lambda row: -row["seconds"])
+
+
 def write_docs(settings: Settings, standing: Path, database: Path, target: Path, docs: Path) -> int:
     """The documentation of the warehouse as one page that opens anywhere; answers its bytes.
 

@@ -90,6 +90,8 @@ def test_a_release_says_what_it_is_made_of(city: House) -> None:
     assert stages["landing__students"]["rows"] == STUDENTS * YEARS
     landed = (city.home / "landing" / "students").rglob("*.parquet")
     assert stages["landing__students"]["bytes"] == sum(p.stat().st_size for p in landed)
+    models = {m["model"]: m["seconds"] for m in record["models"]}
+    assert models["attainment"] > 0 and list(models.values()) == sorted(models.values())[::-1]
     assert all(s["seconds"] >= 0 for s in stages.values()) and stages["release__site"]["bytes"] > 0
     assert (city.current / "docs" / "index.html").stat().st_size > 100_000
 
