@@ -5,7 +5,7 @@ STAMP := .venv/.ready
 RAW = $${EQM_RAW:-data/raw}
 SERVE ?= 1
 
-.PHONY: setup run dev test lint docs bench
+.PHONY: setup run dev test test-spark lint docs bench
 setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
@@ -34,6 +34,24 @@ dev: setup
 test: setup
 	$(BIN)/pytest -n auto --dist loadfile
 
+# The same models on DuckDB and on Spark, cell by cell. Wants Java 17 or newer.
+test-spark: .venv-spark/.ready
+	.venv-spark/bin/pytest tests/spark
+
+.venv-spark/.ready: requirements-spark.lock pyproject.toml
+	@echo "environment: .venv-spark, from requirements-spark.lock (860 MB, some minutes)"
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x .venv-spark/bin/python || uv venv --seed -q --python $(PYTHON) .venv-spark; \
+		uv pip install -q --python .venv-spark/bin/python --no-deps --require-hashes \
+			-r requirements-spark.lock \
+		&& uv pip install -q --python .venv-spark/bin/python --no-deps -e .; \
+	else \
+		test -x .venv-spark/bin/python || $(PYTHON) -m venv .venv-spark; \
+		.venv-spark/bin/pip install -q --no-deps --require-hashes -r requirements-spark.lock \
+		&& .venv-spark/bin/pip install -q --no-deps -e .; \
+	fi
+	@touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,3 +66,4 @@ bench: setup
 	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.landing
 	$(BIN)/python -m bench.warehouse
+	$(BIN)/python -m bench.attainment

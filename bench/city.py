@@ -70,7 +70,8 @@ def make(con: duckdb.DuckDBPyConnection, size: Size) -> None:
                 school_code, 'school ' || s as school_name,
                 '3704' || lpad((s % {DISTRICTS} + 2)::varchar, 2, '0') as district_code, stage,
                 ['urban', 'town', 'rural'][(hash(s) % 3 + 1)::int] as locale,
-                'public' as ownership, school_year
+                case when hash(s, 'private') % 9 = 0 then 'private' else 'public' end as ownership,
+                school_year
             from school, years;
         -- A place in the city ages by a year; after grade 12 another child of six takes it.
         create temp table place as
@@ -91,6 +92,8 @@ def make(con: duckdb.DuckDBPyConnection, size: Size) -> None:
                     // {CLASS_SIZE} + 1)::varchar as class_no,
                 case when u(student_no, 'g') < 0.52 then 'male' else 'female' end as gender,
                 (left(school_year, 4)::int - 5 - grade) || '-09' as birth_date,
+                u(i, 'boards') < 0.25 as boarding, u(i, 'left') < 0.12 as left_behind,
+                u(i, 'moved') < 0.08 as migrant, u(i, 'poor') < 0.1 as subsidised,
                 u(i, 'rural') < 0.6 as rural_household, school_year
             from place;
         create temp table monitoring_waves as
@@ -166,6 +169,66 @@ def write_raw(size: Size, folder: Path) -> None:
             f"group by school_year, school_code, student_no"
         )
         _spread(con, query, "monitoring_results", folder)
+
+
+def write_standing(size: Size, folder: Path) -> None:
+    """The city as it stands after intake, `folder/<feed>/<school year>/<school or feed>.parquet`.
+
+    No file is read for it: the rows are those that landing would have made, with their origin,
+    under made-up keys; a feed that the city lacks is an empty file, as when nothing is handed in.
+    """
+    with duckdb.connect() as con:
+        make(con, size)
+        con.execute("alter table students add column student_key varchar")
+        con.execute("update students set student_key = sha256(student_no)")
+        con.execute(
+            """
+            create temp view keyed_results as
+                select results.*, students.student_key
+                from monitoring_results as results
+                join students using (student_no, school_year);
+            """
+        )
+        years = con.execute("select school_year from years order by all").fetchall()
+        for feed, contract in load_contracts().items():
+            relation = {"monitoring_results": "keyed_results"}.get(feed, feed)
+            try:
+                held = {row[0] for row in con.execute(f"describe {relation}").fetchall()}
+            except duckdb.CatalogException:
+                held = set()
+            origin = {"source_row": "1", "loaded_at": "timestamp '2026-01-01'"}
+            columns = ", ".join(
+                f"cast({name if name in held else origin.get(name, 'null')} as {kind}) as {name}"
+                for name, kind in contract.landed.items()
+            )
+            if not held:
+                target = folder / feed / "0000-0000" / "empty.parquet"
+                target.parent.mkdir(parents=True)
+                con.execute(f"copy (select {columns} limit 0) to {quoted(str(target))}")
+                continue
+            for (year,) in years:
+                _standing_year(con, f"select {columns} from {relation}", feed, year, folder)
+
+
+def _standing_year(
+    con: duckdb.DuckDBPyConnection, query: str, feed: str, year: str, folder: Path
+) -> None:
+    """One year's files of a feed; students and results as schools hand them in, class by class."""
+    target = folder / feed / year
+    target.mkdir(parents=True)
+    query += f" where school_year = '{year}'"
+    if feed not in BY_SCHOOL:
+        con.execute(f"copy ({query}) to {quoted(str(target / feed))} (format parquet)")
+        (target / feed).rename(target / f"{feed}.parquet")
+        return
+    order = ["school_code", "grade", "class_no", "student_key"]
+    order += ["subject"] if feed == "monitoring_results" else []
+    query = f"select *, school_code as school_ from ({query}) order by {', '.join(order)}"
+    parts = folder / ".parts"
+    con.execute(f"copy ({query}) to {quoted(str(parts))} (format parquet, partition_by (school_))")
+    for number, part in enumerate(sorted(parts.rglob("*.parquet"))):
+        part.rename(target / f"{part.parent.name.split('=')[1]}-{number}.parquet")
+    shutil.rmtree(parts)
 
 
 if __name__ == "__main__":

@@ -129,8 +129,8 @@ def build(
     raw: RawOption = None,
     home: HomeOption = None,
     target: Annotated[
-        str, typer.Option(help="Engine: duckdb (spark is not built yet).")
-    ] = "duckdb",
+        str | None, typer.Option(help="Engine of the heavy models: duckdb or spark.")
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -147,9 +147,7 @@ def build(
     from pipelines.intake import IntakeError, NoKey, NothingHandedIn
     from pipelines.release import Busy, current
 
-    if target != "duckdb":
-        _stop(f"no target {target}; the one that is built is duckdb", WRONG_USAGE)
-    settings = _settings(raw, home, as_of=as_of)
+    settings = _settings(raw, home, as_of=as_of, target=target)
     try:
         report = run(settings, say=lambda line: notes.print(f"· {line}", markup=False))
     except NothingHandedIn as error:

@@ -21,7 +21,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from dashboards.site import render_site
-from pipelines import intake, ops, quality, release, warehouse
+from pipelines import intake, ops, quality, release, spark, warehouse
 from pipelines.feeds import Contract, load_contracts
 from pipelines.settings import Settings
 
@@ -29,7 +29,7 @@ JOB = "build"
 Home = dg.ResourceParam[Settings]
 """The settings of a home that this run alone works on."""
 RELIED_ON = (
-    "marts.attainment", "marts.pass_rate_trend", "published.attainment",
+    "marts.attainment", "marts.pass_rate_trend", "marts.plan_target", "published.attainment",
     "published.pass_rate_trend", "ops.submission", "ops.problem", "ops.owed",
     "ops.quality_check", "ops.release",
 )  # fmt: skip
@@ -51,7 +51,9 @@ class Translator(DagsterDbtTranslator):
         return dg.AssetKey([props["schema"], props["alias"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The folder under `models/`."""
+        """The folder under `models/`; files of the project are `seeds`."""
+        if dbt_resource_props["resource_type"] == "seed":
+            return "seeds"
         return str(dbt_resource_props["fqn"][1])
 
 
@@ -227,10 +229,14 @@ def build_definitions(
                     metadata={"reused": building.release_id},
                 )
             return
+        view = intake.freeze(home)
+        made = spark.make(home, view.path, building.spark) if home.target == "spark" else {}
         given = json.dumps(home.figures(), ensure_ascii=False)
         build = ["build", "--exclude-resource-type", "unit_test", "--vars", given]
         with (
-            _environment(warehouse.environment(intake.freeze(home).path, building.work)),
+            _environment(
+                warehouse.environment(home, view.path, building.work) | spark.environment(made)
+            ),
             open(os.devnull, "w") as nothing,  # noqa: PTH123
             contextlib.redirect_stdout(nothing),
         ):

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.feeds.contract import quoted
+from pipelines.plan import TARGETS
 from pipelines.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
@@ -67,7 +68,12 @@ class WarehouseError(Exception):
     """dbt could not read its project or write its documentation; the text is dbt's."""
 
 
-def _dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> None:
+def dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> None:
+    """Run dbt in a process of its own, with its own folder for what it compiles and logs.
+
+    Raises:
+        WarehouseError: it failed; the text is dbt's.
+    """
     done = subprocess.run(
         [DBT, "--no-use-colors", *arguments],
         cwd=DBT_PROJECT,
@@ -103,15 +109,36 @@ def manifest(settings: Settings) -> Path:
         # Aside first, so that a process that dies here leaves no half of it.
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=target.parent) as aside:
-            _dbt(["parse"], Path(aside), {})
+            dbt(["parse"], Path(aside), {})
             target.mkdir(exist_ok=True)
             (Path(aside) / "manifest.json").replace(target / "manifest.json")
     return target / "manifest.json"
 
 
-def environment(standing: Path, database: Path) -> dict[str, str]:
-    """What dbt's profile and macros read from the environment."""
-    return {"EQM_STANDING": str(standing), "EQM_WAREHOUSE": str(database)}
+def environment(settings: Settings, standing: Path, database: Path) -> dict[str, str]:
+    """What dbt's profile, project and macros read from the environment."""
+    return {
+        "EQM_STANDING": str(standing),
+        "EQM_WAREHOUSE": str(database),
+        "EQM_PLAN_SEEDS": str(plan_seeds(settings)),
+    }
+
+
+def plan_seeds(settings: Settings) -> Path:
+    """The folder whose one file are the plan's targets, under the name that the models know.
+
+    The project's own is named as the project names it, so that dbt sees nothing changed. A city's
+    own is copied anew for every run: dbt writes what it ran over a seed from outside its project.
+    """
+    if settings.plan_targets is None:
+        return TARGETS.parent.relative_to(DBT_PROJECT)
+    digest = settings.figures()["plan_targets"]
+    folder = settings.dagster / "plan" / digest
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A byte order mark, as spreadsheets write it, would be part of the first column's name.
+    text = settings.plan_targets.read_text(encoding="utf-8-sig")
+    (folder / TARGETS.name).write_text(text, encoding="utf-8", newline="")
+    return folder
 
 
 def write_ops(database: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -202,10 +229,10 @@ def write_docs(settings: Settings, standing: Path, database: Path, target: Path,
     given = json.dumps(settings.figures(), ensure_ascii=False)
     kept = manifest(settings).with_name(f"docs-{_columns_digest(database, given)}.html")
     if not kept.exists():
-        _dbt(
+        dbt(
             ["docs", "generate", "--static", "--no-compile", "--vars", given],
             target,
-            environment(standing, database),
+            environment(settings, standing, database),
         )
         aside = kept.with_suffix(".new")
         shutil.copyfile(target / "static_index.html", aside)

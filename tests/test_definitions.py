@@ -34,7 +34,7 @@ def layer(key: dg.AssetKey) -> str:
 
 def test_data_flows_one_way(graph: Any) -> None:
     order = {name: i for i, name in enumerate(LAYERS)}
-    order |= {"ops": order["standing"], "restricted": order["marts"]}
+    order |= {"seeds": order["raw"], "ops": order["standing"], "restricted": order["marts"]}
     keys = graph.get_all_asset_keys()
     assert {layer(key) for key in keys} == set(order)
     for key in keys:

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = "pipelines.wording"
 MAY_KNOW: dict[str, set[str]] = {
-    "pipelines.settings": set(),
+    "pipelines.plan": set(),
+    "pipelines.settings": {"pipelines.plan"},
     "pipelines.wording": set(),
     "pipelines.events": set(),
     "pipelines.feeds": {"pipelines.settings", WORDS},
@@ -17,7 +18,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.quality": {"pipelines.feeds", WORDS},
     "pipelines.release": {"pipelines.settings", WORDS},
     "pipelines.sample": {"pipelines.feeds"},
-    "pipelines.warehouse": {"pipelines.feeds", "pipelines.settings"},
+    "pipelines.spark": {"pipelines.settings", "pipelines.warehouse", WORDS},
+    "pipelines.warehouse": {"pipelines.feeds", "pipelines.plan", "pipelines.settings"},
     "dashboards.figures": set(),
     "dashboards.pages": {"dashboards.figures", WORDS},
     "dashboards.site": {"dashboards.pages", WORDS},

@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipelines.wording import load_glossary
 
 ENTRIES = Path(__file__).with_name("metrics.yml")
-Unit = Literal["share", "points", "percent", "marks", "sd", "students", "schools", "files", "ratio"]
+Unit = Literal[
+    "share", "points", "percent", "marks", "sd", "students", "schools", "files", "ratio",
+    "targets", "as_target",
+]  # fmt: skip
 Words = Annotated[str, Field(min_length=1)]
 
 

@@ -86,6 +86,11 @@ class Building:
         """What dbt writes beside the database; it does not stay in the release."""
         return self.path / "dbt"
 
+    @property
+    def spark(self) -> Path:
+        """The tables that Spark made; they do not stay in the release."""
+        return self.path / "spark"
+
 
 @cache
 def code_digest() -> str:
@@ -175,7 +180,8 @@ def publish(
     Without `serve` the release is complete and `current` stays where it is.
     """
     if not building.complete:
-        shutil.rmtree(building.dbt, ignore_errors=True)
+        for folder in (building.dbt, building.spark):
+            shutil.rmtree(folder, ignore_errors=True)
         for left in (building.work, building.quality):
             left.unlink(missing_ok=True)
         text = json.dumps(record, ensure_ascii=False, indent=2, default=str)

@@ -57,11 +57,13 @@ def write_standing(folder: Path, feeds: dict[str, pd.DataFrame]) -> None:
                 connection.execute(f"copy (select {chosen} from part) to '{target}'")
 
 
-def run_dbt(home: Path, feeds: dict[str, pd.DataFrame], select: str = "fqn:*") -> tuple[Path, str]:
+def run_dbt(
+    home: Path, feeds: dict[str, pd.DataFrame], select: str = "fqn:*", tests: bool = True
+) -> tuple[Path, str]:
     """Builds a warehouse from the feeds in a fresh process; answers its path and dbt's words.
 
     `select` names the models, as dbt does: `+path:models/marts/core` builds these and what they
-    rest on.
+    rest on. Without `tests` the models alone are built.
     """
     write_standing(home / "standing", feeds)
     warehouse = home / "warehouse.duckdb"
@@ -77,15 +79,21 @@ def run_dbt(home: Path, feeds: dict[str, pd.DataFrame], select: str = "fqn:*") -
             " ('monitoring_results', '2024-2025', 'returned'),"
             " ('monitoring_results', '2024-2025', 'landed'), ('staff', '2024-2025', 'returned')"
         )
+    return warehouse, dbt_build(home, home / "standing", warehouse, select, tests)
+
+
+def dbt_build(home: Path, standing: Path, warehouse: Path, select: str, tests: bool = True) -> str:
+    """Builds in a warehouse from the standing view; answers dbt's words."""
     done = subprocess.run(
         [
             *(Path(sys.executable).with_name("dbt"), "--no-use-colors", "build"),
             *("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--select", select),
             *("--indirect-selection", "buildable"),
+            *(() if tests else ("--exclude-resource-types", "test", "unit_test")),
         ],
         env=os.environ
         | {
-            "EQM_STANDING": str(home / "standing"),
+            "EQM_STANDING": str(standing),
             "EQM_WAREHOUSE": str(warehouse),
             "DBT_TARGET_PATH": str(home / "target"),
             "DBT_LOG_PATH": str(home / "logs"),
@@ -96,7 +104,7 @@ def run_dbt(home: Path, feeds: dict[str, pd.DataFrame], select: str = "fqn:*") -
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    return warehouse, done.stdout
+    return done.stdout
 
 
 def made_city() -> dict[str, pd.DataFrame]:

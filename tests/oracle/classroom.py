@@ -57,9 +57,14 @@ class Place:
         self.schools = {(r["school_code"], r["school_year"]): r for r in rows(feeds, "schools")}
         self.staff = rows(feeds, "staff")
         dated = [("lesson_observations", "observed_on"), ("training_logs", "ended_on")]
-        dated += [("official_visits", "visited_on")]
+        dated += [("official_visits", "visited_on"), ("programme_register", "granted_on")]
+        dated += [("supervision_findings", "found_on"), ("supervision_findings", "closed_on")]
         self.first = min((first_day(y) for _, y in self.schools), default=None)
-        days = [r[d] for f, d in dated for r in rows(feeds, f) if r[d] < after(r["school_year"])]
+        told = [(r, r[d]) for f, d in dated for r in rows(feeds, f)]
+        sat = {r["wave_id"] for r in rows(feeds, "monitoring_results")}
+        waves = rows(feeds, "monitoring_waves")
+        told += [(r, r["held_on"]) for r in waves if r["wave_id"] in sat]
+        days = [d for r, d in told if d is not None and d < after(r["school_year"])]
         self.last = max((d for d in days if self.first and d >= self.first), default=None)
         self.posts: dict[str, dict[date, Row]] = self._walk()
 

@@ -1,7 +1,14 @@
 {{ config(materialized='view') }}
 
--- Empty marks are the default shares of the full mark.
+-- Empty marks are the default shares of the full mark. A number is a shorter name than three words
+-- for what millions of rows are grouped by.
 select
+    cast(
+        row_number() over (
+            order by
+                wave_id asc nulls last, grade asc nulls last, subject asc nulls last
+        ) as int
+    ) as paper_no,
     wave_id,
     grade,
     subject,
@@ -12,6 +19,7 @@ select
     district_code,
     school_code,
     held_on,
+    {{ stage_of('grade') }} as stage,
     cast(full_mark as decimal(9, 3)) as full_mark,
     {{ mark_or_default('pass_mark', 'pass_share') }} as pass_mark,
     {{ mark_or_default('good_mark', 'good_share') }} as good_mark,

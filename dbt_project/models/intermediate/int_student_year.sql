@@ -1,13 +1,18 @@
 {{ config(materialized='view') }}
 
 select
-    school_year,
-    student_key,
-    stage,
-    district_code,
-    school_code,
-    cast(sum(is_scored) as bigint) as sat,
-    cast(sum(is_pass) as bigint) as passed
-from {{ ref('int_scores') }}
-where {{ is_annual() }} and is_scored = 1
-group by school_year, student_key, stage, district_code, school_code
+    years.school_year,
+    years.student_key,
+    years.stage,
+    schools.district_code,
+    years.school_code,
+    cast(sum(years.sat) as bigint) as sat,
+    cast(sum(years.passed) as bigint) as passed
+from {{ ref('int_student_wave') }} as years
+left join {{ ref('stg_schools') }} as schools
+    on
+        years.school_code = schools.school_code
+        and years.school_year = schools.school_year
+where {{ is_annual('years') }}
+group by
+    years.school_year, years.student_key, years.stage, schools.district_code, years.school_code

@@ -3,37 +3,20 @@ with cells as (
     select * from {{ ref('int_attainment_cells') }}
 ),
 
--- The moments of the whole paper, against which every z is taken.
-papers as (
-    select
-        wave_id,
-        grade,
-        subject,
-        cast(n as decimal(12, 0)) as wave_n,
-        score_sum as wave_sum,
-        cast(n as decimal(12, 0)) * score_square_sum - score_sum * score_sum as wave_spread
-    from cells
-    where level = 'city' and group_kind = 'all'
-),
-
 rates as (
     select
         cells.*,
-        papers.wave_n,
-        papers.wave_sum,
-        papers.wave_spread,
-        {{ ratio('cells.passed', 'cells.n') }} as pass_rate
+        {{ ratio('cells.passed', 'cells.n') }} as pass_rate,
+        -- (mean - wave mean) / population deviation, with both denominators cleared.
+        {{ sum_above_mean('cells') }}
+        / nullif(cast(cells.n as double) * sqrt(cast(papers.wave_spread as double)), 0) as mean_z
     from cells
-    inner join papers
+    inner join {{ ref('int_paper_population') }} as papers
         on
             cells.wave_id = papers.wave_id
             and cells.grade = papers.grade
             and cells.subject = papers.subject
-    where
-        -- A wave of a district or a school says nothing about the units above its organiser.
-        cells.level in ('school', 'class')
-        or (cells.level = 'district' and cells.wave_level <> 'school')
-        or (cells.level = 'city' and cells.wave_level in ('city', 'province'))
+    where {{ within_organiser('cells.level', 'cells.wave_level') }}
 )
 
 select
@@ -56,7 +39,9 @@ select
     {{ ratio('good', 'n') }} as good_rate,
     {{ ratio('excellent', 'n') }} as excellent_rate,
     {{ ratio('low', 'n') }} as low_rate,
-    -- (mean - wave mean) / population deviation, with both denominators cleared.
-    cast(wave_n * score_sum - cast(n as decimal(12, 0)) * wave_sum as double)
-    / nullif(cast(n as double) * sqrt(cast(wave_spread as double)), 0) as mean_z
+    mean_z,
+    exempt,
+    sqrt(cast(cast(n as decimal(12, 0)) * score_square_sum - score_sum * score_sum as double))
+    / nullif(cast(n as double), 0) as sd_score,
+    50e0 + 10e0 * mean_z as mean_t
 from rates

@@ -9,6 +9,9 @@ with rates as (
         school_year,
         students,
         n,
+        papers,
+        papers_in_baseline,
+        {{ ratio('z_sum', 'z_n') }} as mean_z,
         {{ ratio('passed', 'n') }} as pass_rate,
         {{ effective_n(
             'students', 'n', 'passed', 'squares_passed', 'products', 'squares_sat'
@@ -33,7 +36,9 @@ baseline as (
         students as baseline_students,
         pass_rate as baseline_rate,
         pass_low as baseline_low,
-        pass_high as baseline_high
+        pass_high as baseline_high,
+        mean_z as baseline_z,
+        papers as baseline_papers
     from intervals
     where school_year = '{{ var("plan_baseline_year") }}'
 ),
@@ -45,11 +50,14 @@ placed as (
         baseline.baseline_rate,
         baseline.baseline_low,
         baseline.baseline_high,
+        baseline.baseline_z,
+        baseline.baseline_papers,
         lag(intervals.school_year) over chain as previous_year,
         lag(intervals.students) over chain as previous_students,
         lag(intervals.pass_rate) over chain as previous_rate,
         lag(intervals.pass_low) over chain as previous_low,
         lag(intervals.pass_high) over chain as previous_high,
+        lag(intervals.mean_z) over chain as previous_z,
         case
             when baseline.baseline_rate is null then 'no_baseline'
             when intervals.school_year = '{{ var("plan_baseline_year") }}' then 'baseline_year'
@@ -141,5 +149,16 @@ select
         when change_high < pace_points then 'behind'
         else 'not_distinguishable'
     end as status,
-    comparability
+    comparability,
+    mean_z,
+    case when comparability = 'compared' then mean_z - baseline_z end as change_z,
+    mean_z - previous_z as year_change_z,
+    papers,
+    case
+        when
+            comparability = 'compared'
+            and (papers <> papers_in_baseline or papers <> baseline_papers)
+            then 'other_papers'
+        when comparability = 'compared' or previous_year is not null then 'not_equated'
+    end as caution
 from changes

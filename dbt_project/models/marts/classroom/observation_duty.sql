@@ -1,55 +1,5 @@
--- Days in a post times lessons owed a year: the obligation divides once by the days of the year.
 with levels as (
     {{ unit_levels() }}
-),
-
-duties as (
-    {{ observation_duties() }}
-),
-
-parts as (
-    select
-        posts.*,
-        duties.lessons,
-        duties.visits,
-        case
-            when evidence.last_day is not null
-                then greatest(
-                    0,
-                    least(
-                        posts.days, {{ days_between('posts.from_day', 'evidence.last_day') }} + 1
-                    )
-                )
-        end as days_elapsed,
-        least(evidence.last_day, {{ next_year_start('posts.school_year') }} - 1) as as_of
-    from {{ ref('int_post_year') }} as posts
-    inner join duties on posts.role = duties.role
-    cross join {{ ref('int_evidence_day') }} as evidence
-),
-
--- The unit is that of the post held last.
-persons as (
-    select
-        school_year,
-        staff_code,
-        max_by(role, from_day) as role,
-        max_by(level, from_day) as level,
-        -- A struct would say it at once; an empty text stands for none, which max_by would skip.
-        nullif(max_by(coalesce(school_code, ''), from_day), '') as school_code,
-        nullif(max_by(coalesce(district_code, ''), from_day), '') as district_code,
-        cast(count(*) as bigint) as posts,
-        min(from_day) as from_day,
-        max(to_day) as to_day,
-        cast(sum(days) as bigint) as days,
-        cast(max(days_in_year) as bigint) as days_in_year,
-        max(as_of) as as_of,
-        cast(sum(days_elapsed) as bigint) as days_elapsed,
-        cast(sum(days * lessons) as bigint) as lesson_days,
-        cast(sum(days_elapsed * lessons) as bigint) as lesson_days_elapsed,
-        cast(sum(days * visits) as bigint) as visit_days,
-        cast(sum(days_elapsed * visits) as bigint) as visit_days_elapsed
-    from parts
-    group by school_year, staff_code
 ),
 
 observed as (
@@ -103,25 +53,25 @@ reporting as (
 
 asked as (
     select
-        persons.*,
-        {{ rounded_up('persons.lesson_days', 'persons.days_in_year') }} as owed,
-        {{ ratio('persons.lesson_days_elapsed', 'persons.days_in_year') }} as pace,
+        duty.*,
+        {{ rounded_up('duty.lesson_days', 'duty.days_in_year') }} as owed,
+        {{ ratio('duty.lesson_days_elapsed', 'duty.days_in_year') }} as pace,
         case
-            when persons.visit_days > 0
-                then {{ rounded_up('persons.visit_days', 'persons.days_in_year') }}
+            when duty.visit_days > 0
+                then {{ rounded_up('duty.visit_days', 'duty.days_in_year') }}
         end as visits_owed,
         case
-            when persons.visit_days > 0
-                then {{ ratio('persons.visit_days_elapsed', 'persons.days_in_year') }}
+            when duty.visit_days > 0
+                then {{ ratio('duty.visit_days_elapsed', 'duty.days_in_year') }}
         end as visits_pace,
         case
-            when persons.school_code is not null then 'school'
-            when persons.district_code is not null then 'district'
+            when duty.school_code is not null then 'school'
+            when duty.district_code is not null then 'district'
             else 'city'
         end as reporter_level,
-        coalesce(persons.school_code, persons.district_code, '{{ var("unit_code") }}')
+        coalesce(duty.school_code, duty.district_code, '{{ var("unit_code") }}')
             as reporter_code
-    from persons
+    from {{ ref('int_duty_year') }} as duty
 ),
 
 counted as (

@@ -16,17 +16,6 @@ judged as (
     where is_dated and standard_lesson is not null
 ),
 
-teachers as (
-    select
-        school_year,
-        staff_code,
-        nullif(max_by(coalesce(school_code, ''), from_day), '') as school_code,
-        nullif(max_by(coalesce(district_code, ''), from_day), '') as district_code
-    from {{ ref('int_post_year') }}
-    where role = 'teacher'
-    group by school_year, staff_code
-),
-
 members as (
     select
         school_year,
@@ -42,7 +31,7 @@ members as (
         staff_code as member,
         school_code,
         district_code
-    from teachers
+    from {{ ref('int_teacher_year') }}
 ),
 
 met as (

@@ -1,0 +1,28 @@
+-- The plan's file, each target once for every reading of its words.
+select
+    plan_rows.target_id,
+    plan_rows.reading,
+    cast(plan_rows.is_default as boolean) as is_default,
+    count(*) over (partition by plan_rows.target_id) > 1 as reading_pending,
+    plan_rows.reading_zh,
+    plan_rows.reading_en,
+    cast(plan_rows.measure as int) as measure,
+    plan_rows.level,
+    plan_rows.indicator_zh,
+    plan_rows.indicator_en,
+    plan_rows.kind,
+    plan_rows.rule,
+    plan_rows.comparator,
+    cast(plan_rows.threshold as decimal(18, 3)) as threshold,
+    cast(plan_rows.target_value as decimal(18, 3)) as target_value,
+    plan_rows.unit,
+    plan_rows.window as window_en,
+    plan_rows.window_kind,
+    cast(plan_rows.window_start as date) as window_start,
+    cast(nullif(plan_rows.window_months, '') as int) as window_months,
+    cast(nullif(plan_rows.deadline, '') as date) as deadline,
+    plan_rows.population,
+    plan_rows.evidence_feed,
+    plan_rows.evidence_filter,
+    plan_rows.policy_quote_zh
+from {{ ref('plan_targets') }} as plan_rows
