@@ -61,6 +61,7 @@ lint: setup
 docs: setup
 	$(BIN)/python -m pipelines.feeds.pages > docs/feeds.md
 	$(BIN)/python -m pipelines.metrics.pages
+	$(BIN)/python -m bench.page > docs/performance.md
 
 bench: setup
 	$(BIN)/python -m bench.intake

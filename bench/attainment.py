@@ -35,7 +35,7 @@ eqm:
       path: "{{{{ env_var('EQM_WAREHOUSE') }}}}"
       schema: main
       threads: 2
-      settings: {{memory_limit: {limit}}}
+      settings: {{memory_limit: {limit}, parquet_metadata_cache: true}}
 """
 MAKE = """
 import sys
