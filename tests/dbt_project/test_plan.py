@@ -390,15 +390,11 @@ def test_a_plan_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_words_that_a_plan_may_use_are_those_that_models_know() -> None:
-    """`accepted_values` of the seed and the check of a new file are one list."""
+    """The values that the seed is tested for and the check of a new file are one list."""
     text = (PROJECT / "dbt_project" / "models" / "seeds.yml").read_text(encoding="utf-8")
     [seed] = yaml.safe_load(text)["seeds"]
-    listed = {
-        column["name"]: set(test["accepted_values"]["arguments"]["values"])
-        for column in seed["columns"]
-        for test in column.get("data_tests", [])
-        if isinstance(test, dict) and "accepted_values" in test
-    }
+    (values,) = (t["only_values"] for t in seed["data_tests"] if "only_values" in t)
+    listed = {name: set(allowed) for name, allowed in values["arguments"]["values"].items()}
     assert listed == {name: set(words) for name, words in WORDS.items() if name in listed}
     assert {"rule", "window_kind", "population_code", "stream"} <= set(listed)
     for row in targets_of():

@@ -17,6 +17,9 @@ def read(raw: Path) -> dict[str, pd.DataFrame]:
         ]
         feeds[feed] = pd.concat(parts, ignore_index=True)
     feeds["students"] = feeds["students"].rename(columns={"student_no": "student_key"})
+    if "subsidised" in feeds["students"]:
+        words = {"Y": True, "N": False}
+        feeds["students"]["subsidised"] = feeds["students"]["subsidised"].map(words)
     waves = feeds["monitoring_waves"]
     waves["grade"] = waves["grade"].astype(int)
     for mark in ("full_mark", "pass_mark", "good_mark", "excellent_mark", "low_mark"):
