@@ -32,7 +32,7 @@ dev: setup
 	@exec $(BIN)/eqm dev
 
 test: setup
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The same models on DuckDB and on Spark, cell by cell. Wants Java 17 or newer.
 test-spark: .venv-spark/.ready
