@@ -17,6 +17,8 @@ the first four. Each person's own number is spread around it, so that some stay 
 LESSONS_SPREAD = 0.15
 DOUBLE = 0.25
 """Share of observations that are of two lessons in a row."""
+INCLASS, INCLASS_SD = 0.83, 0.03
+"""Share of the in-class check that is passed in a usual lesson, and its spread among lessons."""
 
 PROGRAMMES = pd.DataFrame(
     [
@@ -51,7 +53,8 @@ def observe_lessons(
     """Lessons that heads observe at their schools, and officials and researchers anywhere.
 
     One row an observation; nobody sits in two rooms at once, and who leaves during the year
-    observes only before.
+    observes only before. `chance` is that of each pupil tested to pass the check of this lesson;
+    nobody hands it in.
     """
     rng = np.random.default_rng([seed, 8, year])
     classes = roll.groupby(["school", "grade", "class_no"], as_index=False).size()
@@ -107,13 +110,28 @@ def observe_lessons(
         lessons[name] = parts[:, i]
     lessons["standard_lesson"] = score >= 80
     lessons["inclass_tested"] = tested
-    lessons["inclass_passed"] = rng.binomial(tested, np.clip(0.83 + 0.03 * quality, 0, 1))
+    lessons["chance"] = np.clip(INCLASS + INCLASS_SD * quality, 0, 1)
+    lessons["inclass_passed"] = rng.binomial(tested, lessons["chance"])
     lessons["district_code"] = taught["district_code"]
     once = ~lessons.duplicated(["observer_code", "observed_on", "period"])
     # Two observers may sit in one lesson; of a teacher's one hour there is one lesson.
     hour = ["teacher_code", "observed_on", "period"]
     once &= ~lessons.duplicated(hour)
     return lessons[once].sort_values(["observed_on", "observer_code", "period"], ignore_index=True)
+
+
+def sum_checks(lessons: pd.DataFrame) -> pd.DataFrame:
+    """In-class checks of each school, with the share that was to be expected of these lessons."""
+    rows = lessons[lessons["inclass_tested"] > 0]
+    rows = rows.assign(expected=rows["chance"] * rows["inclass_tested"])
+    sums = rows.groupby("school_code", as_index=False).agg(
+        checks=("chance", "size"),
+        tested=("inclass_tested", "sum"),
+        passed=("inclass_passed", "sum"),
+        expected=("expected", "sum"),
+    )
+    sums["expected_rate"] = sums.pop("expected") / sums["tested"]
+    return sums
 
 
 def _class_of(

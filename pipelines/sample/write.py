@@ -22,7 +22,13 @@ from pipelines.sample.files import (
     word,
 )
 from pipelines.sample.items import ITEMISED, item_points, make_items
-from pipelines.sample.lessons import attend_training, observe_lessons
+from pipelines.sample.lessons import (
+    INCLASS,
+    INCLASS_SD,
+    attend_training,
+    observe_lessons,
+    sum_checks,
+)
 from pipelines.sample.papers import (
     OWN_PASS,
     STATUSES,
@@ -151,6 +157,23 @@ def _of(items: pd.DataFrame, grade: int, subject: str) -> pd.Series:
     return (items["grade"] == str(grade)) & (items["subject"] == subject)
 
 
+def list_staff(staff: pd.DataFrame, schools: pd.DataFrame, year: int) -> pd.DataFrame:
+    """The staff of a year as registers name it, of the schools that are open and of offices."""
+    school = staff["school"].to_numpy()
+    codes = np.append(schools["school_code"].to_numpy(), "")
+    serial = (staff["serial"] + 1).astype(int)
+    frame = pd.DataFrame(
+        {
+            "staff_code": "T" + serial.astype(str).str.zfill(7),
+            "name": names("虚师", serial.to_numpy()),
+            "school_code": codes[school],
+            "district_code": DISTRICTS["district_code"].to_numpy()[staff["district"]],
+        }
+    )
+    frame[STAFF_COLUMNS] = staff[STAFF_COLUMNS]
+    return frame[(school < 0) | open_in(schools, year)[school]]
+
+
 class _City:
     """The state that goes from year to year."""
 
@@ -242,30 +265,19 @@ class _City:
         self._frame("monitoring_waves", year, wave_id(year), wave)
 
     def _write_staff(self, year: int) -> pd.DataFrame:
-        school = self.staff["school"].to_numpy()
-        codes = np.append(self.schools["school_code"].to_numpy(), "")
-        there = (school < 0) | open_in(self.schools, year)[school]
-        self.staff_count = int(there.sum())
-        serial = (self.staff["serial"] + 1).astype(int)
-        frame = pd.DataFrame(
-            {
-                "staff_code": "T" + serial.astype(str).str.zfill(7),
-                "name": names("虚师", serial.to_numpy()),
-                "school_code": codes[school],
-                "district_code": DISTRICTS["district_code"].to_numpy()[self.staff["district"]],
-            }
-        )
-        frame[STAFF_COLUMNS] = self.staff[STAFF_COLUMNS]
-        for i, (code, rows) in enumerate(frame[there].groupby("district_code")):
+        frame = list_staff(self.staff, self.schools, year)
+        self.staff_count = len(frame)
+        for i, (code, rows) in enumerate(frame.groupby("district_code")):
             table = frame_table("staff", rows, chinese=i % 4 != 3)
             self._csv("staff", year, str(code), table, bom=i % 2 == 0)
         self._tell("staff", year, self.staff_count)
-        return frame[there]
+        return frame
 
     def _write_lessons(self, year: int, staff: pd.DataFrame) -> None:
         """Observed lessons and attended training, a file a district."""
         lessons = observe_lessons(staff, self.schools, self.panel.roll, year, self.seed)
-        self._frames("lesson_observations", year, lessons)
+        self._fact("inclass_checks", year, sum_checks(lessons))
+        self._frames("lesson_observations", year, lessons.drop(columns="chance"))
         self._frames("training_logs", year, attend_training(staff, year, self.seed))
 
     def _write_records(self, year: int, staff: pd.DataFrame, papers: list[Paper]) -> None:
@@ -489,8 +501,11 @@ class _City:
         changes = changes.assign(merged_into=codes[changes["merged_into"]])
         columns = ["school_code", "opened_on", "closed_on", "merged_into"]
         changes[columns].to_csv(self.truth / "school_changes.csv", index=False, lineterminator="\n")
+        inclass = {"inclass_share_of_a_usual_lesson": INCLASS, "inclass_sd_of_lessons": INCLASS_SD}
         text = json.dumps(
-            {"arguments": self.arguments, "model": parameters()}, ensure_ascii=False, indent=2
+            {"arguments": self.arguments, "model": parameters() | inclass},
+            ensure_ascii=False,
+            indent=2,
         )
         (self.truth / "truth.json").write_text(text + "\n", encoding="utf-8")
 

@@ -32,9 +32,12 @@ MARTS = (
 )  # fmt: skip
 
 
-def marked_city() -> dict[str, pd.DataFrame]:
-    """The made city with markers, owners, and what else can go wrong with a result."""
-    feeds = made_city()
+def marked_city(feeds: dict[str, pd.DataFrame] | None = None) -> dict[str, pd.DataFrame]:
+    """The made city with markers, owners, and what else can go wrong with a result.
+
+    `feeds` are those of the made city with more beside them, which is left as it is.
+    """
+    feeds = feeds or made_city()
     random = np.random.default_rng(7)
     schools, students = feeds["schools"], feeds["students"]
     private = schools["school_code"].isin(["3137000002", "3137000003"])

@@ -176,11 +176,18 @@ def observations(place: Place) -> pd.DataFrame:
             if any(all(o[k] == row[k] for k in hour) for o in seen):
                 reason = "duplicate"
         tested, passed = row["inclass_tested"], row["inclass_passed"]
-        check = fits and bool(tested) and passed is not None and 0 <= passed <= tested
+        unchecked = None
+        if not fits:
+            unchecked = "dated_after_year"
+        elif not tested:
+            unchecked = "nobody_tested"
+        elif passed is None or not 0 <= passed <= tested:
+            unchecked = "passed_out_of_range"
         told = ("teacher_code", "observed_on", "school_code", "grade", "class_no", "period")
         told += ("inclass_tested", "inclass_passed")
-        if check and row["period"] is not None:
-            check = not any(o["has_check"] and all(o[k] == row[k] for k in told) for o in out)
+        twice = any(o["has_check"] and all(o[k] == row[k] for k in told) for o in out)
+        if unchecked is None and row["period"] is not None and twice:
+            unchecked = "told_twice"
         same = [r for r in found if r["observer_code"] == row["observer_code"]]
         same = [r for r in same if r["observed_on"] == day]
         lessons = sum(r["lessons"] for r in same)
@@ -199,7 +206,8 @@ def observations(place: Place) -> pd.DataFrame:
                 "is_dated": fits,
                 "is_counted": reason is None,
                 "not_counted_reason": reason,
-                "has_check": check,
+                "has_check": unchecked is None,
+                "unchecked_reason": unchecked,
                 "lessons_that_day": lessons,
                 "is_crowded_day": lessons > 8,
                 "two_schools_at_once": row["period"] is not None and len(at_once) > 1,

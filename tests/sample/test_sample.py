@@ -462,6 +462,24 @@ def test_cells_are_what_the_files_hold(
     assert len(own) == len(students)
 
 
+def test_checks_are_what_the_files_hold_and_near_what_was_to_be_expected(
+    report: SampleReport, feeds: dict[str, pd.DataFrame]
+) -> None:
+    lessons = feeds["lesson_observations"]
+    numbers = {"tested": "inclass_tested", "passed": "inclass_passed"}
+    rows = lessons.assign(**{k: pd.to_numeric(lessons[v]) for k, v in numbers.items()})
+    rows = rows[rows["tested"] > 0]
+    key = ["school_year", "school_code"]
+    counted = rows.groupby(key).agg(
+        checks=("tested", "size"), tested=("tested", "sum"), passed=("passed", "sum")
+    )
+    told = truth(report, "inclass_checks").set_index(key).sort_index()
+    pd.testing.assert_frame_equal(counted.sort_index(), told[list(counted)], check_dtype=False)
+    spread = np.sqrt(told["expected_rate"] * (1 - told["expected_rate"]) / told["tested"])
+    deviation = (told["passed"] / told["tested"] - told["expected_rate"]) / spread
+    assert deviation.abs().max() < 4.5 and deviation.pow(2).mean() < 1.3
+
+
 def test_planted_effects_are_found(report: SampleReport) -> None:
     cells, papers = truth(report, "cells"), truth(report, "papers")
     schools = cells[(cells["level"] == "school") & (cells["n"] >= 5)]

@@ -134,6 +134,13 @@ select
         and coalesce(placed.observer_code = told_twice.observer_code, true),
         false
     ) as has_check,
+    case
+        when not placed.is_dated then 'dated_after_year'
+        when coalesce(placed.inclass_tested, 0) <= 0 then 'nobody_tested'
+        when not coalesce(placed.inclass_passed between 0 and placed.inclass_tested, false)
+            then 'passed_out_of_range'
+        when placed.observer_code <> told_twice.observer_code then 'told_twice'
+    end as unchecked_reason,
     observer_days.lessons as lessons_that_day,
     observer_days.lessons > {{ var('lessons_a_day') }} as is_crowded_day,
     in_two_schools.period is not null as two_schools_at_once,

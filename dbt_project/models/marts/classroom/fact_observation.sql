@@ -27,6 +27,7 @@ select
     is_counted,
     not_counted_reason,
     has_check,
+    unchecked_reason,
     lessons_that_day,
     is_crowded_day,
     two_schools_at_once,
