@@ -24,7 +24,7 @@ from rich.progress import track
 
 from pipelines.intake.gather import gather
 from pipelines.intake.pool import UNFORESEEN, in_turn
-from pipelines.intake.reader import Unreadable
+from pipelines.intake.reader import Unreadable, read_sheets
 
 HEADER: list[Any] = ["学籍号", "姓名", "学校", "年级", "班级", "语文", "数学", "总分"]
 ROWS: list[list[Any]] = [
@@ -89,6 +89,14 @@ def _ods() -> bytes:
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr("content.xml", content)
+        archive.writestr(
+            "META-INF/manifest.xml",
+            f'<manifest:manifest xmlns:manifest="{space}manifest:1.0"><manifest:file-entry '
+            'manifest:full-path="/" '
+            'manifest:media-type="application/vnd.oasis.opendocument.spreadsheet"/>'
+            '<manifest:file-entry manifest:full-path="content.xml" '
+            'manifest:media-type="text/xml"/></manifest:manifest>',
+        )
     return made.getvalue()
 
 
@@ -160,6 +168,11 @@ def main() -> int:
     start = time.perf_counter()
     total = given.cases * len(READERS)
     with tempfile.TemporaryDirectory() as name:
+        for sound, data in sound_files().items():
+            # What is refused as it is would be refused however it is damaged, and try nothing.
+            path = Path(name) / sound
+            path.write_bytes(data)
+            read_sheets(path)
         tasks = cases(Path(name), given.cases, given.seed)
         results = in_turn(gather, tasks, LIMIT_SECONDS, LIMIT_MEGABYTES)
         shown = track(results, total=total, disable=not sys.stderr.isatty())

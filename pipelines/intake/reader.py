@@ -432,7 +432,8 @@ def _damaged(path: Path) -> dict[str | int, dict[tuple[int, int], str]]:
                         cut = text.rfind(b"<c ", max(0, len(text) - CARRY))
                         tail = text[cut:] if cut >= 0 else b""
     except (
-        zipfile.BadZipFile, KeyError, ValueError, OSError, struct.error, ElementTree.ParseError,
+        zipfile.BadZipFile, KeyError, ValueError, OSError, RuntimeError, struct.error,
+        ElementTree.ParseError,
     ):  # fmt: skip
         return found  # calamine has read it, so what it holds stands
     return found

@@ -7,13 +7,9 @@ from typing import Any
 
 import duckdb
 
-from pipelines.metrics.catalogue import ENTRIES, Metric, load_metrics, load_models
+from pipelines.metrics.catalogue import ENTRIES, Metric, Model, load_metrics, load_models
 
 LEVELS = ("city", "district", "school", "class")
-GROUPS = (
-    "locale", "gender", "ownership", "boarding", "left_behind", "migrant", "subsidised",
-    "rural_household",
-)  # fmt: skip
 
 
 class BadQuestion(ValueError):
@@ -59,8 +55,9 @@ def ask(
     if name not in metrics:
         raise BadQuestion(f"no metric {name}; the metrics are: {', '.join(metrics)}")
     metric = metrics[name]
-    grain = load_models(entries)[metric.model].grain
-    level, group, first = _chosen(by, grain)
+    model = load_models(entries)[metric.model]
+    grain = model.grain
+    level, group, first = _chosen(by, model)
     shown = [column for column in (*first, *grain) if column not in ("level", "group_kind")]
     if group == "all" and "group_value" in shown:
         shown.remove("group_value")
@@ -79,16 +76,17 @@ def ask(
         marks = ["mark"] if "mark" in held else []
         named = [c for key in shown for c in ([key, "unit_name"] if key == "unit_code" else [key])]
         columns = list(dict.fromkeys([*named, *figures, *marks]))
-        chosen = [f"level = '{level}'"]
+        chosen = [f"level = '{level}'"] if "level" in grain else []
         if "group_kind" in grain:
             chosen.append(f"group_kind = '{group}'")
+        # The condition ends on its own line, whatever it says.
+        chosen.append(f"({where or 'true'}\n)")
+        units = f"left join (from {schema}.unit select level, unit_code, unit_name)"
         query = f"""
             select {", ".join(columns)}
             from {schema}.{metric.model}
-            left join (select level, unit_code, unit_name from {schema}.unit)
-                using (level, unit_code)
-            where {" and ".join(chosen)} and ({where or "true"}
-            )
+            {f"{units} using (level, unit_code)" if "level" in grain else ""}
+            where {" and ".join(chosen)}
             order by {", ".join(dict.fromkeys(shown))}
         """
         try:
@@ -98,19 +96,20 @@ def ask(
     return Answer(metric, tuple(columns), rows)
 
 
-def _chosen(by: Sequence[str], grain: Sequence[str]) -> tuple[str, str, list[str]]:
+def _chosen(by: Sequence[str], model: Model) -> tuple[str, str, list[str]]:
     """The level, the group, and the columns to begin with."""
+    grain, groups = model.grain, model.groups
     level, group, first = "city", "all", []
     for word in by:
         if word in LEVELS and "level" in grain:
             level = word
-        elif word in GROUPS and "group_kind" in grain:
+        elif word in groups:
             group = word
         elif word in grain:
             first.append(word)
         else:
-            groups = GROUPS if "group_kind" in grain else ()
-            known = [*LEVELS, *groups, *(c for c in grain if c not in ("level", "group_kind"))]
+            levels = LEVELS if "level" in grain else ()
+            known = [*levels, *groups, *(c for c in grain if c not in ("level", "group_kind"))]
             raise BadQuestion(f"nothing to ask by: {word}; there are: {', '.join(known)}")
     if level != "city":
         first.insert(0, "unit_code")

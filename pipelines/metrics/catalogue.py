@@ -13,7 +13,7 @@ from pipelines.wording import load_glossary
 ENTRIES = Path(__file__).with_name("metrics.yml")
 Unit = Literal[
     "share", "points", "percent", "marks", "sd", "students", "schools", "files", "ratio",
-    "targets", "as_target",
+    "targets", "as_target", "persons", "attendances", "lessons", "hours",
 ]  # fmt: skip
 Words = Annotated[str, Field(min_length=1)]
 
@@ -29,6 +29,8 @@ class Model(BaseModel):
 
     name: str
     grain: tuple[str, ...] = Field(min_length=1)
+    groups: tuple[str, ...] = ()
+    """Values of `group_kind` by which its figures can be asked, `all` aside."""
 
 
 class Metric(BaseModel):

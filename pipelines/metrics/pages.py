@@ -44,7 +44,10 @@ def _page(metrics: Mapping[str, Metric]) -> str:
     parts = [INTRODUCTION]
     for model in load_models().values():
         grain = ", ".join(f"`{column}`" for column in model.grain)
-        parts.append(f"## `marts.{model.name}`\n\nOne row per {grain}.\n")
+        told = f"One row per {grain}."
+        if model.groups:
+            told += f" Groups: {', '.join(f'`{group}`' for group in model.groups)}."
+        parts.append(f"## `marts.{model.name}`\n\n{told}\n")
         rows = [
             f"| `{metric.name}` | {metric.zh} | {metric.en} | {metric.formula} | {metric.unit} "
             f"| {metric.better} | {_columns(metric)} | {metric.source} |"

@@ -252,7 +252,22 @@ def made_records(school: str, year: str) -> dict[str, pd.DataFrame]:
                 "granted_on": "2024-12-01",
                 "value": 3,
                 "covers_all": False,
-            }
+            },
+            *(
+                {"kind": "k", "holder_type": kind, "holder_code": code, "granted_on": day}
+                | {"title": f"{kind}项目", "level": level, "subject": subject}
+                for kind, code, day, level, subject in (
+                    ("school", "3137000005", "2025-01-15", "national", "english"),
+                    ("school", "3137000004", "2022-09-01", "city", None),
+                    ("person", "T1", "2025-02-01", "province", None),
+                    ("person", "E1", "2025-02-01", "district", None),
+                    ("person", "T1", "2021-02-01", None, None),
+                    ("district", "370481", "2025-03-01", None, None),
+                    ("community", "3704020001", "2025-03-01", None, None),
+                    ("student_group", "G1", "2025-03-01", None, None),
+                    ("city", CITY, "2025-03-01", None, None),
+                )
+            ),
         ],
         "official_visits": [
             {"official_code": "E1", **at, "visited_on": "2024-09-12", "problems_solved": 2},
@@ -261,6 +276,12 @@ def made_records(school: str, year: str) -> dict[str, pd.DataFrame]:
         "supervision_findings": [
             {**finding, "finding_id": "F1", **at, "closed_on": "2024-10-09"},
             {**finding, "finding_id": "F2"},
+            {**finding, "finding_id": "F3", "closed_on": "2024-10-10"},
+            {**finding, "finding_id": "F4", **at, "closed_on": "2024-10-31"},
+            {**finding, "finding_id": "F5", "due_on": "2025-06-10", "topic": "食堂"},
+            {**finding, "finding_id": "F6", "due_on": "2025-05-10"},
+            {**finding, "finding_id": "F7", "due_on": "2025-05-09", "closed_on": "2205-05-08"},
+            {**finding, "finding_id": "F8", "found_on": "2025-09-02", "due_on": "2025-10-02"},
         ],
         "residential_areas": [
             {**area, "area_code": "3704020001", "area_name": "样例社区", "capable": True}

@@ -145,3 +145,15 @@ def test_every_rule_speaks_both_languages(rule: str) -> None:
     problem = Problem(rule, "八中.xlsx", "数学", 2, 46, 45, "学籍号", "F", "E")
     assert "第 2～46 行，共 45 处" in problem.text("zh")
     assert problem.text("en").startswith("[") and "rows 2–46, 45 in all" in problem.text("en")
+
+
+def test_a_part_that_only_one_reader_unpacks_is_no_surprise(tmp_path: Path) -> None:
+    """Its flags speak of a patch, which the workbook's reader ignores; found by `bench.fuzz`."""
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet().write_row(0, 0, ["学籍号", "成绩"])
+    data = path.read_bytes()
+    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"xl/worksheets/sheet1.xml"))
+    path.write_bytes(data[: entry + 8] + b"\x20" + data[entry + 9 :])
+    (sheet,) = read_sheets(path)
+    assert sheet.cells["c1"].to_pylist() == ["成绩"]

@@ -17,16 +17,6 @@ with waves as (
     group by wave_id
 ),
 
--- A finding's outcome is known when it is closed in time, or else when its time is over.
-findings as (
-    select
-        finding_id,
-        topic,
-        coalesce(closed_on <= due_on, false) as is_in_time,
-        case when closed_on <= due_on then closed_on else due_on end as known_on
-    from {{ ref('stg_supervision_findings') }}
-),
-
 found as (
     select
         'wave_held' as stream,
@@ -69,7 +59,7 @@ found as (
         case when is_in_time then 1 else 0 end as value,
         finding_id as record_key,
         topic as title
-    from findings
+    from {{ ref('int_finding') }}
 )
 
 select

@@ -102,15 +102,6 @@ taught_anywhere as (
     from taught
 ),
 
-known_findings as (
-    select
-        finding_id,
-        district_code,
-        school_code,
-        case when closed_on <= due_on then closed_on else due_on end as known_on
-    from {{ ref('stg_supervision_findings') }}
-),
-
 week_targets as (
     select distinct
         population_code,
@@ -320,7 +311,7 @@ plain as (
         known_on as valid_from,
         {{ next_year_start(school_year_of('known_on')) }} - 1 as valid_to,
         cast(1 as bigint) as weight
-    from known_findings
+    from {{ ref('int_finding') }}
     union all
     select
         'subject_taught' as population_code,

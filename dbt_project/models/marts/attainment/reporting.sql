@@ -3,8 +3,8 @@ with papers as (
         school_year,
         wave_id,
         grade
-    from {{ ref('stg_monitoring_waves') }}
-    where wave_kind = 'annual_monitoring' and level = 'city'
+    from {{ ref('int_papers') }}
+    where {{ is_annual() }}
 ),
 
 waves as (
@@ -12,8 +12,8 @@ waves as (
         school_year,
         wave_id,
         max(held_on) as held_on
-    from {{ ref('stg_monitoring_waves') }}
-    where wave_kind = 'annual_monitoring' and level = 'city'
+    from {{ ref('int_papers') }}
+    where {{ is_annual() }}
     group by school_year, wave_id
 ),
 
@@ -32,18 +32,11 @@ expected as (
     inner join papers
         on waves.school_year = papers.school_year and waves.wave_id = papers.wave_id
     inner join taught on papers.grade = taught.grade
-    inner join {{ ref('stg_schools') }} as schools
+    inner join {{ ref('int_school') }} as schools
         on waves.school_year = schools.school_year and taught.stage = schools.stage
     where
         coalesce(schools.opened_on <= waves.held_on, true)
         and coalesce(schools.closed_on > waves.held_on, true)
-),
-
-reported as (
-    select distinct
-        wave_id,
-        school_code
-    from {{ ref('stg_monitoring_results') }}
 ),
 
 counted as (
@@ -54,7 +47,7 @@ counted as (
         cast(count(*) as bigint) as schools_expected,
         cast(count(reported.school_code) as bigint) as schools_reported
     from expected
-    left join reported
+    left join {{ ref('int_wave_school') }} as reported
         on
             expected.wave_id = reported.wave_id
             and expected.school_code = reported.school_code

@@ -3,7 +3,7 @@ with spans as (
     select
         {{ year_start('min(school_year)') }} as first_day,
         {{ next_year_start('max(school_year)') }} - 1 as last_day
-    from {{ ref('stg_schools') }}
+    from {{ ref('int_school') }}
 ),
 
 days as (

@@ -1,21 +1,10 @@
-with registers as (
-    select
-        *,
-        lead(school_year) over (partition by district_code order by school_year) as year_after,
-        max(school_year) over () as newest_year
-    from {{ ref('stg_districts') }}
-)
-
 select
     district_code,
     school_year,
     district_name,
     district_kind,
     '{{ var("unit_code") }}' as city_code,
-    {{ year_start('school_year') }} as valid_from,
-    case
-        when school_year < newest_year
-            then {{ year_start('coalesce(year_after, newest_year)') }} - 1
-    end as valid_to,
-    school_year = newest_year as is_newest
-from registers
+    valid_from,
+    valid_to,
+    is_newest
+from {{ ref('int_district') }}

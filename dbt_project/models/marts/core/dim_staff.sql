@@ -12,4 +12,4 @@ select
     key_teacher,
     started_on,
     left_on
-from {{ ref('stg_staff') }}
+from {{ ref('int_staff') }}

@@ -10,4 +10,4 @@ select
     sports_area_m2,
     equipment_value_yuan,
     multimedia_rooms
-from {{ ref('stg_school_resources') }}
+from {{ ref('int_resource') }}

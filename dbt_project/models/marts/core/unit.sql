@@ -7,7 +7,7 @@ with registered as (
         district_name as unit_name,
         '{{ var("unit_code") }}' as parent_code,
         school_year
-    from {{ ref('stg_districts') }}
+    from {{ ref('int_district') }}
     union all
     select
         'school' as level,
@@ -15,7 +15,7 @@ with registered as (
         school_name as unit_name,
         district_code as parent_code,
         school_year
-    from {{ ref('stg_schools') }}
+    from {{ ref('int_school') }}
     union all
     select
         'district' as level,
@@ -23,7 +23,7 @@ with registered as (
         district_code as unit_name,
         '{{ var("unit_code") }}' as parent_code,
         '' as school_year
-    from {{ ref('stg_schools') }}
+    from {{ ref('int_school') }}
     where district_code is not null
     union all
     select

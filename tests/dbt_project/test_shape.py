@@ -1,0 +1,140 @@
+"""The shape of the project: who reads whom, who may, who uses it, and that dbt has no complaint."""
+
+import json
+import re
+from collections import defaultdict
+from typing import Any
+
+import duckdb
+import pytest
+
+from dashboards.pages import PAGES, Published, Unit
+from dashboards.pages.base import Row
+from pipelines.metrics import ask, load_metrics, load_models
+
+from .conftest import CITY, City
+
+READS = {
+    "staging": {"standing"},
+    # Seeds are the plan's targets.
+    "intermediate": {"staging", "intermediate", "seeds"},
+    "marts": {"intermediate", "marts", "ops", "seeds"},
+    "restricted": {"intermediate", "restricted"},
+    "published": {"marts"},
+}
+"""Layer → what its models may read: layers, the seeds, and sources by name."""
+ACCESS = {
+    "staging": "protected", "intermediate": "protected", "marts": "public",
+    "restricted": "private", "published": "public",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def manifest(city: City) -> dict[str, Any]:
+    """The project as dbt read it."""
+    path = city.warehouse.parent / "target" / "manifest.json"
+    described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return described
+
+
+def models(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Unique id → model."""
+    nodes = manifest["nodes"].items()
+    return {key: node for key, node in nodes if node["resource_type"] == "model"}
+
+
+def layer(manifest: dict[str, Any], key: str) -> str:
+    """The layer of a model, the name of a source, or `seeds`."""
+    kind = key.partition(".")[0]
+    if kind == "source":
+        return str(manifest["sources"][key]["source_name"])
+    return "seeds" if kind == "seed" else str(manifest["nodes"][key]["fqn"][1])
+
+
+def test_each_layer_reads_the_one_before(manifest: dict[str, Any]) -> None:
+    """No mart, no page's table and no analyst's copy skips the preparation."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for key, model in models(manifest).items():
+        own = layer(manifest, key)
+        read = {layer(manifest, other) for other in model["depends_on"]["nodes"]}
+        assert read <= READS[own], f"{key} reads {sorted(read - READS[own])}"
+        assert own == "staging" or not re.search(r"\bstaging\s*\.", model["raw_code"]), key
+        found[own] |= read
+    assert found == READS, "a permission that nobody uses is one too many"
+
+
+def test_dbt_itself_refuses_what_skips_a_layer(manifest: dict[str, Any]) -> None:
+    """Access by layer; the rows of single students are private to their group."""
+    groups = defaultdict(set)
+    for key, model in models(manifest).items():
+        own = layer(manifest, key)
+        assert model["access"] == ACCESS[own], key
+        groups[own].add(model["group"])
+    assert groups["staging"] == groups["intermediate"] == {"preparation"}
+    assert (groups["restricted"], groups["published"]) == ({"restricted"}, {"published"})
+    folders = {m["fqn"][2] for k, m in models(manifest).items() if layer(manifest, k) == "marts"}
+    assert groups["marts"] == folders, "a folder of marts is a group of that name"
+    assert set().union(*groups.values()) == {g["name"] for g in manifest["groups"].values()}
+
+
+def exposed(manifest: dict[str, Any]) -> dict[str, set[str]]:
+    """Exposure → tables that it names, as `schema.table`."""
+    nodes = manifest["nodes"]
+    return {
+        one["name"]: {
+            f"{nodes[k]['schema']}.{nodes[k]['alias']}" for k in one["depends_on"]["nodes"]
+        }
+        for one in manifest["exposures"].values()
+    }
+
+
+class Recorded(Published):
+    """A published layer that remembers which of its tables were asked."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection)
+        self.con, self.asked = connection, set[str]()
+
+    def rows(self, query: str, parameters: Any = ()) -> list[Row]:
+        self.asked |= self.con.get_table_names(query.replace("?", "null"), qualified=True)
+        return super().rows(query, parameters)
+
+
+def test_every_page_has_an_exposure_of_what_it_reads(city: City, manifest: dict[str, Any]) -> None:
+    used = exposed(manifest)
+    pages = {page.template.removesuffix(".html"): page for page in PAGES}
+    assert pages.keys() == used.keys() - {"eqm_metric"}
+    with duckdb.connect(str(city.warehouse), read_only=True) as con:
+        for name, page in pages.items():
+            published = Recorded(con)
+            page.build(published, Unit(CITY, "全市", "the city"), "en")
+            assert used[name] == published.asked, name
+
+
+def test_the_metrics_have_an_exposure_of_what_they_read(manifest: dict[str, Any]) -> None:
+    names = {f"{model['schema']}.{model['alias']}" for model in models(manifest).values()}
+    read = {f"{schema}.{name}" for schema in ("marts", "published") for name in load_models()}
+    assert exposed(manifest)["eqm_metric"] == (read & names) | {"marts.unit", "published.unit"}
+
+
+def test_every_metric_answers(city: City) -> None:
+    """Each by itself; one of each table by district where it has units, and by its groups."""
+    of_table = {metric.model: metric.name for metric in load_metrics().values()}
+    for metric in load_metrics().values():
+        assert metric.column in ask(city.warehouse, metric.name).columns
+    for model in load_models().values():
+        levels = ["district"] if "level" in model.grain else []
+        for word in [*levels, *model.groups]:
+            ask(city.warehouse, of_table[model.name], [word])
+    with_groups = ask(city.warehouse, "training_hours", ["mode"])
+    assert {row[0] for row in with_groups.rows} == {"online"}
+
+
+def test_dbt_warns_of_nothing_in_the_project(city: City) -> None:
+    """All of it is parsed, built and tested; what tests find in the data they tell one by one."""
+    said = [line for line in city.words.splitlines() if re.search("warn|deprecat", line, re.I)]
+    told = r"WARN \d+ \w+ \.+ \[WARN|Warning in test \w+ \(models/staging|warn if != 0"
+    told += r"|Completed with \d+ warnings|Done\. PASS="
+    assert [line for line in said if not re.search(told, line)] == []
+    # Which they can tell of all files only when nothing was parsed before.
+    assert "saved manifest not found" in city.words
