@@ -14,9 +14,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from pipelines import warehouse
 from pipelines.sample import write_sample
-from pipelines.settings import Settings
 from tests.conftest import Once
 
 EQM = str(Path(sys.executable).with_name("eqm"))
@@ -78,21 +76,18 @@ NewHouse = Callable[[Path], House]
 
 
 @pytest.fixture(scope="session")
-def new_house(once: Once) -> NewHouse:
+def new_house(village: House) -> NewHouse:
     """Gives a house in a folder, where dbt has been asked about its project already.
 
-    Every build of a new home would ask it the same, for as long as a sixth of the build. That of
-    the `city` does.
+    Every build of a new home would ask it the same, for as long as a fourth of the build. Those of
+    the `city` and of the `village` do.
     """
 
-    def describe(folder: Path) -> None:
-        warehouse.manifest(Settings.load(home=folder))
-
-    described = once("described", describe)
-
     def give(folder: Path) -> House:
-        shutil.copytree(described, folder / "home")
-        return house_in(folder)
+        house = house_in(folder)
+        kept = Path("dagster") / "dbt"
+        shutil.copytree(village.home / kept, house.home / kept)
+        return house
 
     return give
 
@@ -110,11 +105,11 @@ def city(once: Once) -> House:
 
 
 @pytest.fixture(scope="session")
-def village(once: Once, new_house: NewHouse) -> House:
+def village(once: Once) -> House:
     """The smallest sound city with a release, to be copied: tests must leave it as it is."""
 
     def build(folder: Path) -> None:
-        house = new_house(folder)
+        house = house_in(folder)
         write_sample(house.raw, students=200, years=2, seed=11)
         house.eqm("build")
 
