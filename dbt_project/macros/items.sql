@@ -65,7 +65,7 @@
         * cast({{ upper }} as decimal(12, 0))
     {%- endset -%}
     {%- set scale -%}
-        cast(27 * {{ n }} as decimal(12, 0)) * cast({{ upper }} * {{ lower }} as decimal(17, 0))
+        cast(27 * {{ n }} as decimal(19, 0)) * cast({{ upper }} * {{ lower }} as decimal(19, 0))
         * cast({{ full_mark }} as decimal(9, 3))
     {%- endset -%}
     {{ ratio(gap, scale) }}

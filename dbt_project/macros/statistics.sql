@@ -55,17 +55,18 @@
 {#- Number of independent trials that carry as much as n clustered ones: p (1 - p) / Var(p), with
     Var(p) = sum of (a_i - p m_i)^2 / (sum of m_i)^2 over students who pass a_i of m_i subjects.
     Never above n (Korn & Graubard 1998). With all or none passed the data show no variance:
-    then each student counts once. -#}
+    then each student counts once. DuckDB keeps the product of decimals of at most 18 digits within
+    18 digits, which a city's cubes do not fit: hence 19. -#}
 {% macro effective_n(students, n, passed, squares_passed, products, squares_sat) -%}
     {%- set spread -%}
-        (cast({{ n }} as decimal(12, 0)) * cast({{ n }} as decimal(12, 0))
-        * cast({{ squares_passed }} as decimal(14, 0))
-        - cast({{ passed }} as decimal(12, 0)) * cast({{ n }} as decimal(12, 0))
-        * cast({{ products }} as decimal(14, 0))
-        - cast({{ passed }} as decimal(12, 0)) * cast({{ n }} as decimal(12, 0))
-        * cast({{ products }} as decimal(14, 0))
-        + cast({{ passed }} as decimal(12, 0)) * cast({{ passed }} as decimal(12, 0))
-        * cast({{ squares_sat }} as decimal(14, 0)))
+        (cast({{ n }} as decimal(19, 0)) * cast({{ n }} as decimal(19, 0))
+        * cast({{ squares_passed }} as decimal(19, 0))
+        - cast({{ passed }} as decimal(19, 0)) * cast({{ n }} as decimal(19, 0))
+        * cast({{ products }} as decimal(19, 0))
+        - cast({{ passed }} as decimal(19, 0)) * cast({{ n }} as decimal(19, 0))
+        * cast({{ products }} as decimal(19, 0))
+        + cast({{ passed }} as decimal(19, 0)) * cast({{ passed }} as decimal(19, 0))
+        * cast({{ squares_sat }} as decimal(19, 0)))
     {%- endset -%}
     case
         when {{ passed }} = 0 or {{ passed }} = {{ n }} then cast({{ students }} as double)
