@@ -1,10 +1,13 @@
 """Which landed rows stand: of two files with one key the newer wins. Frozen as a folder of files.
 
-The folder holds links to the landed files, so it takes no room; only a file of which some rows
-are superseded is written anew without them. What reads it can't be disturbed by a later ingest.
+The folder holds links to the landed files, so it takes no room; a file of which some rows are
+superseded is written anew without them. Where a feed has many files of a school year, as schools
+hand them in, their rows lie in one file: a question to thousands of files takes ten times as long.
+What reads the folder can't be disturbed by a later ingest.
 
 After a change most is as it was: a feed whose files are the same is linked from the state before,
-and of another feed only the files that are new are looked through (`pipelines.intake.keys`).
+so is a school year of another feed, of which only the files that are new are looked through
+(`pipelines.intake.keys`).
 """
 
 import hashlib
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import quoted
@@ -29,6 +33,8 @@ from pipelines.settings import Settings
 from pipelines.wording import bilingual
 
 SUMMARY = "standing.json"
+FEW = 20
+"""So many files of a feed and school year stay as they are."""
 NO_YEAR = "0000-0000"
 """Folder of the empty file that stands for a feed without files, so that its columns are known."""
 
@@ -52,7 +58,7 @@ class Standing:
     digest: str
     """Equal for equal rows, whenever and in whichever order their files arrived."""
     path: Path
-    """`<feed>/<school year>/<submission>.parquet`."""
+    """`<feed>/<school year>/*.parquet`: one a submission, or one of them all."""
     rows: dict[str, int]
     """Rows that stand, by feed."""
     problems: list[Problem]
@@ -227,19 +233,20 @@ def _freeze_feed(
         "select position, count(*)::bigint from superseded group by position order by position"
     ).fetchall()
     by_position = dict(lost)
-    for position, (submission, source) in enumerate(zip(submissions, paths, strict=True)):
-        target = folder / submission["school_year"] / source.name
-        if position in by_position:
-            _copy(
-                con,
-                f"select * exclude (file_row_number) from "
-                f"read_parquet({quoted(str(source))}, file_row_number = true) "
-                f"where file_row_number not in "
-                f"(select file_row from superseded where position = {position})",
-                target,
-            )
-        else:
-            _link(source, target)
+    years: dict[str, list[int]] = {}
+    for position, submission in enumerate(submissions):
+        years.setdefault(submission["school_year"], []).append(position)
+    for year, positions in years.items():
+        if len(positions) > FEW:
+            own = {position: paths[position] for position in positions}
+            _join(con, own, [ids[position] for position in positions], before, folder / year)
+            continue
+        for position in positions:
+            target = folder / year / paths[position].name
+            if position in by_position:
+                _copy(con, _without_superseded(position, paths[position]), target)
+            else:
+                _link(paths[position], target)
     pairs = con.execute(
         """
         select position, newer, count(*) filter (where differs)::bigint,
@@ -267,6 +274,58 @@ def _freeze_feed(
         [asdict(problem) for problem in problems],
         sum(s["rows_landed"] for s in submissions) - sum(by_position.values()),
     )
+
+
+def _without_superseded(position: int, path: Path) -> str:
+    """A query that answers the rows of a landed file that stand."""
+    return (
+        f"select * exclude (file_row_number) from "
+        f"read_parquet({quoted(str(path))}, file_row_number = true) "
+        f"where file_row_number not in "
+        f"(select file_row from superseded where position = {position})"
+    )
+
+
+def _join(
+    con: duckdb.DuckDBPyConnection,
+    paths: dict[int, Path],
+    ids: list[str],
+    before: Path,
+    folder: Path,
+) -> None:
+    """The rows of a feed and year that stand, as one file, or as the link to that of `before`."""
+    ordered = sorted(zip(ids, paths.items(), strict=True))
+    con.register(
+        "joined",
+        pa.table(
+            {
+                "position": pa.array([position for _, (position, _) in ordered], pa.int32()),
+                "path": [str(path) for _, (_, path) in ordered],
+            }
+        ),
+    )
+    left_out = con.execute(
+        "select path, file_row from superseded join joined using (position) order by all"
+    ).fetchall()
+    stamps = [keys.stamp(one, path) for one, (_, path) in ordered]
+    identity = json.dumps([stamps, [[Path(path).name, row] for path, row in left_out]])
+    name = f"rows-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.parquet"
+    target = folder / name
+    source = before / folder.parent.name / folder.name / name
+    if source.exists():
+        _link(source, target)
+        return
+    listed = ", ".join(quoted(str(path)) for _, (_, path) in ordered)
+    if left_out:
+        query = (
+            f"select * exclude (filename, file_row_number) from read_parquet([{listed}], "
+            "union_by_name = true, filename = true, file_row_number = true) "
+            "where (filename, file_row_number) not in "
+            "(select (path, file_row) from superseded join joined using (position))"
+        )
+    else:
+        query = f"select * from read_parquet([{listed}], union_by_name = true)"
+    _copy(con, query, target)
 
 
 def _path(settings: Settings, submission: dict[str, Any]) -> Path:

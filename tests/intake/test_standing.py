@@ -238,3 +238,35 @@ def test_a_state_made_from_the_one_before_is_the_one_made_anew(
         assert frozen() == from_before
         shutil.rmtree(own.standing)
         aside.rename(own.standing)
+
+
+def test_many_files_of_a_year_lie_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands is the same as file by file, and is made anew only where a file changed."""
+    random = np.random.default_rng(7)
+    files = [
+        pd.DataFrame(
+            {
+                "district_code": [str(c) for c in random.choice(90, size=8, replace=False)],
+                "district_name": [f"{i}-{j}" for j in range(8)],
+            }
+        )
+        for i in range(30)
+    ]
+    own = landed(tmp_path / "home", files, list(range(30)))
+    query = "select * exclude (loaded_at) from standing order by all"
+    monkeypatch.setattr("pipelines.intake.standing.FEW", 100)
+    one_by_one = rows(freeze(own), query, "districts")
+    assert len(list(freeze(own).path.glob("districts/*/*.parquet"))) == 30
+    shutil.rmtree(own.standing)
+    monkeypatch.setattr("pipelines.intake.standing.FEW", 20)
+    first = freeze(own)
+    (joined,) = first.path.glob("districts/*/*.parquet")
+    assert rows(first, query, "districts") == one_by_one and len(one_by_one) <= 90
+    # Another feed's file leaves it as it is; one of its own does not.
+    Ledger(own).record([], {"0000000000000029": "withdrawn"})
+    (changed,) = freeze(own).path.glob("districts/*/*.parquet")
+    assert changed.name != joined.name
+    Ledger(own).record([], {"0000000000000029": "landed"})
+    shutil.rmtree(freeze(own).path)
+    (again,) = freeze(own).path.glob("districts/*/*.parquet")
+    assert again.name == joined.name and again.read_bytes() == joined.read_bytes()
