@@ -68,3 +68,6 @@ bench: setup
 	$(BIN)/python -m bench.landing
 	$(BIN)/python -m bench.warehouse
 	$(BIN)/python -m bench.attainment
+	$(BIN)/python -m bench.equity
+	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.evaluation

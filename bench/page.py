@@ -16,6 +16,15 @@ AIMS = {
     ("attainment", "the same in pandas"): "at least 20 times ours",
     ("build", "build, from landing"): "under 300 s; under 4,000 MB",
     ("build", "build, one file changed"): "at most 0.33 of the first",
+    ("evaluation", "two-level REML"): "at most 6 grouped sums",
+    ("evaluation", "lmer, two levels"): "at least 150 times ours",
+    ("evaluation", "lmer, three levels"): "at least 100 times ours",
+    ("evaluation", "two-level REML, ten times as many"): "at most 11 times once; under 2,000 MB",
+    ("evaluation", "search alone, many schools"): "under 2 s",
+    ("growth", "quantreg pfn"): "more than ours",
+    ("growth", "quantreg br"): "at least 30 times ours",
+    ("growth", "all grades in two processes"): "under 60 s",
+    ("equity", "all figures"): "under 20 s",
 }
 """What was aimed at, by measurement and step: on 2 cores."""
 

@@ -51,6 +51,19 @@ class Window(TypedDict):
     mode: NotRequired[str]
 
 
+class Months(TypedDict):
+    """How long ago something may lie."""
+
+    least: Annotated[int, Field(ge=0)]
+    most: Annotated[int, Field(ge=1)]
+
+
+Covariate = Literal[
+    "boarding", "left_behind", "migrant", "subsidised", "rural_household", "female", "school_prior"
+]
+"""What a model of value added may take in beside the prior scores."""
+
+
 class Settings(BaseSettings):
     """One value a setting; `Settings.load()` is the way in."""
 
@@ -127,6 +140,32 @@ class Settings(BaseSettings):
     )
     association_schools: int = Field(
         30, ge=2, description="A correlation over fewer schools is marked."
+    )
+    prior_months: Months = Field(
+        Months(least=6, most=60),
+        description="How many months before a wave its prior scores may lie.",
+    )
+    value_added_models: dict[str, list[Covariate]] = Field(
+        {
+            "standard": [],
+            "intake": ["school_prior"],
+            "contextual": ["school_prior", "subsidised", "migrant", "left_behind", "female"],
+        },
+        min_length=1,
+        description="Models of value added: name, and terms beside prior scores; the first is "
+        "published.",
+    )
+    value_added_students: int = Field(
+        10, ge=2, description="A unit with fewer matched students gets no value added."
+    )
+    value_added_match: float = Field(
+        0.70, ge=0, le=1, description="Where fewer have a prior score, value added is marked."
+    )
+    growth_priors: int = Field(
+        2, ge=1, le=4, description="Most earlier scores that a growth percentile looks at."
+    )
+    growth_students: int = Field(
+        500, ge=100, description="Growth percentiles are fitted to no fewer students."
     )
     reader_seconds: float = Field(
         300, gt=0, description="So long may reading one file take; then it is refused."
@@ -306,7 +345,9 @@ class Settings(BaseSettings):
             "unit_code unit_name_zh unit_name_en school_year_start_month stages "
             "plan_baseline_year plan_rise_points plan_years "
             "pass_share good_share excellent_share low_share observation_duties lessons_a_record "
-            "lessons_a_day inclass_share training_windows association_schools"
+            "lessons_a_day inclass_share training_windows association_schools prior_months "
+            "value_added_models value_added_students value_added_match growth_priors "
+            "growth_students"
         )
         own = self.plan_targets.read_bytes() if self.plan_targets else b""
         return {name: getattr(self, name) for name in names.split()} | {

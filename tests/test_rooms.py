@@ -12,6 +12,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.settings": {"pipelines.plan"},
     "pipelines.wording": set(),
     "pipelines.events": set(),
+    "pipelines.estimates": {"pipelines.evaluation"},
+    "pipelines.evaluation": set(),
     "pipelines.feeds": {"pipelines.settings", WORDS},
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
     "pipelines.metrics": {"pipelines.settings", WORDS},

@@ -1,0 +1,44 @@
+-- Bands hold a twentieth of the students each, but for those of one prior score, who stay together.
+with matched as (
+    select
+        paper_no,
+        school_code,
+        z,
+        prior_z
+    from {{ ref('int_prior_scores') }}
+    where prior_z is not null
+),
+
+counted as (
+    select
+        paper_no,
+        prior_z,
+        count(*) as n
+    from matched
+    group by paper_no, prior_z
+),
+
+banded as (
+    select
+        paper_no,
+        prior_z,
+        cast(floor(20e0 * (sum(n) over below - n) / sum(n) over (partition by paper_no)) as int)
+        + 1 as band
+    from counted
+    window below as (
+        partition by paper_no
+        order by prior_z asc nulls last
+        rows between unbounded preceding and current row
+    )
+)
+
+select
+    matched.paper_no,
+    banded.band,
+    matched.school_code,
+    count(*) as n,
+    sum(matched.z) as z_sum,
+    sum(matched.z * matched.z) as z_square_sum
+from matched
+inner join banded on matched.paper_no = banded.paper_no and matched.prior_z = banded.prior_z
+group by matched.paper_no, banded.band, matched.school_code

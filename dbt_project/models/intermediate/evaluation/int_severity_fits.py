@@ -1,0 +1,8 @@
+"""How severely observers judge, from the lessons that they observed."""
+
+
+def model(dbt, session):
+    """Every school year's observers."""
+    from pipelines import estimates
+
+    return estimates.severity(dbt.ref("int_observed_scores").to_arrow_table())

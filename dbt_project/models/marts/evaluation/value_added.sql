@@ -1,0 +1,25 @@
+{%- set published = var('value_added_models').keys() | first -%}
+
+select
+    school_year,
+    wave_id,
+    grade,
+    subject,
+    level,
+    unit_code,
+    n,
+    effect,
+    se,
+    ci_low,
+    ci_high,
+    reliability,
+    band,
+    simple_effect,
+    simple_se,
+    present,
+    match_rate,
+    is_low_match,
+    state,
+    reason
+from {{ ref('value_added_variant') }}
+where model = '{{ published }}'

@@ -1,0 +1,35 @@
+{%- set published = var('value_added_models').keys() | first -%}
+
+select
+    school_year,
+    wave_id,
+    grade,
+    subject,
+    levels,
+    state,
+    reason,
+    n,
+    schools,
+    terms,
+    coefficients,
+    standard_errors,
+    dropped,
+    variance_student,
+    variance_school,
+    variance_district,
+    icc,
+    r_squared,
+    match_rate,
+    r_squared_conditional,
+    variance_school_low,
+    variance_school_high,
+    variance_district_low,
+    variance_district_high,
+    log_likelihood,
+    lr_statistic,
+    lr_p,
+    simple_correlation,
+    evaluations,
+    converged
+from {{ ref('value_added_variant_model') }}
+where model = '{{ published }}'

@@ -1,0 +1,111 @@
+"""Growth percentiles of students, and of their schools and districts."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.estimates.tables import floats, number, ordered, parts, strings
+from pipelines.evaluation.growth import Fit, Growth, group_growth, growth_percentiles
+
+STUDENT = pa.struct(
+    [("student_key", pa.string()), ("growth_percentile", pa.int32()), ("priors", pa.int32())]
+)
+UNIT = pa.struct(
+    [
+        ("level", pa.string()), ("unit_code", pa.string()), ("n", pa.int64()),
+        ("median", pa.float64()), ("median_low", pa.float64()), ("median_high", pa.float64()),
+        ("mean", pa.float64()), ("mean_low", pa.float64()), ("mean_high", pa.float64()),
+    ]
+)  # fmt: skip
+FIT = pa.struct(
+    [
+        ("priors", pa.int32()), ("state", pa.string()), ("reason", pa.string()), ("n", pa.int64()),
+        ("used", pa.int64()), ("coefficients", pa.int32()), ("furthest", pa.float64()),
+    ]
+)  # fmt: skip
+GROWTH = pa.schema(
+    [
+        ("paper_no", pa.int32()), ("students", pa.list_(STUDENT)), ("units", pa.list_(UNIT)),
+        ("fits", pa.list_(FIT)),
+    ]
+)  # fmt: skip
+WORKERS = 2
+"""Papers worked on at a time: NumPy lets others run while it computes."""
+
+
+def growth(histories: pa.Table, fewest: int) -> pa.Table:
+    """Growth percentiles of every paper: one row a paper, with its students, units and fits.
+
+    Args:
+        histories: rows of `int_score_histories`.
+        fewest: a fit of fewer students is not estimated.
+    """
+    papers = list(parts(ordered(histories, "paper_no", "student_key"), "paper_no"))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = pool.map(lambda paper: _paper(paper[1], fewest), papers)
+        rows = [{"paper_no": key[0]} | row for (key, _), row in zip(papers, found, strict=True)]
+    return pa.Table.from_pylist(rows, GROWTH)
+
+
+def _paper(own: pa.Table, fewest: int) -> dict[str, Any]:
+    earlier = sorted(name for name in own.column_names if name.startswith("score_"))
+    priors = np.column_stack([floats(own, name) for name in earlier])
+    score = floats(own, "score")
+    fitted = growth_percentiles(score, priors, fewest)
+    known = np.isfinite(fitted.percentile)
+    students = [
+        {"student_key": key, "growth_percentile": int(percentile), "priors": int(order)}
+        for key, percentile, order in zip(
+            strings(own, "student_key")[known],
+            fitted.percentile[known],
+            fitted.order[known],
+            strict=True,
+        )
+    ]
+    units = []
+    for level, column in (
+        ("school", "school_code"),
+        ("district", "district_code"),
+        ("city", "city_code"),
+    ):
+        codes = strings(own, column)
+        there = known & np.array([code is not None for code in codes])
+        units += _units(level, fitted.percentile[there], codes[there].astype(str))
+    fits = [_described(fit, score, priors, fitted) for fit in fitted.fits]
+    return {"students": students, "units": units, "fits": fits}
+
+
+def _units(level: str, percentile: Any, codes: Any) -> list[dict[str, Any]]:
+    if not len(codes):
+        return []
+    found = group_growth(percentile, codes)
+    names = ("median", "median_low", "median_high", "mean", "mean_low", "mean_high")
+    return [
+        {"level": level, "unit_code": str(code), "n": int(found.n[i])}
+        | {name: number(getattr(found, name)[i]) for name in names}
+        for i, code in enumerate(found.label)
+    ]
+
+
+def _described(fit: Fit, score: Any, priors: Any, growth: Growth) -> dict[str, Any]:
+    """What the record keeps of a fit; `furthest` is how far a share is from its quantile."""
+    own = np.isfinite(score) & np.isfinite(priors[:, : fit.order]).all(axis=1)
+    return {
+        "priors": fit.order,
+        "state": fit.state,
+        "reason": fit.reason or None,
+        "n": fit.n,
+        "used": int((growth.order == fit.order).sum()),
+        "coefficients": int(fit.band.coefficients.shape[1]) if fit.band else None,
+        "furthest": _furthest(fit, score[own], priors[own]),
+    }
+
+
+def _furthest(fit: Fit, score: Any, priors: Any) -> float | None:
+    from pipelines.evaluation.growth import calibration
+
+    if fit.state != "estimated":
+        return None
+    return number(calibration(fit, score, priors).largest)

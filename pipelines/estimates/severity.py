@@ -1,0 +1,102 @@
+"""How severely observers judge lessons, against others who saw the same teachers."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.estimates.tables import floats, number, ordered, parts, strings
+from pipelines.evaluation import robustness
+from pipelines.evaluation.crossed import fit_crossed
+from pipelines.evaluation.resampling import Z
+
+OBSERVER = pa.struct(
+    [
+        ("observer_code", pa.string()), ("n", pa.int64()), ("teachers", pa.int64()),
+        ("mean_score", pa.float64()), ("effect", pa.float64()), ("se", pa.float64()),
+        ("ci_low", pa.float64()), ("ci_high", pa.float64()), ("reliability", pa.float64()),
+        ("band", pa.string()),
+    ]
+)  # fmt: skip
+SEVERITY = pa.schema(
+    [
+        ("school_year", pa.string()), ("state", pa.string()), ("reason", pa.string()),
+        ("n", pa.int64()), ("observers_fitted", pa.int64()), ("teachers_fitted", pa.int64()),
+        ("parts", pa.int64()), ("terms", pa.list_(pa.string())),
+        ("coefficients", pa.list_(pa.float64())), ("standard_errors", pa.list_(pa.float64())),
+        ("dropped", pa.list_(pa.string())), ("variance_residual", pa.float64()),
+        ("variance_observer", pa.float64()), ("variance_teacher", pa.float64()),
+        ("lr_statistic", pa.float64()), ("lr_p", pa.float64()),
+        ("observers", pa.list_(OBSERVER)),
+    ]
+)  # fmt: skip
+
+
+def severity(scores: pa.Table) -> pa.Table:
+    """Observers' severity in every school year: one row a year, with its observers.
+
+    The model: score = constant + subject + teacher + observer + rest, the last three random and
+    crossed. An observer above 0 is mild.
+
+    Args:
+        scores: rows of `int_observed_scores`.
+    """
+    order = ("school_year", "teacher_code", "observer_code", "subject", "school_code", "score")
+    rows = [
+        {"school_year": year} | _year(own)
+        for (year,), own in parts(ordered(scores, *order), "school_year")
+    ]
+    return pa.Table.from_pylist(rows, SEVERITY)
+
+
+def _year(own: pa.Table) -> dict[str, Any]:
+    score = floats(own, "score")
+    observers = strings(own, "observer_code").astype(str)
+    teachers = strings(own, "teacher_code").astype(str)
+    subject = np.array([name or "none" for name in own.column("subject").to_pylist()])
+    names = np.unique(subject).tolist()[1:]
+    columns = np.array([subject == name for name in names], dtype=float).T
+    columns = columns.reshape(len(score), len(names))
+    terms = [f"subject_{name}" for name in names]
+    found = fit_crossed(columns, score, teachers, observers, terms, intervals=False)
+    labels, place = np.unique(observers, return_inverse=True)
+    count = np.bincount(place)
+    mean = np.bincount(place, score) / count
+    pairs = np.unique(np.column_stack([place, np.unique(teachers, return_inverse=True)[1]]), axis=0)
+    taught = np.bincount(pairs[:, 0], minlength=len(labels))
+    factor = found.second
+    half = Z * np.sqrt(factor.effect_variance)
+    bands = robustness.bands(factor.effect, factor.effect_variance)
+    figures = {
+        "effect": factor.effect, "se": np.sqrt(factor.effect_variance),
+        "ci_low": factor.effect - half, "ci_high": factor.effect + half,
+        "reliability": factor.reliability,
+    }  # fmt: skip
+    return {
+        "state": found.state,
+        "reason": found.reason,
+        "n": len(score),
+        "observers_fitted": len(labels),
+        "teachers_fitted": len(np.unique(teachers)),
+        "parts": found.connected,
+        "terms": list(found.terms),
+        "coefficients": [number(value) for value in found.coefficients],
+        "standard_errors": [number(value) for value in found.standard_errors],
+        "dropped": list(found.dropped),
+        "variance_residual": number(found.variance_residual),
+        "variance_observer": number(factor.variance),
+        "variance_teacher": number(found.first.variance),
+        "lr_statistic": number(factor.lr_statistic),
+        "lr_p": number(factor.lr_p),
+        "observers": [
+            {
+                "observer_code": str(label),
+                "n": int(count[i]),
+                "teachers": int(taught[i]),
+                "mean_score": number(mean[i]),
+                "band": str(bands[i]) or None,
+            }
+            | {name: number(values[i]) for name, values in figures.items()}
+            for i, label in enumerate(labels)
+        ],
+    }

@@ -1,0 +1,378 @@
+"""Two crossed random intercepts, exactly: the severity of observers beside the level of teachers.
+
+y = b0 + x b + u_first + v_second + e, all random parts independent and normal; every row belongs to
+one group of each factor, in any pattern. The larger factor is eliminated in closed form (its block
+of the mixed-model equations is diagonal: Henderson 1975), the smaller one's Schur complement is
+solved by a dense Cholesky factorisation, which also gives the log-determinant and the posterior
+variances. So the estimates are exact (no alternating fits), at a cost of the smaller factor's
+number of groups to the third power: up to some thousands of observers.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from pipelines.evaluation.likelihood import (
+    PERFECT,
+    Columns,
+    Convergence,
+    Criterion,
+    Evaluation,
+    FloatArray,
+    NoMaximum,
+    Optimum,
+)
+
+Interval = tuple[float, float]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """The estimates of one factor's groups, in the sorted order of their labels."""
+
+    labels: NDArray[Any]
+    variance: float
+    interval: Interval
+    """95 % by profile likelihood."""
+    lr_statistic: float
+    """Likelihood ratio against no variance of this factor."""
+    lr_p: float
+    """Its p by the half-and-half mixture of 0 and chi-squared(1) (Self & Liang 1987)."""
+    effect: FloatArray
+    """Best linear unbiased predictions, in units of the outcome."""
+    effect_variance: FloatArray
+    """Posterior variances given the variances and coefficients."""
+    effect_error_variance: FloatArray
+    """Mean squared errors of the predictions given the variances, with the coefficients'
+    uncertainty (Henderson 1975)."""
+    reliability: FloatArray
+    """1 - effect_variance / variance; 0 where the variance is 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossedFit:
+    """An estimated model; every number is NaN where `state` is not_estimated."""
+
+    state: Literal["estimated", "not_estimated"]
+    reason: str | None
+    """Why there is no estimate, else None: not_finite, negative_weight, one_group, too_few_rows,
+    outcome_constant, perfect_prediction, no_repeated_rows, same_factors,
+    no_variation_within_groups."""
+    terms: tuple[str, ...]
+    """`constant` first."""
+    dropped: tuple[str, ...]
+    n: int
+    coefficients: FloatArray
+    covariance: FloatArray
+    standard_errors: FloatArray
+    variance_residual: float
+    interval_residual: Interval
+    log_likelihood: float
+    first: Factor
+    second: Factor
+    connected: int
+    """Parts of the design that share no group of either factor. Between parts, severity and level
+    are told apart by the assumption of random effects alone; 1 is what one hopes for."""
+    convergence: Convergence | None
+
+
+def fit_crossed(
+    x: ArrayLike,
+    y: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    terms: Sequence[str],
+    weight: ArrayLike | None = None,
+    method: Literal["reml", "ml"] = "reml",
+    intervals: bool = True,
+) -> CrossedFit:
+    """Fit a model with a random intercept for each group of two crossed factors.
+
+    Args:
+        x: (n, p) covariates without a constant; p may be 0.
+        y: (n,) outcome.
+        first, second: (n,) labels of any sortable kind, such as teachers and observers.
+        terms: names of the p covariates; the constant is added.
+        weight: (n,) precision weights; a row of weight 0 does not count.
+        method: "reml" or "ml".
+        intervals: whether those of the variances are wanted: they take most of the time.
+
+    Raises:
+        ValueError: shapes do not fit each other, or the method is unknown.
+    """
+    outcome, covariates = np.asarray(y, dtype=float), np.asarray(x, dtype=float)
+    keys = np.asarray(first), np.asarray(second)
+    weights = np.ones(outcome.shape) if weight is None else np.asarray(weight, dtype=float)
+    if outcome.ndim != 1 or covariates.shape != (len(outcome), len(terms)):
+        raise ValueError(f"x {covariates.shape}, y {outcome.shape}, {len(terms)} terms do not fit")
+    if any(key.shape != outcome.shape for key in (*keys, weights)):
+        raise ValueError(f"first, second and weight must have {len(outcome)} rows")
+    if method not in ("reml", "ml"):
+        raise ValueError(f"method {method!r} is neither reml nor ml")
+    names = tuple(terms)
+    if not (np.isfinite(outcome).all() and np.isfinite(covariates).all()):
+        return _refusal("not_finite", names, keys)
+    if not np.isfinite(weights).all():
+        return _refusal("not_finite", names, keys)
+    if np.any(weights < 0):
+        return _refusal("negative_weight", names, keys)
+    counted = weights > 0
+    keys = keys[0][counted], keys[1][counted]
+    columns = np.column_stack([covariates, outcome])[counted]
+    weights = weights[counted]
+    labels, codes = zip(*(np.unique(k, return_inverse=True) for k in keys), strict=True)
+    reason = _undetermined(len(weights), codes, [len(found) for found in labels])
+    if reason:
+        return _refusal(reason, names, keys)
+
+    total = float(weights.sum())
+    centre = columns[0] + weights @ (columns - columns[0]) / total
+    away = columns - centre
+    use = Columns.of(centre, (away * weights[:, None]).T @ away, total)
+    dropped = tuple(names[i] for i in use.dropped)
+    kept = tuple(names[i] for i in use.kept)
+    rows, k = len(weights), len(kept) + 1
+    if use.scale[-1] == 0:
+        return _refusal("outcome_constant", kept, keys, dropped)
+    if rows <= k:
+        return _refusal("too_few_rows", kept, keys, dropped)
+    correlation = use.variance[:-1, :-1]
+    towards = use.variance[:-1, -1]
+    if 1 - towards @ np.linalg.solve(correlation, towards) < PERFECT:
+        return _refusal("perfect_prediction", kept, keys, dropped)
+
+    swapped = len(labels[0]) < len(labels[1])
+    larger, smaller = (codes[1], codes[0]) if swapped else (codes[0], codes[1])
+    design = _Crossed(use.standardise(columns), weights, larger, smaller)
+    if not design.leaves_a_residual():
+        return _refusal("no_variation_within_groups", kept, keys, dropped)
+    reml = method == "reml"
+    constant = 2 * (rows - (k if reml else 0)) * math.log(use.scale[-1])
+    constant -= float(np.log(weights).sum())
+    if reml:
+        constant += 2 * float(np.log(use.scale[:-1]).sum())
+    try:
+        optimum = Criterion(design, rows, reml, constant).minimise()
+    except NoMaximum:
+        return _refusal("no_variation_within_groups", kept, keys, dropped)
+
+    unit = float(use.scale[-1])
+    coefficients, covariance = use.restore(
+        optimum.point.coefficients, optimum.point.inverse * optimum.point.residual_variance
+    )
+    predictions = design.predict(optimum)
+    order = (1, 0) if swapped else (0, 1)
+    factors = [
+        _factor(found, optimum, place, predictions[place], unit, intervals)
+        for found, place in zip(labels, order, strict=True)
+    ]
+    residual = optimum.interval(0) if intervals else (math.nan, math.nan)
+    return CrossedFit(
+        state="estimated",
+        reason=None,
+        terms=("constant", *kept),
+        dropped=dropped,
+        n=rows,
+        coefficients=coefficients,
+        covariance=covariance,
+        standard_errors=np.sqrt(np.diag(covariance)),
+        variance_residual=float(optimum.variances[0]) * unit**2,
+        interval_residual=(residual[0] * unit**2, residual[1] * unit**2),
+        log_likelihood=-optimum.point.deviance / 2,
+        first=factors[0],
+        second=factors[1],
+        connected=design.connected,
+        convergence=optimum.convergence(),
+    )
+
+
+def _undetermined(rows: int, codes: Sequence[Indices], counts: Sequence[int]) -> str | None:
+    """Why the variances cannot be told apart, whatever the scores."""
+    if min(counts) < 2:
+        return "one_group"
+    if max(counts) >= rows:
+        return "no_repeated_rows"
+    cells = len(np.unique(codes[0] * counts[1] + codes[1]))
+    return "same_factors" if cells == counts[0] == counts[1] else None
+
+
+def _refusal(
+    reason: str,
+    terms: tuple[str, ...],
+    keys: tuple[NDArray[Any], NDArray[Any]],
+    dropped: tuple[str, ...] = (),
+) -> CrossedFit:
+    nan, k = math.nan, len(terms) + 1
+
+    def factor(key: NDArray[Any]) -> Factor:
+        labels = np.unique(key)
+        none = np.full(len(labels), nan)
+        return Factor(labels, nan, (nan, nan), nan, nan, none, none, none, none)
+
+    return CrossedFit(
+        state="not_estimated",
+        reason=reason,
+        terms=("constant", *terms),
+        dropped=dropped,
+        n=len(keys[0]),
+        coefficients=np.full(k, nan),
+        covariance=np.full((k, k), nan),
+        standard_errors=np.full(k, nan),
+        variance_residual=nan,
+        interval_residual=(nan, nan),
+        log_likelihood=nan,
+        first=factor(keys[0]),
+        second=factor(keys[1]),
+        connected=0,
+        convergence=None,
+    )
+
+
+def _factor(
+    labels: NDArray[Any],
+    optimum: Optimum,
+    place: int,
+    prediction: tuple[FloatArray, FloatArray, FloatArray],
+    unit: float,
+    intervals: bool,
+) -> Factor:
+    variance = float(optimum.variances[1 + place]) * unit**2
+    low, high = optimum.interval(1 + place) if intervals else (math.nan, math.nan)
+    effect, own, error = prediction
+    own = own * unit**2
+    return Factor(
+        labels,
+        variance,
+        (low * unit**2, high * unit**2),
+        *optimum.test(place),
+        effect * unit,
+        own,
+        error * unit**2,
+        1 - own / variance if variance > 0 else np.zeros(len(labels)),
+    )
+
+
+class _Crossed:
+    """Two crossed factors; the first ratio is that of the larger one, which is eliminated."""
+
+    def __init__(
+        self, columns: FloatArray, weight: FloatArray, larger: Indices, smaller: Indices
+    ) -> None:
+        shape = int(larger.max()) + 1, int(smaller.max()) + 1
+        self._common = csr_array((weight, (larger, smaller)), shape=shape)
+        self._common.sum_duplicates()
+        self.connected = int(
+            connected_components(
+                csr_array((weight, (larger, smaller + shape[0])), shape=(sum(shape), sum(shape))),
+                directed=False,
+                return_labels=False,
+            )
+        )
+
+        def summed(code: Indices, groups: int, values: FloatArray) -> FloatArray:
+            return np.bincount(code, weights=values, minlength=groups).astype(float)
+
+        self._size = summed(larger, shape[0], weight)
+        self._other_size = summed(smaller, shape[1], weight)
+        weighted = columns * weight[:, None]
+        self._sums = np.column_stack([summed(larger, shape[0], c) for c in weighted.T])
+        self._other_sums = np.column_stack([summed(smaller, shape[1], c) for c in weighted.T])
+        self._mean = self._sums / self._size[:, None]
+        inside = columns - self._mean[larger]
+        self._cross = (inside * weight[:, None]).T @ inside
+        self.scale = np.array([shape[0], shape[1]]) / weight.sum()
+
+    def leaves_a_residual(self) -> bool:
+        """Whether the columns and the groups of both factors, taken as fixed, explain not all.
+
+        With ever larger ratios what is left falls to the residual sum of squares; where there is
+        none (below 1e-7 of the outcome's variance), it falls as the ratio grows, without end.
+        """
+        left = []
+        for ratio in (1e4, 1e6):
+            gram = self.evaluate(ratio * self.scale).gram
+            outcome = gram[:-1, -1]
+            explained = outcome @ np.linalg.lstsq(gram[:-1, :-1], outcome, rcond=1e-12)[0]
+            left.append(float(gram[-1, -1] - explained))
+        return left[1] > 0.012 * left[0]
+
+    def _solve(self, ratios: FloatArray) -> "_Solved":
+        large, small = ratios
+        shrink = 1 / (1 + large * self._size)
+        weighted = self._common.multiply((large * shrink)[:, None]).tocsr()
+        products = np.diag(self._other_size) - (self._common.T @ weighted).toarray()
+        factor = cho_factor(np.eye(len(products)) + small * products, lower=True)
+        solved = cho_solve(factor, np.eye(len(products)))
+        towards = self._other_sums - self._common.T @ ((large * shrink)[:, None] * self._sums)
+        other = solved @ towards
+        own = shrink[:, None] * (self._sums - self._common @ (small * other))
+        return _Solved(
+            shrink,
+            products,
+            solved,
+            towards,
+            own,
+            other,
+            2 * float(np.log(np.diag(factor[0])).sum()),
+        )
+
+    def evaluate(self, ratios: FloatArray) -> Evaluation:
+        large, small = ratios
+        s = self._solve(ratios)
+        inverse = self._size * s.shrink
+        squared = self._common.multiply((s.shrink**2)[:, None]).tocsr()
+        loss = small * np.sum((self._common.T @ squared).toarray() * s.inverse)
+        gram = self._cross + (self._mean * inverse[:, None]).T @ self._mean
+        gram = gram - small * s.towards.T @ s.other
+        return Evaluation(
+            float(np.log1p(large * self._size).sum()) + s.log_determinant,
+            (gram + gram.T) / 2,
+            np.array([inverse.sum() - loss, np.sum(s.inverse * s.products)]),
+            np.stack([-s.own.T @ s.own, -s.other.T @ s.other]),
+        )
+
+    def predict(self, optimum: Optimum) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Of each factor: effects, posterior variances, mean squared errors."""
+        large, small = optimum.ratios
+        residual = optimum.point.residual_variance
+        s = self._solve(optimum.ratios)
+        weighted = self._common.multiply(s.shrink[:, None]).tocsr()
+        spread = np.asarray((weighted.multiply(weighted @ s.inverse)).sum(axis=1)).ravel()
+        variances = (
+            residual * large * (s.shrink + large * small * spread),
+            residual * small * np.diag(s.inverse),
+        )
+        contrast = np.append(-optimum.point.coefficients, 1.0)
+        out = []
+        for ratio, left, variance in zip(optimum.ratios, (s.own, s.other), variances, strict=True):
+            lever = ratio * left[:, :-1]
+            more = residual * np.sum((lever @ optimum.point.inverse) * lever, axis=1)
+            out.append((ratio * left @ contrast, variance, variance + more))
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """The mixed-model equations at given ratios; V, the covariance in units of the residual's."""
+
+    shrink: FloatArray
+    """(large,): 1 / (1 + ratio × weight)."""
+    products: FloatArray
+    """(small, small): the small factor's indicators weighted by V⁻¹ without that factor."""
+    inverse: FloatArray
+    """(small, small): inverse of the Schur complement, scaled: (1 + ratio × products)⁻¹."""
+    towards: FloatArray
+    """(small, q): the small factor's indicators by the columns, weighted likewise."""
+    own: FloatArray
+    """(large, q): the large factor's indicators by the columns, weighted by V⁻¹."""
+    other: FloatArray
+    """(small, q): the small factor's."""
+    log_determinant: float
