@@ -173,6 +173,11 @@ class Settings(BaseSettings):
     reader_megabytes: int = Field(
         4096, ge=512, description="So much memory may the reading of one file want."
     )
+    engine_megabytes: int = Field(
+        3072,
+        ge=512,
+        description="So much memory may the warehouse's engine take before it writes to disk.",
+    )
     nightly_at: str = Field(
         "02:00",
         pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]",

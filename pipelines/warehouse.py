@@ -121,6 +121,7 @@ def environment(settings: Settings, standing: Path, database: Path) -> dict[str,
         "EQM_STANDING": str(standing),
         "EQM_WAREHOUSE": str(database),
         "EQM_PLAN_SEEDS": str(plan_seeds(settings)),
+        "EQM_ENGINE_MEGABYTES": str(settings.engine_megabytes),
         # What dbt says of every step to itself is an eighth of its time.
         "DBT_LOG_LEVEL_FILE": "info",
     }

@@ -1,7 +1,10 @@
 """The catalogue of messes: every one opens, describes the clean rows, and stands where it says."""
 
+import atexit
 import hashlib
 import json
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -25,9 +28,9 @@ HARMFUL = [m.id for m in MESSES.values() if m.refused]
 @cache
 def city() -> tuple[dict[str, list[tuple[str, Tables]]], Register, Path]:
     """Clean tables by feed with the names of their files, and who is who."""
-    import tempfile
-
-    out = Path(tempfile.mkdtemp()) / "raw"
+    folder = Path(tempfile.mkdtemp(prefix="eqm-messes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    out = folder / "raw"
     write_sample(out, students=2500, years=1, seed=3)
     tables: dict[str, list[tuple[str, Tables]]] = {feed: [] for feed in load_contracts()}
     for feed, found in tables.items():
