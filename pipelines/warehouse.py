@@ -134,6 +134,9 @@ def prepare(settings: Settings, standing: Path, database: Path, target: Path) ->
         aside = links / f"{name}.new"
         aside.unlink(missing_ok=True)
         aside.symlink_to(place)
+        if (links / name).is_dir() and not (links / name).is_symlink():
+            # A copy of the home that followed its links.
+            shutil.rmtree(links / name)
         aside.replace(links / name)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(manifest(settings).with_name(PARSED), target / PARSED)

@@ -3,21 +3,22 @@
 y = b0 + x b + u_first + v_second + e, all random parts independent and normal; every row belongs to
 one group of each factor, in any pattern. The larger factor is eliminated in closed form (its block
 of the mixed-model equations is diagonal: Henderson 1975), the smaller one's Schur complement is
-solved by a dense Cholesky factorisation, which also gives the log-determinant and the posterior
-variances. So the estimates are exact (no alternating fits), at a cost of the smaller factor's
-number of groups to the third power: up to some thousands of observers.
+factored, which also gives the log-determinant and the posterior variances: by a dense Cholesky
+factorisation, or a sparse one where the groups are many, who then mostly have nobody in common.
+So the estimates are exact (no alternating fits), and a city's observers take seconds.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
 
 from pipelines.evaluation.likelihood import (
     PERFECT,
@@ -29,6 +30,13 @@ from pipelines.evaluation.likelihood import (
     NoMaximum,
     Optimum,
 )
+
+DENSE = 600
+"""Groups of the smaller factor up to which its matrix is inverted as it is."""
+STEP = 1e-4
+"""Step of a difference, as a share of a ratio."""
+COLUMNS = 256
+"""Columns of an inverse that are held at a time."""
 
 Interval = tuple[float, float]
 Indices = NDArray[np.intp]
@@ -304,38 +312,52 @@ class _Crossed:
             left.append(float(gram[-1, -1] - explained))
         return left[1] > 0.012 * left[0]
 
+    def _products(self, large: float) -> csc_array:
+        """(small, small): the small factor's indicators weighted by V⁻¹ without that factor."""
+        weighted = self._common.multiply((large / (1 + large * self._size))[:, None]).tocsr()
+        return csc_array(diags_array(self._other_size) - self._common.T @ weighted)
+
+    def _schur(self, large: float, small: float) -> "_Dense | _Sparse":
+        kind = _Dense if self._common.shape[1] <= DENSE else _Sparse
+        return kind(self._products(large), small)
+
+    def _slopes(self, ratios: FloatArray, schur: "_Dense | _Sparse", shrink: FloatArray) -> Any:
+        """Derivatives of the Schur complement's log-determinant in the two ratios."""
+        if isinstance(schur, _Dense):
+            squared = self._common.multiply((shrink**2)[:, None]).tocsr()
+            lost = (self._common.T @ squared).toarray()
+            return -ratios[1] * np.sum(lost * schur.inverse), np.sum(schur.inverse * schur.products)
+        # The whole inverse would take longest; differences lose nothing that an estimate shows.
+        steps = STEP * np.maximum(ratios, STEP * self.scale)
+        ends = [
+            [
+                self._schur(*(ratios + side * step)).log_determinant
+                for step in (steps * [1, 0], steps * [0, 1])
+            ]
+            for side in (1, -1)
+        ]
+        return (np.array(ends[0]) - np.array(ends[1])) / (2 * steps)
+
     def _solve(self, ratios: FloatArray) -> "_Solved":
         large, small = ratios
         shrink = 1 / (1 + large * self._size)
-        weighted = self._common.multiply((large * shrink)[:, None]).tocsr()
-        products = np.diag(self._other_size) - (self._common.T @ weighted).toarray()
-        factor = cho_factor(np.eye(len(products)) + small * products, lower=True)
-        solved = cho_solve(factor, np.eye(len(products)))
+        schur = self._schur(large, small)
         towards = self._other_sums - self._common.T @ ((large * shrink)[:, None] * self._sums)
-        other = solved @ towards
+        other = schur.solve(towards)
         own = shrink[:, None] * (self._sums - self._common @ (small * other))
-        return _Solved(
-            shrink,
-            products,
-            solved,
-            towards,
-            own,
-            other,
-            2 * float(np.log(np.diag(factor[0])).sum()),
-        )
+        return _Solved(shrink, schur, towards, own, other)
 
     def evaluate(self, ratios: FloatArray) -> Evaluation:
         large, small = ratios
         s = self._solve(ratios)
         inverse = self._size * s.shrink
-        squared = self._common.multiply((s.shrink**2)[:, None]).tocsr()
-        loss = small * np.sum((self._common.T @ squared).toarray() * s.inverse)
+        by_large, by_small = self._slopes(ratios, s.schur, s.shrink)
         gram = self._cross + (self._mean * inverse[:, None]).T @ self._mean
         gram = gram - small * s.towards.T @ s.other
         return Evaluation(
-            float(np.log1p(large * self._size).sum()) + s.log_determinant,
+            float(np.log1p(large * self._size).sum()) + s.schur.log_determinant,
             (gram + gram.T) / 2,
-            np.array([inverse.sum() - loss, np.sum(s.inverse * s.products)]),
+            np.array([inverse.sum() + by_large, by_small]),
             np.stack([-s.own.T @ s.own, -s.other.T @ s.other]),
         )
 
@@ -345,10 +367,14 @@ class _Crossed:
         residual = optimum.point.residual_variance
         s = self._solve(optimum.ratios)
         weighted = self._common.multiply(s.shrink[:, None]).tocsr()
-        spread = np.asarray((weighted.multiply(weighted @ s.inverse)).sum(axis=1)).ravel()
+        spread, diagonal = np.zeros(weighted.shape[0]), np.zeros(weighted.shape[1])
+        for start, columns in s.schur.inverse_by_columns():
+            part = slice(start, start + columns.shape[1])
+            diagonal[part] = columns[part].diagonal()
+            spread += np.asarray(weighted[:, part].multiply(weighted @ columns).sum(axis=1)).ravel()
         variances = (
             residual * large * (s.shrink + large * small * spread),
-            residual * small * np.diag(s.inverse),
+            residual * small * diagonal,
         )
         contrast = np.append(-optimum.point.coefficients, 1.0)
         out = []
@@ -359,20 +385,59 @@ class _Crossed:
         return out
 
 
+class _Dense:
+    """1 + ratio × products, and its inverse."""
+
+    def __init__(self, products: csc_array, small: float) -> None:
+        self.products = products.toarray()
+        factor = cho_factor(np.eye(len(self.products)) + small * self.products, lower=True)
+        self.inverse = cho_solve(factor, np.eye(len(self.products)))
+        self.log_determinant = 2 * float(np.log(np.diag(factor[0])).sum())
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        return np.asarray(self.inverse @ right)
+
+    def inverse_by_columns(self) -> Iterator[tuple[int, FloatArray]]:
+        yield 0, self.inverse
+
+
+class _Sparse:
+    """The same where most groups have no other group in common: factored, never inverted whole."""
+
+    def __init__(self, products: csc_array, small: float) -> None:
+        self._size = products.shape[0]
+        # The matrix is symmetric and positive, so that no row need be exchanged for another.
+        self._factor = splu(
+            csc_array(eye_array(self._size) + small * products),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+        self.log_determinant = float(np.log(self._factor.U.diagonal()).sum())
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        return np.asarray(self._factor.solve(right))
+
+    def inverse_by_columns(self) -> Iterator[tuple[int, FloatArray]]:
+        """The inverse, some columns at a time, with the place of the first."""
+        for start in range(0, self._size, COLUMNS):
+            width = min(COLUMNS, self._size - start)
+            right = np.zeros((self._size, width))
+            right[start + np.arange(width), np.arange(width)] = 1
+            yield start, self.solve(right)
+
+
 @dataclass(frozen=True, eq=False)
 class _Solved:
     """The mixed-model equations at given ratios; V, the covariance in units of the residual's."""
 
     shrink: FloatArray
     """(large,): 1 / (1 + ratio × weight)."""
-    products: FloatArray
-    """(small, small): the small factor's indicators weighted by V⁻¹ without that factor."""
-    inverse: FloatArray
-    """(small, small): inverse of the Schur complement, scaled: (1 + ratio × products)⁻¹."""
+    schur: "_Dense | _Sparse"
+    """1 + ratio × products, of the small factor's groups."""
     towards: FloatArray
-    """(small, q): the small factor's indicators by the columns, weighted likewise."""
+    """(small, q): the small factor's indicators by the columns, weighted by V⁻¹ without it."""
     own: FloatArray
     """(large, q): the large factor's indicators by the columns, weighted by V⁻¹."""
     other: FloatArray
     """(small, q): the small factor's."""
-    log_determinant: float

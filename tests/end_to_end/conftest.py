@@ -86,7 +86,7 @@ def new_house(village: House) -> NewHouse:
     def give(folder: Path) -> House:
         house = house_in(folder)
         kept = Path("dagster") / "dbt"
-        shutil.copytree(village.home / kept, house.home / kept)
+        shutil.copytree(village.home / kept, house.home / kept, symlinks=True)
         return house
 
     return give

@@ -151,3 +151,25 @@ def test_wrong_shapes_are_the_callers_errors() -> None:
         fit_crossed(x, y, first[:-1], second, ["x"])
     with pytest.raises(ValueError, match="neither"):
         fit_crossed(x, y, first, second, ["x"], method="mle")  # type: ignore[arg-type]
+
+
+def test_many_groups_are_factored_sparsely_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Posterior variances and effects too; a variance of 0 is found as one."""
+    rng = np.random.default_rng(5)
+    first, second = rng.integers(0, 300, 2500), rng.integers(0, 60, 2500)
+    x = rng.normal(size=(2500, 1))
+    for spread in (0.5, 0.0):
+        y = x[:, 0] + rng.normal(size=300)[first] + rng.normal(size=2500)
+        y = y + spread * rng.normal(size=60)[second]
+        monkeypatch.setattr("pipelines.evaluation.crossed.DENSE", 600)
+        dense = fit_crossed(x, y, first, second, ["x"], intervals=False)
+        monkeypatch.setattr("pipelines.evaluation.crossed.DENSE", 5)
+        monkeypatch.setattr("pipelines.evaluation.crossed.COLUMNS", 17)
+        sparse = fit_crossed(x, y, first, second, ["x"], intervals=False)
+        assert sparse.convergence is not None and sparse.convergence.converged
+        assert far(sparse.coefficients, dense.coefficients) < 1e-7
+        assert sparse.log_likelihood == pytest.approx(dense.log_likelihood, abs=1e-7)
+        for one, other in ((sparse.first, dense.first), (sparse.second, dense.second)):
+            assert one.variance == pytest.approx(other.variance, rel=1e-6, abs=1e-9)
+            np.testing.assert_allclose(one.effect, other.effect, atol=1e-6)
+            np.testing.assert_allclose(one.effect_variance, other.effect_variance, atol=1e-7)
