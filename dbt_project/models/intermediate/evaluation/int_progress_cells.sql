@@ -18,18 +18,26 @@ counted as (
     group by paper_no, prior_z
 ),
 
+ranked as (
+    select
+        paper_no,
+        prior_z,
+        n,
+        sum(n) over (
+            partition by paper_no
+            order by prior_z asc nulls last
+            rows between unbounded preceding and current row
+        ) as up_to_here,
+        sum(n) over (partition by paper_no) as everyone
+    from counted
+),
+
 banded as (
     select
         paper_no,
         prior_z,
-        cast(floor(20e0 * (sum(n) over below - n) / sum(n) over (partition by paper_no)) as int)
-        + 1 as band
-    from counted
-    window below as (
-        partition by paper_no
-        order by prior_z asc nulls last
-        rows between unbounded preceding and current row
-    )
+        cast(floor(20e0 * (up_to_here - n) / everyone) as int) + 1 as band
+    from ranked
 )
 
 select
