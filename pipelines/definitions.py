@@ -237,8 +237,7 @@ def build_definitions(
         build = ["build", "--exclude-resource-type", "unit_test", "--vars", given]
         with (
             _environment(
-                warehouse.prepare(home, view.path, building.work, building.dbt)
-                | spark.environment(made)
+                warehouse.environment(home, view.path, building.work) | spark.environment(made)
             ),
             open(os.devnull, "w") as nothing,  # noqa: PTH123
             contextlib.redirect_stdout(nothing),

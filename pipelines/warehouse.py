@@ -21,8 +21,6 @@ from pipelines.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
-WORK, PARSED = "work.duckdb", "partial_parse.msgpack"
-"""The database that a build works in, and the file of what dbt read of its project."""
 KEPT = ("marts", "restricted", "published", "ops")
 """Schemas of the sealed warehouse. Rows of single students, under pseudonyms, are in `restricted`
 only, which no page and no download reads; staging and intermediate stay behind."""
@@ -95,15 +93,12 @@ def dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> N
 
 
 def manifest(settings: Settings) -> Path:
-    """dbt's description of its project; made anew only when a file of it, a setting or dbt changed.
-
-    Beside it lies what dbt read, so that a build need not read the project again (`prepare`).
+    """dbt's description of its project; made anew only when a file of the project changed, or dbt.
 
     Raises:
         WarehouseError: dbt can't parse the project.
     """
-    given = json.dumps(settings.figures(), ensure_ascii=False)
-    digest = hashlib.sha256(f"{version('dbt-core')}\0{given}".encode())
+    digest = hashlib.sha256(version("dbt-core").encode())
     for path in sorted(DBT_PROJECT.rglob("*")):
         parts = path.relative_to(DBT_PROJECT).parts
         # Whoever runs dbt or sqlfluff by hand leaves folders of these names.
@@ -114,33 +109,10 @@ def manifest(settings: Settings) -> Path:
         # Aside first, so that a process that dies here leaves no half of it.
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=target.parent) as aside:
-            dbt(["parse", "--vars", given], Path(aside), _linked(settings, WORK))
+            dbt(["parse"], Path(aside), {})
             target.mkdir(exist_ok=True)
-            for name in (PARSED, "manifest.json"):
-                (Path(aside) / name).replace(target / name)
+            (Path(aside) / "manifest.json").replace(target / "manifest.json")
     return target / "manifest.json"
-
-
-def prepare(settings: Settings, standing: Path, database: Path, target: Path) -> dict[str, str]:
-    """Have dbt build in a database from a standing view; answers the environment that tells it so.
-
-    dbt reads its project anew where its environment has changed, for as long as a fourth of a small
-    city's build. So it is told of links that stay while what they point to changes, and is given
-    what it read before.
-    """
-    links = settings.dagster / "dbt" / "links"
-    links.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, place in (("standing", standing), ("release", database.parent)):
-        aside = links / f"{name}.new"
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(place)
-        if (links / name).is_dir() and not (links / name).is_symlink():
-            # A copy of the home that followed its links.
-            shutil.rmtree(links / name)
-        aside.replace(links / name)
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(manifest(settings).with_name(PARSED), target / PARSED)
-    return _linked(settings, database.name)
 
 
 def environment(settings: Settings, standing: Path, database: Path) -> dict[str, str]:
@@ -153,12 +125,6 @@ def environment(settings: Settings, standing: Path, database: Path) -> dict[str,
         # What dbt says of every step to itself is an eighth of its time.
         "DBT_LOG_LEVEL_FILE": "info",
     }
-
-
-def _linked(settings: Settings, name: str) -> dict[str, str]:
-    """The environment in which dbt builds in a database of this name through the links."""
-    links = settings.dagster / "dbt" / "links"
-    return environment(settings, links / "standing", links / "release" / name)
 
 
 def plan_seeds(settings: Settings) -> Path:
@@ -269,7 +235,7 @@ def write_docs(settings: Settings, standing: Path, database: Path, target: Path,
         dbt(
             ["docs", "generate", "--static", "--no-compile", "--vars", given],
             target,
-            prepare(settings, standing, database, target),
+            environment(settings, standing, database),
         )
         aside = kept.with_suffix(".new")
         shutil.copyfile(target / "static_index.html", aside)
