@@ -1,13 +1,20 @@
 """Growth percentiles of students, and of their schools and districts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.estimates.tables import floats, number, ordered, parts, strings
-from pipelines.evaluation.growth import Fit, Growth, group_growth, growth_percentiles
+from pipelines.evaluation.growth import (
+    Fit,
+    Growth,
+    calibration,
+    group_growth,
+    growth_percentiles,
+)
 
 STUDENT = pa.struct(
     [("student_key", pa.string()), ("growth_percentile", pa.int32()), ("priors", pa.int32())]
@@ -44,37 +51,53 @@ def growth(histories: pa.Table, fewest: int) -> pa.Table:
     """
     papers = list(parts(ordered(histories, "paper_no", "student_key"), "paper_no"))
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda paper: _paper(paper[1], fewest), papers)
-        rows = [{"paper_no": key[0]} | row for (key, _), row in zip(papers, found, strict=True)]
-    return pa.Table.from_pylist(rows, GROWTH)
+        found = list(pool.map(lambda paper: _paper(paper[1], fewest), papers))
+    students = pa.chunked_array([one.students for one in found], STUDENT).combine_chunks()
+    offsets = np.cumsum([0, *(len(one.students) for one in found)], dtype=np.int32)
+    columns = [
+        pa.array([key[0] for key, _ in papers], pa.int32()),
+        pa.ListArray.from_arrays(pa.array(offsets), students),
+        pa.array([one.units for one in found], pa.list_(UNIT)),
+        pa.array([one.fits for one in found], pa.list_(FIT)),
+    ]
+    return pa.Table.from_arrays(columns, schema=GROWTH)
 
 
-def _paper(own: pa.Table, fewest: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Paper:
+    """What one paper came to."""
+
+    students: pa.StructArray
+    units: list[dict[str, Any]]
+    fits: list[dict[str, Any]]
+
+
+def _paper(own: pa.Table, fewest: int) -> _Paper:
     earlier = sorted(name for name in own.column_names if name.startswith("score_"))
     priors = np.column_stack([floats(own, name) for name in earlier])
     score = floats(own, "score")
     fitted = growth_percentiles(score, priors, fewest)
     known = np.isfinite(fitted.percentile)
-    students = [
-        {"student_key": key, "growth_percentile": int(percentile), "priors": int(order)}
-        for key, percentile, order in zip(
-            strings(own, "student_key")[known],
-            fitted.percentile[known],
-            fitted.order[known],
-            strict=True,
-        )
-    ]
+    percentile = fitted.percentile[known]
+    told = own.filter(pa.array(known))
+    students = pa.StructArray.from_arrays(
+        [
+            told.column("student_key").combine_chunks().cast(pa.string()),
+            pa.array(percentile.astype(np.int32)),
+            pa.array(fitted.order[known].astype(np.int32)),
+        ],
+        fields=list(STUDENT),
+    )
     units = []
     for level, column in (
         ("school", "school_code"),
         ("district", "district_code"),
         ("city", "city_code"),
     ):
-        codes = strings(own, column)
-        there = known & np.array([code is not None for code in codes])
-        units += _units(level, fitted.percentile[there], codes[there].astype(str))
-    fits = [_described(fit, score, priors, fitted) for fit in fitted.fits]
-    return {"students": students, "units": units, "fits": fits}
+        codes = strings(told, column)
+        there = np.array([code is not None for code in codes], dtype=bool)
+        units += _units(level, percentile[there], codes[there].astype(str))
+    return _Paper(students, units, [_described(fit, score, priors, fitted) for fit in fitted.fits])
 
 
 def _units(level: str, percentile: Any, codes: Any) -> list[dict[str, Any]]:
@@ -99,13 +122,9 @@ def _described(fit: Fit, score: Any, priors: Any, growth: Growth) -> dict[str, A
         "n": fit.n,
         "used": int((growth.order == fit.order).sum()),
         "coefficients": int(fit.band.coefficients.shape[1]) if fit.band else None,
-        "furthest": _furthest(fit, score[own], priors[own]),
+        "furthest": (
+            number(calibration(fit, score[own], priors[own]).largest)
+            if fit.state == "estimated"
+            else None
+        ),
     }
-
-
-def _furthest(fit: Fit, score: Any, priors: Any) -> float | None:
-    from pipelines.evaluation.growth import calibration
-
-    if fit.state != "estimated":
-        return None
-    return number(calibration(fit, score, priors).largest)

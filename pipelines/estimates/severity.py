@@ -60,10 +60,11 @@ def _year(own: pa.Table) -> dict[str, Any]:
     terms = [f"subject_{name}" for name in names]
     found = fit_crossed(columns, score, teachers, observers, terms, intervals=False)
     labels, place = np.unique(observers, return_inverse=True)
+    taught_by, teacher = np.unique(teachers, return_inverse=True)
     count = np.bincount(place)
     mean = np.bincount(place, score) / count
-    pairs = np.unique(np.column_stack([place, np.unique(teachers, return_inverse=True)[1]]), axis=0)
-    taught = np.bincount(pairs[:, 0], minlength=len(labels))
+    pairs = np.unique(np.column_stack([place, teacher]), axis=0)
+    seen = np.bincount(pairs[:, 0], minlength=len(labels))
     factor = found.second
     half = Z * np.sqrt(factor.effect_variance)
     bands = robustness.bands(factor.effect, factor.effect_variance)
@@ -77,7 +78,7 @@ def _year(own: pa.Table) -> dict[str, Any]:
         "reason": found.reason,
         "n": len(score),
         "observers_fitted": len(labels),
-        "teachers_fitted": len(np.unique(teachers)),
+        "teachers_fitted": len(taught_by),
         "parts": found.connected,
         "terms": list(found.terms),
         "coefficients": [number(value) for value in found.coefficients],
@@ -92,7 +93,7 @@ def _year(own: pa.Table) -> dict[str, Any]:
             {
                 "observer_code": str(label),
                 "n": int(count[i]),
-                "teachers": int(taught[i]),
+                "teachers": int(seen[i]),
                 "mean_score": number(mean[i]),
                 "band": str(bands[i]) or None,
             }

@@ -299,16 +299,17 @@ def _join(
         "joined",
         pa.table(
             {
+                "submission": [one for one, _ in ordered],
                 "position": pa.array([position for _, (position, _) in ordered], pa.int32()),
                 "path": [str(path) for _, (_, path) in ordered],
             }
         ),
     )
     left_out = con.execute(
-        "select path, file_row from superseded join joined using (position) order by all"
-    ).fetchall()
-    stamps = [keys.stamp(one, path) for one, (_, path) in ordered]
-    identity = json.dumps([stamps, [[Path(path).name, row] for path, row in left_out]])
+        "select md5(string_agg(concat_ws(' ', submission, file_row), ',' "
+        "order by submission, file_row)) from superseded join joined using (position)"
+    ).fetchall()[0][0]
+    identity = json.dumps([[keys.stamp(one, path) for one, (_, path) in ordered], left_out])
     name = f"rows-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.parquet"
     target = folder / name
     source = before / folder.parent.name / folder.name / name

@@ -1,6 +1,7 @@
 """Value added, growth and equity of the warehouse against the same from the feeds, done plainly."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import duckdb
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.evaluation.growth import growth_percentiles
+from pipelines.settings import Covariate
 from tests.conftest import Once
 from tests.oracle import evaluation as oracle
 
@@ -283,6 +285,17 @@ def test_communities_tell_lead_from_rural(ask: Ask, made: City, matched: pd.Data
             & (found["school_year"] == "2025-2026")
         ]
         assert own["value"].iloc[0] == pytest.approx(row["urban"] - row["rural"])
+
+
+def test_a_model_may_take_in_what_the_scores_carry(ask: Ask) -> None:
+    """The setting's words and the columns of the model are one list."""
+    columns = set(ask("select * from intermediate.int_prior_scores limit 0").columns)
+    own = {*get_args(Covariate)} - {"school_prior"}
+    assert columns - own == {
+        "paper_no", "student_key", "school_code", "z", "prior_wave_id", "prior_z",
+        "prior_squared", "others", "no_others",
+    }  # fmt: skip
+    assert own <= columns
 
 
 def test_empty_feeds_give_empty_tables(tmp_path_factory: pytest.TempPathFactory) -> None:

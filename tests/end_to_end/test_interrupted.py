@@ -173,13 +173,15 @@ def assert_next_build_is_fine(scene: Scene, home: Path) -> None:
 
 
 def killed_early(scene: Scene) -> None:
-    """SIGKILL up to dbt's own work; each build goes on from what the last left."""
+    """SIGKILL up to the sealing of the warehouse; each build goes on from what the last left."""
     home = scene.copy(scene.folder / "early")
     for stage in (
         "landing/students",
         "standing",
         "contracts",
+        "dbt",
         "dbt at work",
+        "release/warehouse",
     ):
         process = start(scene.changed, home)
         wait_for_stage(process, stage.split()[0])
@@ -197,7 +199,7 @@ def killed_early(scene: Scene) -> None:
 def killed_late(scene: Scene) -> None:
     """SIGKILL when nearly all is made, then all else that may be left, then a whole build."""
     home = scene.copy(scene.folder / "late")
-    for stage in ("release/warehouse", "release/current"):
+    for stage in ("release/site", "release/current"):
         process = start(scene.changed, home)
         wait_for_stage(process, stage)
         end_group(process)

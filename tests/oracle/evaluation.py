@@ -120,8 +120,8 @@ def value_added(rows: pd.DataFrame) -> Estimate:
 def progress(rows: pd.DataFrame) -> pd.DataFrame:
     """The simple counterpart of each school, bands of twentieths by the rank of the prior."""
     own = rows.dropna(subset=["prior"]).copy()
-    below = own["prior"].round(9).rank(method="min") - 1
-    own["band"] = np.floor(20 * below / len(own))
+    middle = own["prior"].round(9).rank(method="average") - 0.5
+    own["band"] = np.floor(20 * middle / len(own))
     own["progress"] = own["z"] - own.groupby("band")["z"].transform("mean")
     spread = np.sqrt((own["progress"] ** 2).sum() / (len(own) - own["band"].nunique()))
     found = own.groupby("school_code")["progress"].agg(["mean", "size"])

@@ -1,4 +1,5 @@
--- Bands hold a twentieth of the students each, but for those of one prior score, who stay together.
+-- Bands hold a twentieth of the students each; those of one prior score stay together, in the band of
+-- the middle of their ranks (as `robustness.prior_bands` of the library has it).
 with matched as (
     select
         paper_no,
@@ -36,7 +37,7 @@ banded as (
     select
         paper_no,
         prior_z,
-        cast(floor(20e0 * (up_to_here - n) / everyone) as int) + 1 as band
+        cast(floor(20e0 * (up_to_here - n / 2e0) / everyone) as int) + 1 as band
     from ranked
 )
 

@@ -1,4 +1,11 @@
 -- Limits of the Ministry of Education's measures for counties of balanced quality (2017).
+with limited as (
+    select
+        *,
+        case stage when 'primary' then 0.50e0 when 'junior' then 0.45e0 end as highest
+    from {{ ref('int_resource_estimates') }}
+)
+
 select
     school_year,
     stage,
@@ -10,8 +17,8 @@ select
     ci_high,
     n,
     schools,
-    case stage when 'primary' then 0.50e0 when 'junior' then 0.45e0 end as highest,
-    value <= case stage when 'primary' then 0.50e0 when 'junior' then 0.45e0 end as is_within,
+    highest,
+    value <= highest as is_within,
     state,
     reason
-from {{ ref('int_resource_estimates') }}
+from limited
