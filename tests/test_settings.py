@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines.settings import PROJECT, Settings, SettingsError
 
@@ -69,3 +70,12 @@ def test_the_documentation_names_every_setting_as_it_is() -> None:
             default = json.dumps(default)
         if name not in ("raw", "home") and default != "":
             assert f"| `{default}` |" in row
+
+
+def test_dbts_defaults_are_those_of_the_settings(tmp_path: Path) -> None:
+    """Whoever runs dbt by hand gets the figures of a build without settings of its own."""
+    given = yaml.safe_load((PROJECT / "dbt_project" / "dbt_project.yml").read_text("utf-8"))["vars"]
+    figures = Settings(raw=tmp_path / "raw", home=tmp_path / "home").figures()
+    own = figures.keys() & given.keys()
+    assert {name: given[name] for name in own} == {name: figures[name] for name in own}
+    assert figures.keys() - own == {"unit_name_en", "plan_targets"}
