@@ -1,5 +1,5 @@
--- Bands hold a twentieth of the students each; those of one prior score stay together, in the band of
--- the middle of their ranks (as `robustness.prior_bands` of the library has it).
+-- Bands hold a twentieth of the students each; those of one prior score stay together, in the band
+-- of the middle of their ranks (as `robustness.prior_bands` of the library has it).
 with matched as (
     select
         paper_no,
