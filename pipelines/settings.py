@@ -161,6 +161,12 @@ class Settings(BaseSettings):
     value_added_match: float = Field(
         0.70, ge=0, le=1, description="Where fewer have a prior score, value added is marked."
     )
+    value_added_margin: float = Field(
+        0.10,
+        ge=0,
+        description="Value added from which a difference matters, in standard deviations of "
+        "students.",
+    )
     growth_priors: int = Field(
         2, ge=1, le=4, description="Most earlier scores that a growth percentile looks at."
     )
@@ -351,8 +357,8 @@ class Settings(BaseSettings):
             "plan_baseline_year plan_rise_points plan_years "
             "pass_share good_share excellent_share low_share observation_duties lessons_a_record "
             "lessons_a_day inclass_share training_windows association_schools prior_months "
-            "value_added_models value_added_students value_added_match growth_priors "
-            "growth_students"
+            "value_added_models value_added_students value_added_match value_added_margin "
+            "growth_priors growth_students"
         )
         own = self.plan_targets.read_bytes() if self.plan_targets else b""
         return {name: getattr(self, name) for name in names.split()} | {

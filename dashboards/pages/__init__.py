@@ -1,10 +1,16 @@
 """The pages of the site, one file each; this list is the register."""
 
-from dashboards.pages import pass_rate
+from dashboards.pages import district, pass_rate
 from dashboards.pages.base import Download, Page, Published, Unit, View
 
 PAGES: tuple[Page, ...] = (
     Page(path="index.html", template="pass_rate.html", build=pass_rate.build),
+    Page(
+        path="district/{code}/index.html",
+        template="district.html",
+        build=district.build,
+        level="district",
+    ),
 )
 
 __all__ = ["PAGES", "Download", "Page", "Published", "Unit", "View"]

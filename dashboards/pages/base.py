@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import plotly.graph_objects as go
@@ -14,14 +14,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unit:
-    """The city whose pages are made."""
+    """The city or the district that a page is of."""
 
     code: str
     name_zh: str
     name_en: str
 
     def name(self, lang: Lang) -> str:
-        """The city's name in a language."""
+        """Its name in a language."""
         return self.name_zh if lang == "zh" else self.name_en
 
 
@@ -62,5 +62,8 @@ class Page:
     """A page of the site: where it lies, its template, and the function that builds its view."""
 
     path: str
+    """Of a district's page, with `{code}` for the district's code."""
     template: str
     build: Callable[[Published, Unit, Lang], View]
+    level: Literal["city", "district"] = "city"
+    """Whose page it is: there is one of the city, or one of each district."""

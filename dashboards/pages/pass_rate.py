@@ -21,6 +21,7 @@ from dashboards.pages.tables import (
     rate_cell,
     year_change_cell,
 )
+from dashboards.pages.value_added import section
 from pipelines.wording import Lang, school_year
 from pipelines.wording.labels import stage_name, subject_name
 
@@ -59,6 +60,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "reporting": tell.reporting(reporting, newest),
         "stages": [],
         "districts": None,
+        "added": None,
         "marks": legend(tell.words).items(),
     }
     if newest is None:
@@ -99,6 +101,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     if districts:
         context["districts"] = district_section(tell, districts, front, newest, figures, unit)
         downloads.append(Download(DISTRICT_TABLE, DISTRICT_COLUMNS, districts))
+    context["added"] = section(tell, published, unit, "district", figures, downloads)
     return View(title, context, figures, downloads)
 
 

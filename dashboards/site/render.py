@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards.pages import PAGES, Download, Published, Unit
+from dashboards.pages import PAGES, Download, Page, Published, Unit
 from pipelines.wording import LANGUAGES, Lang, inert, translator
 
 HERE = Path(__file__).parent
@@ -80,12 +80,14 @@ def render_site(
     tables: dict[str, bytes] = {}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         published = Published(connection)
-        for page in PAGES:
+        made = [(page, own) for page in PAGES for own in _units(page, published, unit)]
+        for page, own in made:
             for lang in LANGUAGES:
-                view = page.build(published, unit, lang)
+                view = page.build(published, own, lang)
                 for download in view.downloads:
                     tables[download.name] = _csv(download)
-                path = FOLDERS[lang] + page.path
+                place = page.path.format(code=own.code)
+                path = FOLDERS[lang] + place
                 root = "../" * path.count("/")
                 others = [other for other in LANGUAGES if other != lang]
                 text = (
@@ -97,7 +99,7 @@ def render_site(
                         figures={name: figure_json(f) for name, f in view.figures.items()},
                         language=LANGUAGE_TAGS[lang],
                         alternates=[
-                            (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{page.path}")
+                            (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{place}")
                             for other in others
                         ],
                         styles=[root + static[name] for name in STYLES],
@@ -105,7 +107,8 @@ def render_site(
                         icon=root + static["icon.svg"],
                         downloads_folder=f"{root}downloads/",
                         release_id=release_id,
-                        unit_name=unit.name(lang),
+                        unit_name=own.name(lang),
+                        front=f"{root}{FOLDERS[lang]}index.html",
                     )
                 )
                 _write(site / path, text.encode(), written)
@@ -113,6 +116,17 @@ def render_site(
         _write(downloads / name, content, written)
         _link(downloads / name, site / "downloads" / name, written)
     return RenderReport(len(written), sum(path.stat().st_size for path in written))
+
+
+def _units(page: Page, published: Published, city: Unit) -> list[Unit]:
+    """Whose pages are made: the city's, or each district's whose code can be a folder's name."""
+    if page.level == "city":
+        return [city]
+    rows = published.rows(
+        "select unit_code, unit_name from published.unit where level = 'district' "
+        "and regexp_full_match(unit_code, '[0-9A-Za-z_-]+') order by unit_code"
+    )
+    return [Unit(row["unit_code"], row["unit_name"], row["unit_name"]) for row in rows]
 
 
 def environment(lang: Lang) -> Environment:

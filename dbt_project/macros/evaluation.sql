@@ -71,3 +71,24 @@
         {%- endfor %}
     )
 {%- endmacro %}
+
+{#- The name of the published model of value added: the first of the setting. -#}
+{% macro published_model() -%}
+    {{ return(var('value_added_models').keys() | first) }}
+{%- endmacro %}
+
+{#- Columns `of_term` of the coefficients of some terms. A term that was dropped adds nothing. -#}
+{% macro coefficients_of(terms) -%}
+    {%- for term in terms -%}
+    coalesce(coefficients[list_position(terms, '{{ term }}')], 0e0) as of_{{ term }}
+    {{- ',\n        ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- The sum of terms times their coefficients, from a relation of each. -#}
+{% macro fixed_part(fits, values) -%}
+    {{ fits }}.of_constant
+    {%- for term, value in values.items() %}
+        + {{ fits }}.of_{{ term }} * {{ value }}
+    {%- endfor -%}
+{%- endmacro %}

@@ -65,7 +65,7 @@ def value_added(
         simple = _Simple(cells.get(paper), schools, districts)
         for place, (name, extra) in enumerate(models.items()):
             terms = [*BASE, *extra]
-            moments = _moments(own, terms)
+            moments = moments_of(own, terms)
             for levels in (2, 3):
                 rows.append(
                     {"paper_no": paper, "model": name, "levels": levels}
@@ -76,7 +76,7 @@ def value_added(
     return pa.Table.from_pylist(rows, VALUE_ADDED)
 
 
-def _moments(own: pa.Table, terms: Sequence[str]) -> Moments:
+def moments_of(own: pa.Table, terms: Sequence[str]) -> Moments:
     """Statistics of the schools of one paper, the outcome last."""
     order = ["z", *BASE]
     names = [*order, *(n[4:] for n in own.column_names if n.startswith("sum_"))]

@@ -9,8 +9,6 @@ import duckdb
 
 from pipelines.metrics.catalogue import ENTRIES, Metric, Model, load_metrics, load_models
 
-LEVELS = ("city", "district", "school", "class")
-
 
 class BadQuestion(ValueError):
     """What was asked does not exist; the text says what does."""
@@ -36,8 +34,8 @@ def ask(
     """The rows of a metric as the warehouse holds them; nothing is worked out anew.
 
     A rate of a district is no mean of its schools' rates, so what is asked `by` chooses among the
-    rows that the model made: a level (city unless named), a group (the whole unless named). What
-    else the rows are told apart by is shown beside the figure.
+    rows that the model made: a level (the model's first unless named: the city where it has it), a
+    group (the whole unless named). What else the rows are told apart by is shown beside the figure.
 
     Args:
         warehouse: a release's `warehouse.duckdb`.
@@ -58,7 +56,8 @@ def ask(
     model = load_models(entries)[metric.model]
     grain = model.grain
     level, group, first = _chosen(by, model)
-    shown = [column for column in (*first, *grain) if column not in ("level", "group_kind")]
+    hidden = {"group_kind", *metric.only} | ({"level"} if model.has_units else set())
+    shown = [column for column in (*first, *grain) if column not in hidden]
     if group == "all" and "group_value" in shown:
         shown.remove("group_value")
     with duckdb.connect(str(warehouse), read_only=True) as con:
@@ -76,7 +75,9 @@ def ask(
         marks = ["mark"] if "mark" in held else []
         named = [c for key in shown for c in ([key, "unit_name"] if key == "unit_code" else [key])]
         columns = list(dict.fromkeys([*named, *figures, *marks]))
-        chosen = [f"level = '{level}'"] if "level" in grain else []
+        chosen = [f"{column} = '{value}'" for column, value in metric.only.items()]
+        if model.has_units:
+            chosen.append(f"level = '{level}'")
         if "group_kind" in grain:
             chosen.append(f"group_kind = '{group}'")
         # The condition ends on its own line, whatever it says.
@@ -85,7 +86,7 @@ def ask(
         query = f"""
             select {", ".join(columns)}
             from {schema}.{metric.model}
-            {f"{units} using (level, unit_code)" if "level" in grain else ""}
+            {f"{units} using (level, unit_code)" if model.has_units else ""}
             where {" and ".join(chosen)}
             order by {", ".join(dict.fromkeys(shown))}
         """
@@ -99,19 +100,19 @@ def ask(
 def _chosen(by: Sequence[str], model: Model) -> tuple[str, str, list[str]]:
     """The level, the group, and the columns to begin with."""
     grain, groups = model.grain, model.groups
-    level, group, first = "city", "all", []
+    levels: tuple[str, ...] = model.levels if model.has_units else ()
+    level, group, first = str(model.levels[0]), "all", list[str]()
     for word in by:
-        if word in LEVELS and "level" in grain:
+        if word in levels:
             level = word
         elif word in groups:
             group = word
         elif word in grain:
             first.append(word)
         else:
-            levels = LEVELS if "level" in grain else ()
             known = [*levels, *groups, *(c for c in grain if c not in ("level", "group_kind"))]
             raise BadQuestion(f"nothing to ask by: {word}; there are: {', '.join(known)}")
-    if level != "city":
+    if levels and level != "city":
         first.insert(0, "unit_code")
     if group != "all":
         first.append("group_value")

@@ -13,8 +13,10 @@ from pipelines.wording import load_glossary
 ENTRIES = Path(__file__).with_name("metrics.yml")
 Unit = Literal[
     "share", "points", "percent", "marks", "sd", "students", "schools", "files", "ratio",
-    "targets", "as_target", "persons", "attendances", "lessons", "hours",
+    "targets", "as_target", "persons", "attendances", "lessons", "hours", "percentile",
+    "correlation",
 ]  # fmt: skip
+Level = Literal["city", "district", "school", "class"]
 Words = Annotated[str, Field(min_length=1)]
 
 
@@ -31,6 +33,13 @@ class Model(BaseModel):
     grain: tuple[str, ...] = Field(min_length=1)
     groups: tuple[str, ...] = ()
     """Values of `group_kind` by which its figures can be asked, `all` aside."""
+    levels: tuple[Level, ...] = Field(("city", "district", "school", "class"), min_length=1)
+    """Levels of its units; the first is meant where none is named."""
+
+    @property
+    def has_units(self) -> bool:
+        """Whether its rows are of units: the city, a district, a school, a class."""
+        return "unit_code" in self.grain
 
 
 class Metric(BaseModel):
@@ -47,6 +56,8 @@ class Metric(BaseModel):
     better: Literal["higher", "lower", "neither"]
     model: str
     column: str
+    only: Mapping[str, str] = {}
+    """Column of the grain → its value in the rows that hold this figure."""
     n: str | None = None
     """Column of the denominator."""
     low: str | None = None
@@ -85,7 +96,7 @@ def load_metrics(path: Path = ENTRIES) -> Mapping[str, Metric]:
     """Every metric by name, in the file's order.
 
     Raises:
-        MetricError: an entry is malformed, or names a model that is not listed.
+        MetricError: an entry is malformed, or names a model or a column that is not listed.
     """
     return _load(path)[1]
 
@@ -104,6 +115,12 @@ def _load(path: Path) -> tuple[dict[str, Model], dict[str, Metric]]:
             raise MetricError(
                 f"{path.name}: {metric.name}: no model {metric.model}; "
                 f"the models are: {', '.join(models)}"
+            )
+        strange = metric.only.keys() - set(models[metric.model].grain)
+        if strange:
+            raise MetricError(
+                f"{path.name}: {metric.name}: only: not in the grain of {metric.model}: "
+                f"{', '.join(sorted(strange))}"
             )
     return models, metrics
 

@@ -47,6 +47,8 @@ def _page(metrics: Mapping[str, Metric]) -> str:
         told = f"One row per {grain}."
         if model.groups:
             told += f" Groups: {', '.join(f'`{group}`' for group in model.groups)}."
+        if "city" not in model.levels:
+            told += f" Levels: {', '.join(f'`{level}`' for level in model.levels)}."
         parts.append(f"## `marts.{model.name}`\n\n{told}\n")
         rows = [
             f"| `{metric.name}` | {metric.zh} | {metric.en} | {metric.formula} | {metric.unit} "
@@ -60,7 +62,8 @@ def _page(metrics: Mapping[str, Metric]) -> str:
 
 
 def _columns(metric: Metric) -> str:
-    return ", ".join(f"`{column}`" for column in metric.columns)
+    rows = "".join(f"; {column} = `{value}`" for column, value in metric.only.items())
+    return ", ".join(f"`{column}`" for column in metric.columns) + rows
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pipelines.wording.cells import inert
 from pipelines.wording.glossary import Term, load_glossary
 from pipelines.wording.numbers import (
     count,
+    deviations,
+    deviations_interval,
     interval,
     percent,
     percent_change,
@@ -24,6 +26,8 @@ __all__ = [
     "Term",
     "bilingual",
     "count",
+    "deviations",
+    "deviations_interval",
     "inert",
     "interval",
     "load_glossary",

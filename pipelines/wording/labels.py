@@ -39,6 +39,16 @@ def subject_name(code: str, words: NullTranslations) -> str:
     }.get(code, code)
 
 
+def band_name(code: str, words: NullTranslations) -> str:
+    """What the interval of an effect says; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "above": _("above expected"),
+        "as_expected": _("as expected"),
+        "below": _("below expected"),
+    }.get(code, code)
+
+
 STAGE_ORDER = ("all", "primary", "junior", "senior", "combined", "other")
 """Order of stages in tables and panels; unknown codes follow by name."""
 

@@ -58,6 +58,16 @@ def points_interval(low: float | Decimal, high: float | Decimal, lang: str) -> s
     return interval(points(low, lang, signed=False), points(high, lang, signed=False), lang)
 
 
+def deviations(value: float | Decimal, lang: str, *, signed: bool = True) -> str:
+    """A difference in standard deviations, without the unit: `+0.12`, `−0.30`."""
+    return _text(_fixed(value, 2), signed=signed)
+
+
+def deviations_interval(low: float | Decimal, high: float | Decimal, lang: str) -> str:
+    """The interval of a difference in standard deviations, without the unit."""
+    return interval(deviations(low, lang, signed=False), deviations(high, lang, signed=False), lang)
+
+
 def school_year(label: str, lang: str) -> str:
     """`2023-2024` as `2023–2024学年`, in English `2023–2024`; another text stays as it is."""
     match = _SCHOOL_YEAR.fullmatch(label)

@@ -23,6 +23,11 @@ create table published.pass_rate_trend (
 create table published.unit (
     level varchar, unit_code varchar, unit_name varchar, parent_code varchar
 );
+create table published.value_added (
+    school_year varchar, wave_id varchar, held_on date, grade integer, subject varchar,
+    level varchar, unit_code varchar, n bigint, effect double, ci_low double, ci_high double,
+    reliability double, band varchar, match_rate double, is_low_match boolean, mark varchar
+);
 create table published.reporting (
     school_year varchar, wave_id varchar, level varchar, unit_code varchar,
     schools_expected bigint, schools_reported bigint, schools_not_reported bigint,
@@ -47,6 +52,11 @@ SUBJECTS = {
     "junior": ("chinese", "mathematics", "english", "physics"),
     "senior": ("chinese", "mathematics"),
 }
+
+SCHOOLS = [
+    (f"31370000{i:02}", f"第{i}实验学校", "370402" if i < 7 else "370403") for i in range(1, 13)
+]
+"""Code, name and district; the effects that they have lie in `added_rows`."""
 
 YEARS = ("2023-2024", "2024-2025", "2025-2026", "2026-2027")
 
@@ -131,6 +141,32 @@ def rows_of(city: City) -> list[dict[str, Any]]:
     return rows
 
 
+def added_rows(city: City) -> list[list[Any]]:
+    """Value added of two waves: every band and mark; where no district differs, no interval."""
+    chance = random.Random(11)
+    rows: list[list[Any]] = []
+    units = [("district", code) for code in city.districts]
+    units += [("school", code) for code, _, _ in SCHOOLS]
+    for year, day in (("2025-2026", "2026-06-10"), ("2026-2027", "2027-06-10")):
+        for grade, subject in [(6, "chinese"), (6, "mathematics"), (9, "english")]:
+            for i, (level, code) in enumerate(units):
+                n = (600, 24, 7, 0)[i % 4] if level == "school" else 900
+                effect, half = chance.gauss(0, 0.2), 0.12 if n > 100 else 0.3
+                mark = {24: "u", 7: "c", 0: "z"}.get(n)
+                band = "above" if effect > half else "below" if effect < -half else "as_expected"
+                figures: list[Any] = [
+                    *(n, round(effect, 2), round(effect - half, 2), round(effect + half, 2)),
+                    *(0.8, band, 0.95, False),
+                ]
+                if mark in ("c", "z"):
+                    figures = [None] * 8
+                elif level == "district" and subject == "english":
+                    figures[1:6] = [0.0, None, None, None, "as_expected"]
+                own = [year, f"A{year[:4]}", day, grade, subject, level, code, *figures, mark]
+                rows.append(own)
+    return rows
+
+
 def write_warehouse(path: Path, city: City) -> Path:
     """A DuckDB file with the published layer of a made-up city."""
     with duckdb.connect(str(path)) as connection:
@@ -144,6 +180,13 @@ def write_warehouse(path: Path, city: City) -> Path:
         for code, name in city.districts.items() if city.registered else ():
             connection.execute(
                 "insert into published.unit values ('district', ?, ?, ?)", [code, name, city.code]
+            )
+        for row in added_rows(city) if city.results else []:
+            signs = ", ".join("?" * len(row))
+            connection.execute(f"insert into published.value_added values ({signs})", row)
+        for code, name, district in SCHOOLS if city.registered else ():
+            connection.execute(
+                "insert into published.unit values ('school', ?, ?, ?)", [code, name, district]
             )
         if city.registered:
             year = city.years[-1]

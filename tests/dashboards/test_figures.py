@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dashboards.figures import share_range, trend_panel, unit_dots
+from dashboards.figures import effect_dots, effect_range, share_range, trend_panel, unit_dots
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,31 @@ def test_unit_dots_keep_the_order_and_name_what_is_absent() -> None:
     figure = unit_dots(frame, (0.6, 0.8), reference=0.72, reference_label="全市 72.0%")
     assert list(figure.layout.yaxis.categoryarray) == ["乙区", "甲区"]
     assert [note.text for note in figure.layout.annotations] == ["尚未报送", "全市 72.0%"]
+
+
+def test_effects_keep_the_order_and_tell_bands_by_shape() -> None:
+    frame = pd.DataFrame(
+        {
+            "name": ["乙校", "甲校", "丙校", "丁校"],
+            "effect": [-0.4, 0.5, 0.0, None],
+            "ci_low": [-0.6, 0.3, None, None],
+            "ci_high": [-0.2, 0.7, None, None],
+            "band": ["below", "above", "as_expected", None],
+            "mark": [None, "u", None, "c"],
+            "hover": ["a", "b", "c", ""],
+            "note": ["", "", "", "c"],
+        }
+    )
+    figure = effect_dots(frame, (-0.8, 0.8))
+    assert list(figure.layout.yaxis.categoryarray) == list(frame["name"])
+    drawn = {trace.marker.symbol: trace for trace in figure.data}
+    assert list(drawn["triangle-up"].y) == ["甲校"]
+    assert drawn["triangle-up"].marker.color == ("#ffffff",)
+    assert list(drawn["triangle-down"].error_x.arrayminus) == [0.2]
+    assert list(drawn["circle"].error_x.array) == [0.0]
+    assert [note.text for note in figure.layout.annotations] == ["c"]
+
+
+def test_axis_of_effects_is_the_same_on_both_sides() -> None:
+    assert effect_range([-0.61, 0.2, None]) == (-0.7, 0.7)
+    assert effect_range([]) == (-0.2, 0.2)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_city import City, Rendered, rows_of
+from made_up_city import DISTRICTS, SCHOOLS, City, Rendered, added_rows, rows_of
 from plotly.offline import get_plotlyjs_version
 
 from dashboards import pages
@@ -162,8 +162,37 @@ def test_text_that_a_sheet_would_compute_is_quoted(rendered: Render) -> None:
     assert ",'=1+1," in table
 
 
+def test_value_added_is_of_the_newest_wave_and_claims_no_more_than_its_interval(
+    whole: Rendered,
+) -> None:
+    page = whole.page()
+    told = [row for row in added_rows(City()) if row[0] == "2026-2027" and row[5] == "district"]
+    bands = [sum(row[12] == band for row in told) for band in ("above", "as_expected", "below")]
+    said = f"{bands[0]} 项高于预期，{bands[1]} 项与预期相当，{bands[2]} 项低于预期"
+    assert f"增值：{len(told)} 项结果中，{said}" in page
+    assert "2026–2027学年" in page and "单年结果请勿单独用于考核" in page
+    # Where no district differs from another, no interval claims to know it.
+    assert page.count("未发现差异</span>") == len(DISTRICTS)
+
+
+def test_a_district_lists_its_schools_by_code_and_withholds_small_ones(whole: Rendered) -> None:
+    page = (whole.site / "district" / "370402" / "index.html").read_text(encoding="utf-8")
+    own = [code for code, _, district in SCHOOLS if district == "370402"]
+    (table, *_) = re.findall(r'<table data-table="value-added">(.*?)</table>', page, re.S)
+    assert re.findall(r'<span class="below">(\d{10})</span>', table) == own
+    rows = dict(zip(own, re.findall(r"<tr>\n<th scope=.row.(.*?)</tr>", table, re.S), strict=True))
+    assert all('class="mark">c<' in rows[code] for code in own[0::4])
+    assert all('class="mark">z<' in rows[code] for code in own[1::4])
+    assert '<sup class="mark">u</sup>' in rows[own[3]]
+    assert SCHOOLS[-1][1] not in page, "schools of another district"
+    english = whole.site / "en" / "district" / "370402" / "index.html"
+    assert "Value added: of" in english.read_text(encoding="utf-8")
+    empty = (whole.site / "district" / "370481" / "index.html").read_text(encoding="utf-8")
+    assert "暂无本区（市）学校的增值" in empty and "<script" not in empty
+
+
 def test_every_link_resolves_and_is_relative(whole: Rendered) -> None:
-    for page in (whole.site / "index.html", whole.site / "en" / "index.html"):
+    for page in whole.site.rglob("*.html"):
         links = re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8"))
         assert links
         for link in links:

@@ -15,7 +15,7 @@ from tests.oracle import evaluation as oracle
 
 from .conftest import City, run_dbt
 
-SELECT = "+path:models/marts/evaluation +student_growth +unit"
+SELECT = "+path:models/marts/evaluation +student_growth +published_value_added"
 YEARS = ["2022-2023", "2023-2024", "2024-2025", "2025-2026"]
 SUBJECTS = ["chinese", "english", "mathematics"]
 STUDENTS, SCHOOLS = 640, 14
@@ -182,6 +182,46 @@ def test_value_added_agrees_with_the_dense_matrix(
     assert above.eq(told["band"] == "above").all()
 
 
+@pytest.mark.parametrize("wave", ["W1", "W3"])
+def test_the_curve_is_what_the_model_expects_of_its_students(
+    ask: Ask, matched: pd.DataFrame, wave: str
+) -> None:
+    paper = f"wave_id = '{wave}' and subject = 'mathematics'"
+    own = matched[(matched["wave_id"] == wave) & (matched["subject"] == "mathematics")]
+    own = own.dropna(subset=["prior"]).assign(constant=1.0, squared=lambda f: f["prior"] ** 2)
+    record = ask(f"select * from marts.value_added_model where levels = 2 and {paper}").iloc[0]
+    columns = {"prior_z": "prior", "prior_squared": "squared"}
+    terms = own[[columns.get(term, term) for term in record["terms"]]]
+    own = own.assign(fitted=terms.to_numpy() @ np.array(record["coefficients"]))
+    curve = ask(f"select * from marts.value_added_curve where {paper} order by band")
+    # Bands follow one another in the order of prior scores.
+    own = own.sort_values("prior", kind="stable")
+    ends = curve["n"].cumsum()
+    assert ends.iloc[-1] == len(own) and len(curve) > 10
+    for row, end in zip(curve.itertuples(), ends, strict=True):
+        band = own.iloc[end - row.n : end]
+        assert row.mean_prior == pytest.approx(band["prior"].mean(), abs=2e-5)
+        assert row.mean_z == pytest.approx(band["z"].mean(), abs=2e-5)
+        assert row.fitted_mean == pytest.approx(band["fitted"].mean(), abs=5e-5)
+
+
+def test_published_value_added_withholds_and_rounds(ask: Ask) -> None:
+    both = ask(
+        "select p.*, m.n as exact_n, m.effect as exact, m.se from published.value_added as p"
+        " join marts.value_added as m using (wave_id, grade, subject, level, unit_code)"
+    )
+    assert len(both) == len(ask("select 1 from marts.value_added"))
+    hidden = both["exact_n"].between(1, 9)
+    assert both["mark"].eq("c").equals(hidden)
+    figures = ["n", "effect", "ci_low", "ci_high", "reliability", "band", "match_rate"]
+    assert both.loc[both["exact_n"] < 10, figures].isna().all(axis=None)
+    assert both.loc[both["exact_n"] == 0, "mark"].eq("z").all()
+    told = both.dropna(subset=["effect"])
+    assert len(told) and told["mark"].eq("u").equals(told["exact_n"] < 30)
+    assert (told["effect"] - told["exact"]).abs().max() <= 0.005 + 1e-9
+    assert told["ci_low"].isna().equals(told["se"] == 0)
+
+
 def test_a_wave_without_priors_says_so(ask: Ask) -> None:
     first = ask("select distinct state, reason, match_rate from marts.value_added_model"
                 " where wave_id = 'W0'")  # fmt: skip
@@ -200,6 +240,93 @@ def test_districts_come_from_the_three_level_model(ask: Ask) -> None:
     assert units["effect"].abs().max() < 1
     variants = ask("select distinct model from marts.value_added_variant")
     assert set(variants["model"]) == {"standard", "intake", "contextual"}
+
+
+def test_standing_is_that_of_students_left_out_one_by_one(ask: Ask, matched: pd.DataFrame) -> None:
+    own = matched[(matched["wave_id"] == "W3") & (matched["subject"] == "mathematics")]
+    plain = oracle.value_added(own)
+    assert plain.variance_school > 0
+    left = oracle.residuals(own, plain)
+    found = ask(
+        "select * from marts.value_added_standing where wave_id = 'W3' and subject = 'mathematics'"
+    ).set_index("school_code")
+    far = 0.5 * np.sqrt(plain.variance_student)
+    told = found[found["state"] == "estimated"]
+    assert len(told) > 8 and (told["ranked"] == len(told)).all()
+    for code, row in told.iterrows():
+        residual = left.loc[left["school_code"] == code, "residual"].to_numpy()
+        assert row["raw_residual"] == pytest.approx(residual.mean(), abs=5e-5)
+        without = [oracle.shrunk(np.delete(residual, i), plain) for i in range(len(residual))]
+        assert row["one_less_low"] == pytest.approx(min(without), abs=5e-5)
+        assert row["one_less_high"] == pytest.approx(max(without), abs=5e-5)
+        absent = (own["school_code"] == code).sum() - len(residual)
+        assert row["missing"] == absent
+        for end, name in ((-far, "missing_low"), (far, "missing_high")):
+            filled = np.append(residual, np.full(absent, end))
+            assert row[name] == pytest.approx(oracle.shrunk(filled, plain), abs=5e-5)
+    variants = ask(
+        "select unit_code, min(effect) as low, max(effect) as high from marts.value_added_variant"
+        " where wave_id = 'W3' and subject = 'mathematics' and level = 'school' group by unit_code"
+    ).set_index("unit_code")
+    np.testing.assert_array_equal(told["model_low"], variants["low"][told.index])
+    np.testing.assert_array_equal(told["model_high"], variants["high"][told.index])
+    # Ranks and probabilities from draws of the same posterior, another way.
+    random = np.random.default_rng(7)
+    se = plain.se[told.index].to_numpy()
+    drawn = plain.effect[told.index].to_numpy() + se * random.normal(size=(20000, len(told)))
+    ranks = 1 + (drawn[:, None, :] > drawn[:, :, None]).sum(axis=2)
+    low, high = np.quantile(ranks, [0.025, 0.975], axis=0)
+    assert (np.abs(told["rank_low"] - low) <= 1).all()
+    assert (np.abs(told["rank_high"] - high) <= 1).all()
+    np.testing.assert_allclose(told["above_probability"], (drawn > 0.1).mean(axis=0), atol=0.02)
+    whole = told[["above_probability", "as_expected_probability", "below_probability"]].sum(axis=1)
+    np.testing.assert_allclose(whole, 1)
+
+
+def test_fairness_is_the_correlation_with_whom_schools_teach(
+    ask: Ask, made: City, matched: pd.DataFrame
+) -> None:
+    found = ask("select * from marts.value_added_fairness where model = 'standard'")
+    effects = ask("select * from marts.value_added where level = 'school' and effect is not null")
+    roll = made.feeds["students"].set_index(["student_key", "school_year"])["subsidised"]
+    rows = matched.join(roll.astype(float), on=["student_key", "school_year"])
+    for (wave, subject), own in effects.groupby(["wave_id", "subject"]):
+        here = rows[(rows["wave_id"] == wave) & (rows["subject"] == subject)]
+        means = here.groupby("school_code")[["prior", "subsidised"]].mean()
+        figures = found[(found["wave_id"] == wave) & (found["subject"] == subject)]
+        figures = figures.set_index("characteristic")
+        effect = own.set_index("unit_code")["effect"]
+        if len(effect) < 5 or effect.std() < 1e-9:
+            assert figures["correlation"].isna().all() and figures["reason"].notna().all()
+            continue
+        for name, column in (("intake", "prior"), ("subsidised_share", "subsidised")):
+            r = np.corrcoef(effect, means.loc[effect.index, column])[0, 1]
+            row = figures.loc[name]
+            assert row["n"] == len(effect)
+            assert row["correlation"] == pytest.approx(r, abs=1e-4)
+            reach = oracle.Z / np.sqrt(len(effect) - 3)
+            assert row["ci_high"] == pytest.approx(np.tanh(np.arctanh(r) + reach), abs=1e-4)
+    adjusted = ask(
+        "select max(abs(correlation)) as most from marts.value_added_fairness"
+        " where model = 'intake' and characteristic = 'intake' and wave_id <> 'D'"
+    )
+    assert adjusted["most"].iloc[0] < 0.1
+
+
+def test_years_without_another_and_papers_without_items_say_so(ask: Ask) -> None:
+    """The cohort sits each grade once: an average over years is that year's effect."""
+    both = ask(
+        "select years.*, one.effect as own, one.ci_low as own_low from"
+        " marts.value_added_multi_year as years join marts.value_added as one"
+        " using (school_year, grade, subject, level, unit_code)"
+        " where one.wave_id in ('W1', 'W2', 'W3') and years.state = 'estimated'"
+    )
+    assert len(both) > 50 and (both["n"] == 1).all()
+    np.testing.assert_allclose(both["effect"], both["own"])
+    np.testing.assert_allclose(both["ci_low"], both["own_low"])
+    errors = ask("select * from marts.value_added_error where wave_id = 'W3'")
+    assert set(errors["reason"]) == {"no_item_results"}
+    assert errors["alpha"].isna().all() and errors["variance_school"].notna().all()
 
 
 def test_growth_is_that_of_the_cohorts_histories(
@@ -292,7 +419,7 @@ def test_a_model_may_take_in_what_the_scores_carry(ask: Ask) -> None:
     columns = set(ask("select * from intermediate.int_prior_scores limit 0").columns)
     own = {*get_args(Covariate)} - {"school_prior"}
     assert columns - own == {
-        "paper_no", "student_key", "school_code", "z", "prior_wave_id", "prior_z",
+        "paper_no", "student_key", "school_code", "z", "prior_wave_id", "prior_paper_no", "prior_z",
         "prior_squared", "others", "no_others",
     }  # fmt: skip
     assert own <= columns

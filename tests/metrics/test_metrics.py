@@ -112,6 +112,31 @@ def test_what_does_not_exist_is_said(
     assert len(ask(warehouse, "pass_rate", ["district"]).rows) == 3
 
 
+def test_rows_of_one_measure_and_models_without_a_city(warehouse: Path) -> None:
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(
+            """create table marts.equity as
+            select '2024-2025' as school_year, 'W' as wave_id, 8 as grade, 'english' as subject,
+                measure, 'school' as dimension, 'city' as level, 'C' as unit_code, value,
+                value as ci_low, value as ci_high, 9 as n
+            from (values ('gini', 0.125), ('theil', 0.25)) as v (measure, value)"""
+        )
+        con.execute(
+            """create table marts.value_added as
+            select '2024-2025' as school_year, 'W' as wave_id, 8 as grade, 'english' as subject,
+                level, unit_code, 0.5 as effect, 0.25 as ci_low, 0.75 as ci_high, 30 as n
+            from (values ('school', 'S'), ('district', 'D2')) as v (level, unit_code)"""
+        )
+    (row,) = ask(warehouse, "gini").rows
+    assert row[-4] == 0.125 and "measure" not in ask(warehouse, "gini").columns
+    (row,) = ask(warehouse, "value_added").rows
+    assert "滕州市" in row
+    (row,) = ask(warehouse, "value_added", ["school"]).rows
+    assert row[0] == "S"
+    with pytest.raises(BadQuestion, match="there are: district, school, school_year"):
+        ask(warehouse, "value_added", ["city"])
+
+
 def test_an_entry_that_is_wrong_is_named(tmp_path: Path) -> None:
     content = yaml.safe_load(ENTRIES.read_text(encoding="utf-8"))
     path = tmp_path / "metrics.yml"
@@ -119,7 +144,15 @@ def test_an_entry_that_is_wrong_is_named(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(MetricError, match="pass_rate: unit"):
         load_metrics(path)
-    content["metrics"]["pass_rate"] |= {"unit": "share", "model": "attainmint"}
+    content["metrics"]["pass_rate"] |= {"unit": "share", "only": {"colour": "red"}}
+    another = tmp_path / "another.yml"
+    another.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(
+        MetricError, match="pass_rate: only: not in the grain of attainment: colour"
+    ):
+        load_metrics(another)
+    del content["metrics"]["pass_rate"]["only"]
+    content["metrics"]["pass_rate"] |= {"model": "attainmint"}
     other = tmp_path / "other.yml"
     other.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(MetricError, match="no model attainmint"):

@@ -117,6 +117,24 @@ def value_added(rows: pd.DataFrame) -> Estimate:
     return random_intercept(design, own["z"].to_numpy(), own["school_code"].to_numpy())
 
 
+def residuals(rows: pd.DataFrame, estimate: Estimate) -> pd.DataFrame:
+    """Matched students with what the fixed part leaves of their z, and their schools' codes."""
+    own = rows.dropna(subset=["prior"]).copy()
+    columns = [own["prior"], own["prior"] ** 2, own["others"], own["no_others"]]
+    kept = [c for c in columns if c.nunique() > 1]
+    own["residual"] = own["z"] - np.column_stack([np.ones(len(own)), *kept]) @ estimate.coefficients
+    return own
+
+
+def shrunk(residual: np.ndarray, estimate: Estimate) -> float:
+    """The effect of a school with these students' residuals, given the variances."""
+    n = len(residual)
+    trust = (
+        n * estimate.variance_school / (n * estimate.variance_school + estimate.variance_student)
+    )
+    return float(trust * residual.mean())
+
+
 def progress(rows: pd.DataFrame) -> pd.DataFrame:
     """The simple counterpart of each school, bands of twentieths by the rank of the prior."""
     own = rows.dropna(subset=["prior"]).copy()

@@ -39,6 +39,7 @@ waves as (
 matched as (
     select
         placed.*,
+        priors.paper_no as prior_paper_no,
         priors.wave_id as prior_wave_id,
         priors.z as prior_z,
         case
@@ -62,6 +63,7 @@ select
     student_key,
     school_code,
     z,
+    prior_paper_no,
     prior_wave_id,
     prior_z,
     {{ fixed_point('prior_z * prior_z') }} as prior_squared,

@@ -1,3 +1,7 @@
+{%- set columns = ['prior_z', 'prior_squared', 'others', 'no_others'] + used_covariates() -%}
+{%- set sums = [] -%}
+{%- for c in columns %}{% do sums.append('sum(matched.' ~ c ~ ') as ' ~ c ~ '_sum') %}{% endfor %}
+
 -- Bands hold a twentieth of the students each; those of one prior score stay together, in the band
 -- of the middle of their ranks (as `robustness.prior_bands` of the library has it).
 with matched as (
@@ -5,7 +9,7 @@ with matched as (
         paper_no,
         school_code,
         z,
-        prior_z
+        {{ columns | join(',\n        ') }}
     from {{ ref('int_prior_scores') }}
     where prior_z is not null
 ),
@@ -47,7 +51,8 @@ select
     matched.school_code,
     count(*) as n,
     sum(matched.z) as z_sum,
-    sum(matched.z * matched.z) as z_square_sum
+    sum(matched.z * matched.z) as z_square_sum,
+    {{ sums | join(',\n    ') }}
 from matched
 inner join banded on matched.paper_no = banded.paper_no and matched.prior_z = banded.prior_z
 group by matched.paper_no, banded.band, matched.school_code

@@ -1,4 +1,4 @@
-{%- set published = var('value_added_models').keys() | first -%}
+{%- set published = published_model() -%}
 
 select
     school_year,

@@ -1,0 +1,27 @@
+select
+    papers.school_year,
+    papers.wave_id,
+    cast(papers.grade as int) as grade,
+    papers.subject,
+    fits.n,
+    fits.alpha,
+    fits.alpha_share,
+    fits.prior_reliability,
+    fits.terms,
+    fits.dropped,
+    fits.coefficients,
+    fits.standard_errors,
+    fits.corrected_coefficients,
+    fits.corrected_standard_errors,
+    fits.variance_student,
+    fits.variance_school,
+    fits.corrected_variance_student,
+    fits.corrected_variance_school,
+    fits.effect_correlation,
+    fits.largest_difference,
+    fits.schools,
+    fits.bands_changed,
+    fits.state,
+    fits.reason
+from {{ ref('int_value_added_error') }} as fits
+inner join {{ ref('int_papers') }} as papers on fits.paper_no = papers.paper_no
