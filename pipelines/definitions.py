@@ -20,7 +20,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
-from dashboards.site import render_site
+from dashboards.site import Rules, render_analysis, render_site
 from pipelines import intake, ops, quality, release, spark, warehouse
 from pipelines.feeds import Contract, load_contracts
 from pipelines.settings import Settings
@@ -313,8 +313,31 @@ def build_definitions(
         )
 
     @dg.asset(
-        key=["release", "current"],
+        key=["release", "analysis"],
         deps=[["release", "warehouse"], ["release", "site"]],
+        group_name="release",
+        description="Figures and technical notes on value added, for analysts; served to nobody.",
+        kinds={"html"},
+    )
+    def analysis(home: Home) -> dg.MaterializeResult:
+        building = _building(home)
+        if building.complete:
+            return dg.MaterializeResult(metadata={"reused": building.release_id})
+        shutil.rmtree(building.analysis, ignore_errors=True)
+        report = render_analysis(
+            building.warehouse,
+            building.analysis,
+            building.site,
+            rules=Rules.of(home.figures()),
+            release_id=building.release_id,
+            unit_name_zh=home.unit_name_zh,
+            unit_name_en=home.unit_name_en,
+        )
+        return dg.MaterializeResult(metadata={"files": report.files, "bytes": report.bytes})
+
+    @dg.asset(
+        key=["release", "current"],
+        deps=[["release", "warehouse"], ["release", "site"], ["release", "analysis"]],
         group_name="release",
         description="The release that is served: verified, then made visible by one switch.",
     )
@@ -349,6 +372,7 @@ def build_definitions(
             models,
             sealed,
             site,
+            analysis,
             current,
         ],
         asset_checks=[contracts],

@@ -22,9 +22,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.sample": {"pipelines.feeds"},
     "pipelines.spark": {"pipelines.settings", "pipelines.warehouse", WORDS},
     "pipelines.warehouse": {"pipelines.feeds", "pipelines.plan", "pipelines.settings"},
+    "dashboards.analysis": {"dashboards.figures", "dashboards.pages", WORDS},
     "dashboards.figures": set(),
     "dashboards.pages": {"dashboards.figures", WORDS},
-    "dashboards.site": {"dashboards.pages", WORDS},
+    "dashboards.site": {"dashboards.analysis", "dashboards.pages", WORDS},
     "dashboards.gate": set(),
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""

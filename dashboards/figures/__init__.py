@@ -1,8 +1,16 @@
 """Pure functions from a frame to a Plotly figure; they know no language and no database."""
 
+from dashboards.figures import diagnostics
 from dashboards.figures.dots import unit_dots
 from dashboards.figures.effects import effect_dots, effect_range
 from dashboards.figures.template import share_range
 from dashboards.figures.trend import trend_panel
 
-__all__ = ["effect_dots", "effect_range", "share_range", "trend_panel", "unit_dots"]
+__all__ = [
+    "diagnostics",
+    "effect_dots",
+    "effect_range",
+    "share_range",
+    "trend_panel",
+    "unit_dots",
+]

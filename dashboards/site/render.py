@@ -10,8 +10,10 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards.pages import PAGES, Download, Page, Published, Unit
+from dashboards.analysis import Rules, sheets
+from dashboards.pages import PAGES, Download, Page, Published, Unit, View
 from pipelines.wording import LANGUAGES, Lang, inert, translator
 
 HERE = Path(__file__).parent
@@ -87,35 +90,101 @@ def render_site(
                 for download in view.downloads:
                     tables[download.name] = _csv(download)
                 place = page.path.format(code=own.code)
-                path = FOLDERS[lang] + place
-                root = "../" * path.count("/")
-                others = [other for other in LANGUAGES if other != lang]
-                text = (
-                    environment(lang)
-                    .get_template(page.template)
-                    .render(
-                        **view.context,
-                        title=view.title,
-                        figures={name: figure_json(f) for name, f in view.figures.items()},
-                        language=LANGUAGE_TAGS[lang],
-                        alternates=[
-                            (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{place}")
-                            for other in others
-                        ],
-                        styles=[root + static[name] for name in STYLES],
-                        scripts=[root + static[name] for name in SCRIPTS[lang]],
-                        icon=root + static["icon.svg"],
-                        downloads_folder=f"{root}downloads/",
-                        release_id=release_id,
-                        unit_name=own.name(lang),
-                        front=f"{root}{FOLDERS[lang]}index.html",
-                    )
+                root = "../" * (FOLDERS[lang] + place).count("/")
+                text = _page(
+                    lang,
+                    page.template,
+                    place,
+                    static,
+                    view,
+                    downloads_folder=f"{root}downloads/",
+                    release_id=release_id,
+                    unit_name=own.name(lang),
+                    front=f"{root}{FOLDERS[lang]}index.html",
                 )
-                _write(site / path, text.encode(), written)
+                _write(site / FOLDERS[lang] / place, text, written)
     for name, content in sorted(tables.items()):
         _write(downloads / name, content, written)
         _link(downloads / name, site / "downloads" / name, written)
     return RenderReport(len(written), sum(path.stat().st_size for path in written))
+
+
+def render_analysis(
+    warehouse: Path,
+    area: Path,
+    site: Path,
+    *,
+    rules: Rules,
+    release_id: str,
+    unit_name_zh: str,
+    unit_name_en: str,
+) -> RenderReport:
+    """Renders the analyst area in every language, beside the site and out of the gate's reach.
+
+    Args:
+        warehouse: the sealed DuckDB file; opened read-only.
+        area: folder of the pages, made if missing.
+        site: a rendered site, whose scripts and styles are linked, not copied.
+        rules: the settings of value added.
+        release_id: printed at the foot of each page.
+        unit_name_zh: the city's name on Chinese pages.
+        unit_name_en: the city's name on English pages.
+    """
+    city = Unit("", unit_name_zh, unit_name_en)
+    written: list[Path] = []
+    static = _static()
+    for path, _content in static.values():
+        _link(site / path, area / path, written)
+    names = {name: path for name, (path, _content) in static.items()}
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        for sheet in sheets(connection, rules):
+            text = _page(
+                sheet.lang,
+                sheet.template,
+                sheet.path,
+                names,
+                sheet.view,
+                release_id=release_id,
+                unit_name=city.name(sheet.lang),
+            )
+            _write(area / FOLDERS[sheet.lang] / sheet.path, text, written)
+    return RenderReport(len(written), sum(path.stat().st_size for path in written))
+
+
+def _page(
+    lang: Lang, template: str, place: str, static: Mapping[str, str], view: View, **more: Any
+) -> bytes:
+    """The text of a page.
+
+    Args:
+        lang: its language.
+        template: its template.
+        place: where it lies within its language's folder.
+        static: path of each static file, by name.
+        view: what it shows.
+        more: what the template asks for beside.
+    """
+    root = "../" * (FOLDERS[lang] + place).count("/")
+    text = (
+        environment(lang)
+        .get_template(template)
+        .render(
+            **view.context,
+            **more,
+            title=view.title,
+            figures={name: figure_json(f) for name, f in view.figures.items()},
+            language=LANGUAGE_TAGS[lang],
+            alternates=[
+                (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{place}")
+                for other in LANGUAGES
+                if other != lang
+            ],
+            styles=[root + static[name] for name in STYLES],
+            scripts=[root + static[name] for name in SCRIPTS[lang]],
+            icon=root + static["icon.svg"],
+        )
+    )
+    return text.encode()
 
 
 def _units(page: Page, published: Published, city: Unit) -> list[Unit]:
@@ -129,6 +198,7 @@ def _units(page: Page, published: Published, city: Unit) -> list[Unit]:
     return [Unit(row["unit_code"], row["unit_name"], row["unit_name"]) for row in rows]
 
 
+@cache
 def environment(lang: Lang) -> Environment:
     """The templates' environment in one language; an unknown name in a template is an error."""
     made = Environment(
@@ -162,16 +232,24 @@ def figure_json(figure: go.Figure) -> Markup:
     return Markup(text)
 
 
-def _write_static(site: Path, written: list[Path]) -> dict[str, str]:
-    """Copies the static files under names with their hash; returns path by source name."""
+def _static() -> dict[str, tuple[str, bytes]]:
+    """The static files: source name → path under a name with its hash, and content."""
     names = sorted({"icon.svg", *STYLES, *(name for used in SCRIPTS.values() for name in used)})
-    paths = {}
+    found = {}
     for name in names:
         content = (STATIC / name).read_bytes()
         source = Path(name)
         digest = hashlib.sha256(content).hexdigest()[:12]
-        paths[name] = f"static/{source.stem}.{digest}{source.suffix}"
-        _write(site / paths[name], content, written)
+        found[name] = (f"static/{source.stem}.{digest}{source.suffix}", content)
+    return found
+
+
+def _write_static(site: Path, written: list[Path]) -> dict[str, str]:
+    """Copies the static files under names with their hash; returns path by source name."""
+    paths = {}
+    for name, (path, content) in _static().items():
+        _write(site / path, content, written)
+        paths[name] = path
     return paths
 
 

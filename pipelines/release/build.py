@@ -77,6 +77,11 @@ class Building:
         return self.path / "data_docs"
 
     @property
+    def analysis(self) -> Path:
+        """Figures and notes on value added, as pages for analysts; the gate serves none of it."""
+        return self.path / "analysis"
+
+    @property
     def quality(self) -> Path:
         """The outcome of the checks of the standing rows."""
         return self.path / "quality.json"

@@ -36,7 +36,7 @@ def verify(building: Building, tables: Collection[str]) -> int:
     if not (building.site / "index.html").is_file():
         wrong.append("site/index.html is missing")
     followed = 0
-    for root in (building.site, building.data_docs):
+    for root in (building.site, building.data_docs, building.analysis):
         for page in sorted(root.rglob("*.html")):
             parser = _Links()
             parser.feed(page.read_text(encoding="utf-8"))

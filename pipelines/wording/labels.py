@@ -49,6 +49,57 @@ def band_name(code: str, words: NullTranslations) -> str:
     }.get(code, code)
 
 
+def term_name(code: str, words: NullTranslations) -> str:
+    """A term of a model of value added; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "constant": _("constant"),
+        "prior_z": _("earlier score in the subject"),
+        "prior_squared": _("its square"),
+        "others": _("mean of the other subjects then"),
+        "no_others": _("whether there is none"),
+        "school_prior": _("the school's mean earlier score"),
+        "subsidised": _("subsidised"),
+        "migrant": _("migrant"),
+        "left_behind": _("left behind"),
+        "boarding": _("boarding"),
+        "rural_household": _("of a rural household"),
+        "female": _("female"),
+    }.get(code, code)
+
+
+def reason_name(code: str | None, words: NullTranslations) -> str:
+    """Why there is no estimate, as words that follow a colon; an unknown code stays as it is."""
+    _ = words.gettext
+    known = {
+        "no_priors": _("no student has an earlier score"),
+        "not_finite": _("a sum is not finite"),
+        "negative_weight": _("a weight is negative"),
+        "one_group": _("fewer than two schools have students with an earlier score"),
+        "too_few_groups": _("there are too few schools"),
+        "too_few_rows": _("there are too few students with an earlier score"),
+        "outcome_constant": _("all scores are equal"),
+        "perfect_prediction": _("the terms predict every score exactly"),
+        "no_variation_within_groups": _("scores do not vary within schools"),
+        "no_repeated_rows": _("no school has two students"),
+        "one_upper_group": _("there is one district only"),
+        "upper_is_group": _("each district has one school, so the two can't be told apart"),
+        "no_convergence": _("the search found no maximum"),
+        "not_converged": _("the search found no maximum"),
+        "too_few_students": _("too few students have an earlier score"),
+        "too_few_schools": _("there are too few schools to correlate"),
+        "no_variation": _("the schools do not differ"),
+        "exact_relation": _("one determines the other"),
+        "no_year": _("one of the years has no effects"),
+        "no_item_results": _("there are no item results of the earlier paper"),
+        "reliability_too_low": _("the earlier paper is too unreliable"),
+        "scores_equal": _("all scores are equal"),
+        "prior_constant": _("all earlier scores are equal"),
+        "not_verified": _("the solution could not be verified"),
+    }
+    return known.get(code or "", code or "")
+
+
 STAGE_ORDER = ("all", "primary", "junior", "senior", "combined", "other")
 """Order of stages in tables and panels; unknown codes follow by name."""
 

@@ -4,6 +4,7 @@ Rates are shares of 1, differences of rates are percentage points. Halves are ro
 zero on the decimal digits that are stored, never on their binary neighbours.
 """
 
+import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -66,6 +67,45 @@ def deviations(value: float | Decimal, lang: str, *, signed: bool = True) -> str
 def deviations_interval(low: float | Decimal, high: float | Decimal, lang: str) -> str:
     """The interval of a difference in standard deviations, without the unit."""
     return interval(deviations(low, lang, signed=False), deviations(high, lang, signed=False), lang)
+
+
+def measured(value: float, low: float, high: float, lang: str, *, bounds: bool = True) -> str:
+    """A figure with its interval, to the digits that the interval warrants: `0.24 (0.18 to 0.33)`.
+
+    Half the interval's length is told to two digits where it begins with less than 3.55, else to
+    one, and the figure to as many places (Particle Data Group 2022, section 5.3); at most three.
+
+    Args:
+        value: the figure.
+        low: lower end of its interval.
+        high: upper end of it.
+        lang: the language.
+        bounds: whether the interval follows the figure.
+    """
+    digits = places(low, high)
+    said = _text(_fixed(value, digits))
+    if not bounds:
+        return said
+    ends = interval(_text(_fixed(low, digits)), _text(_fixed(high, digits)), lang)
+    return f"{said}（{ends}）" if lang == "zh" else f"{said} ({ends})"
+
+
+def places(low: float, high: float) -> int:
+    """Places after the point that an interval of that length warrants: 0 to 3."""
+    half = (high - low) / 2
+    if not half > 0:
+        return 3
+    first = math.floor(math.log10(half))
+    leading = half / 10.0**first
+    more = 1 if leading < 3.55 else 0
+    return min(3, max(0, more - first))
+
+
+def p_value(p: float, lang: str) -> str:
+    """A p as two digits, at most three places: `0.26`, `0.031`, `< 0.001`."""
+    if p < 0.001:
+        return "< 0.001"
+    return _text(_fixed(p, 2 if p >= 0.1 else 3))
 
 
 def school_year(label: str, lang: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from dashboards.analysis.record import QUERIES
 from dashboards.pages import PAGES, Published, Unit
 from dashboards.pages.base import Row
 from pipelines.metrics import ask, load_metrics, load_models
@@ -88,6 +89,13 @@ def exposed(manifest: dict[str, Any]) -> dict[str, set[str]]:
     }
 
 
+def tables_of(con: duckdb.DuckDBPyConnection, query: str) -> set[str]:
+    """Tables of the warehouse that a query reads, as `schema.table`."""
+    named = con.get_table_names(query.replace("?", "null"), qualified=True)
+    # DuckDB tells the alias too, and names what the query makes itself without a schema.
+    return {name.partition(" ")[0] for name in named if "." in name}
+
+
 class Recorded(Published):
     """A published layer that remembers which of its tables were asked."""
 
@@ -96,20 +104,27 @@ class Recorded(Published):
         self.con, self.asked = connection, set[str]()
 
     def rows(self, query: str, parameters: Any = ()) -> list[Row]:
-        named = self.con.get_table_names(query.replace("?", "null"), qualified=True)
-        self.asked |= {name.split(" ")[0] for name in named}  # without `AS alias`
+        self.asked |= tables_of(self.con, query)
         return super().rows(query, parameters)
 
 
 def test_every_page_has_an_exposure_of_what_it_reads(city: City, manifest: dict[str, Any]) -> None:
     used = exposed(manifest)
     pages = {page.template.removesuffix(".html"): page for page in PAGES}
-    assert pages.keys() == used.keys() - {"eqm_metric"}
+    assert pages.keys() == used.keys() - {"analysis", "eqm_metric"}
     with duckdb.connect(str(city.warehouse), read_only=True) as con:
         for name, page in pages.items():
             published = Recorded(con)
             page.build(published, Unit(CITY, "全市", "the city"), "en")
             assert used[name] == published.asked, name
+
+
+def test_the_analyst_area_has_an_exposure_of_what_it_reads(
+    city: City, manifest: dict[str, Any]
+) -> None:
+    with duckdb.connect(str(city.warehouse), read_only=True) as con:
+        read = {table for query in QUERIES.values() for table in tables_of(con, query)}
+    assert exposed(manifest)["analysis"] == read
 
 
 def test_the_metrics_have_an_exposure_of_what_they_read(manifest: dict[str, Any]) -> None:

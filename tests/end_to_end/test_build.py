@@ -167,6 +167,7 @@ def test_the_same_files_give_the_same_release_elsewhere(
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert digests(other.current / "site") == digests(city.current / "site")
     assert digests(other.current / "downloads") == digests(city.current / "downloads")
+    assert digests(other.current / "analysis") == digests(city.current / "analysis")
 
 
 def test_status_tells_what_stands(city: House) -> None:

@@ -167,7 +167,7 @@ def assert_next_build_is_fine(scene: Scene, home: Path) -> None:
     assert names == {scene.first, scene.second}
     assert tree(home / "releases" / scene.first) == scene.first_tree
     assert attainment(home) == attainment(scene.undisturbed)
-    for folder in ("site", "downloads"):
+    for folder in ("site", "downloads", "analysis"):
         assert tree(home / "current" / folder) == tree(scene.undisturbed / "current" / folder)
     assert_gate_answers(home)
 

@@ -1,11 +1,13 @@
 """Real data, all the way: a part of the STAR panel (Mosteller 1995) against pandas."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from notebooks.run import execute
 from pipelines.settings import PROJECT
 from tests.end_to_end import star
 from tests.end_to_end.conftest import House, NewHouse
@@ -58,3 +60,30 @@ def test_the_first_example_of_the_readme_is_true(built: House) -> None:
     scores = [float(c) for c in (r.split(",")[6] for r in rows) if c[:1].isdigit()]
     passed = sum(score >= 462 for score in scores)
     assert counted[1] == f"{len(scores)} {passed} {passed / len(scores):.6f}"
+
+
+def test_value_added_is_found_where_there_are_earlier_scores(built: House) -> None:
+    models = built.rows("from marts.value_added_model where levels = 2").set_index("grade")
+    assert set(models.loc[1, "reason"]) == {"no_priors"}
+    assert set(models.loc[[2, 3, 4], "state"]) == {"estimated"}
+    note = (built.current / "analysis" / "STAR-1989" / "note.html").read_text(encoding="utf-8")
+    assert "只有学校、没有区（市）效应，因为只有一个区（市）" in note
+    assert len(list((built.current / "analysis" / "STAR-1989").glob("4-*.html"))) == 2
+
+
+def test_the_notebook_runs_on_it(built: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell; what it keeps in its file is of all eighty schools, and of no machine."""
+    text = (PROJECT / "notebooks" / "star.ipynb").read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    monkeypatch.setenv("EQM_HOME", str(built.home))
+    ran = list(execute(notebook))
+    for cell, value, _names in ran:
+        kinds = [output["output_type"] for output in cell["outputs"]]
+        assert kinds == (["execute_result"] if value is not None else [])
+    names = ran[-1][2]
+    names["warehouse"].close()
+    models, effects, small = names["models"], names["effects"], names["small"]
+    assert (models["state"] == "estimated").sum() == 6
+    assert ((effects["low"] > 0) & (effects["high"] < 2)).sum() >= 4 and len(small) >= 3
+    assert (names["gaps"].query("measure == 'gradient_within'")["value"] < 0).all()
+    assert not re.search(r"/(?:tmp|home|root|work|usr)/", text)

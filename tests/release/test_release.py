@@ -160,6 +160,14 @@ def test_a_page_that_leads_astray_is_refused(settings: Settings, page: str, faul
         release.verify(building, TABLES)
 
 
+def test_links_of_the_analyst_area_are_followed_too(settings: Settings) -> None:
+    building = fill(release.begin(settings, A))
+    building.analysis.mkdir()
+    (building.analysis / "index.html").write_text('<a href="../site/index.html">')
+    with pytest.raises(NotVerified, match=r"analysis/index\.html: .*leads out of the site"):
+        release.verify(building, TABLES)
+
+
 def test_what_is_missing_is_named(settings: Settings) -> None:
     building = fill(release.begin(settings, A))
     (building.site / "index.html").unlink()

@@ -11,6 +11,8 @@ from pipelines.feeds import rules
 from pipelines.wording import (
     count,
     load_glossary,
+    measured,
+    p_value,
     percent,
     percent_change,
     percent_interval,
@@ -96,6 +98,33 @@ def test_differences_carry_a_true_minus() -> None:
     assert points_interval(-0.3, 1.1, "zh") == "−0.3～1.1"
     assert points_interval(-0.3, 1.1, "en") == "−0.3 to 1.1"
     assert percent_change(3.9, "en") == "+3.9%"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (0.2449, 0.1781, 0.3312, "0.24 (0.18 to 0.33)"),
+        (0.5471, 0.0104, 0.8432, "0.5 (0.0 to 0.8)"),
+        (0.5471, 0.2604, 0.8432, "0.55 (0.26 to 0.84)"),
+        (-0.0123, -0.0163, -0.0083, "−0.012 (−0.016 to −0.008)"),
+        (31.4159, 28.1, 34.7, "31.4 (28.1 to 34.7)"),
+        (0.0, 0.0, 0.0, "0.000 (0.000 to 0.000)"),
+    ],
+)
+def test_no_more_digits_than_the_interval_warrants(
+    value: float, low: float, high: float, said: str
+) -> None:
+    assert measured(value, low, high, "en") == said
+    assert measured(value, low, high, "zh").endswith("）")
+
+
+def test_a_p_is_never_nothing() -> None:
+    assert [p_value(p, "en") for p in (1.0, 0.2584, 0.0142, 4e-9)] == [
+        "1.00",
+        "0.26",
+        "0.014",
+        "< 0.001",
+    ]
 
 
 def test_counts_and_school_years() -> None:

@@ -1,0 +1,80 @@
+"""The pages of the analyst area, one after another, in every language."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from dashboards.analysis import diagnostics, note
+from dashboards.analysis.record import Wave, read
+from dashboards.pages.base import View
+from dashboards.pages.sentences import Teller
+from pipelines.wording import LANGUAGES, Lang, school_year
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A page: where it lies within its language's folder, its language, template and view."""
+
+    path: str
+    lang: Lang
+    template: str
+    view: View
+
+
+def sheets(warehouse: duckdb.DuckDBPyConnection, rules: note.Rules) -> Iterator[Sheet]:
+    """Every page: the contents, each wave's note, figures of each grade and subject with effects.
+
+    Figures of a paper are shared between its languages: use up a sheet before asking for the next.
+
+    Args:
+        warehouse: a connection to the sealed warehouse.
+        rules: the settings of value added.
+    """
+    waves = read(warehouse)
+    for lang in LANGUAGES:
+        title = Teller(lang).words.gettext("For analysts")
+        yield Sheet("index.html", lang, "analysis.html", View(title, {"waves": _list(waves, lang)}))
+    for wave in waves:
+        for lang in LANGUAGES:
+            path = f"{wave.folder}/note.html"
+            view = note.view(wave, rules, lang)
+            yield Sheet(path, lang, "note.html", _led(view, wave, lang))
+        for paper in wave.papers:
+            if not paper.estimated:
+                continue
+            figures = diagnostics.Figures(paper, rules.published, rules.margin)
+            for lang in LANGUAGES:
+                view = diagnostics.view(wave, figures, lang)
+                path = f"{wave.folder}/{paper.page}"
+                yield Sheet(path, lang, "diagnostics.html", _led(view, wave, lang, paper.page))
+
+
+def _led(view: View, wave: Wave, lang: Lang, here: str = "") -> View:
+    """A view with the links of its wave."""
+    return replace(view, context={**view.context, "grades": _grades(wave, lang), "here": here})
+
+
+def _list(waves: list[Wave], lang: Lang) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": wave.name,
+            "year": school_year(wave.school_year, lang),
+            "folder": wave.folder,
+            "grades": _grades(wave, lang),
+        }
+        for wave in waves
+    ]
+
+
+def _grades(wave: Wave, lang: Lang) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Grades with an estimate: name, and of each subject the name and the page."""
+    tell = Teller(lang)
+    found: dict[int, list[tuple[str, str]]] = {}
+    for paper in wave.papers:
+        if paper.estimated:
+            name = diagnostics.subject_name(paper.subject, tell.words)
+            found.setdefault(paper.grade, []).append((name, paper.page))
+    heading = tell.words.gettext("Grade %(grade)s")
+    return [(heading % {"grade": grade}, links) for grade, links in found.items()]
