@@ -39,6 +39,8 @@ BATCH_FILES = 400
 """Files are cleaned together up to this size and number, so that memory does not grow."""
 LARGE_BYTES = 48 * 2**20
 """A text file larger than this is cleaned in pieces."""
+MANY_PIECES = 1000
+"""From so many pieces on, rows are put in order one by one."""
 SHOWN = 20
 """So many different values a rule and column are reported one by one; the others as one."""
 SHOWN_CHARACTERS = 60
@@ -655,15 +657,18 @@ def _checked(
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
-    """The same rows by `seq`. The engine gives them in few ascending runs, one a thread."""
-    seq = rows["seq"].to_numpy()
-    starts = [0, *(np.flatnonzero(seq[1:] < seq[:-1]) + 1).tolist()]
-    if len(starts) == 1:
-        return rows
-    runs = sorted(pairwise([*starts, len(seq)]), key=lambda run: seq[run[0]])
-    if all(seq[one[1] - 1] < seq[next_one[0]] for one, next_one in pairwise(runs)):
-        return pa.concat_tables([rows.slice(start, end - start) for start, end in runs])
-    return rows.take(pa.array(np.argsort(seq)))
+    """The same rows by `seq`. The engine gives them in ascending pieces."""
+    order = np.argsort(rows["seq"].to_numpy(), kind="stable")
+    cuts = (np.flatnonzero(np.diff(order) != 1) + 1).tolist()
+    if len(cuts) > MANY_PIECES:
+        return rows.take(pa.array(order))
+    # To move pieces is a tenth of the work of moving rows.
+    pieces = [
+        rows.slice(int(order[start]), end - start)
+        for start, end in pairwise([0, *cuts, len(order)])
+        if end > start
+    ]
+    return pa.concat_tables(pieces) if pieces else rows
 
 
 def _landed_rows(
