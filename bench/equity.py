@@ -23,6 +23,7 @@ from bench.measure import report, timed
 from pipelines.evaluation import equity
 from pipelines.evaluation.equity import Cells
 from pipelines.evaluation.resampling import Figures, Resampling
+from pipelines.warehouse import ONE_THREAD
 
 GRADES, SUBJECTS, STUDENTS, DISTRICTS, COMMUNITIES = 12, 9, 58_000, 8, 80
 STAGES = ((range(1, 7), 1_050), (range(7, 10), 350), (range(10, 13), 100))
@@ -226,11 +227,11 @@ def main() -> None:
     """Measure, print, write `bench/results/equity.json`."""
     rows = GRADES * SUBJECTS * STUDENTS
     one = SUBJECTS * STUDENTS
-    whole = [timed("all figures", step(STEP, "all"), rows)]
-    whole += [timed(part, step(STEP, part), rows) for part in PARTS]
+    whole = [timed("all figures", step(STEP, "all"), rows, ONE_THREAD)]
+    whole += [timed(part, step(STEP, part), rows, ONE_THREAD) for part in PARTS]
     peer = [
-        timed("SciPy's BCa, one figure, one grade", step(PEER), one),
-        timed("all between schools, one grade", step(ONE), one),
+        timed("SciPy's BCa, one figure, one grade", step(PEER), one, ONE_THREAD),
+        timed("all between schools, one grade", step(ONE), one, ONE_THREAD),
     ]
     size = {
         "grades": GRADES,

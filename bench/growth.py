@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from bench.measure import Measure, StepFailed, report, timed
 from pipelines.evaluation.growth import TAUS, Growth, growth_percentiles
+from pipelines.warehouse import ONE_THREAD
 
 SEED = 20260301
 PEER = Path(__file__).with_name("peers") / "quantreg.R"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 ONE_GRADE = """
 import sys
 from bench.growth import one_grade

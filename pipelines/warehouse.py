@@ -64,6 +64,10 @@ OPS: dict[str, dict[str, pa.DataType]] = {
 """What the platform writes about itself: table → column → type."""
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Models run side by side; the matrices of one are so small that threads of its own only wait."""
+
+
 class WarehouseError(Exception):
     """dbt could not read its project or write its documentation; the text is dbt's."""
 
@@ -122,6 +126,7 @@ def environment(settings: Settings, standing: Path, database: Path) -> dict[str,
         "EQM_WAREHOUSE": str(database),
         "EQM_PLAN_SEEDS": str(plan_seeds(settings)),
         "EQM_ENGINE_MEGABYTES": str(settings.engine_megabytes),
+        **ONE_THREAD,
         # What dbt says of every step to itself is an eighth of its time.
         "DBT_LOG_LEVEL_FILE": "info",
     }
