@@ -11,6 +11,7 @@ from dashboards.analysis.record import Wave, read
 from dashboards.pages.base import View
 from dashboards.pages.sentences import Teller
 from pipelines.wording import LANGUAGES, Lang, school_year
+from pipelines.wording.labels import subject_name
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _grades(wave: Wave, lang: Lang) -> list[tuple[str, list[tuple[str, str]]]]:
     found: dict[int, list[tuple[str, str]]] = {}
     for paper in wave.papers:
         if paper.estimated:
-            name = diagnostics.subject_name(paper.subject, tell.words)
+            name = subject_name(paper.subject, tell.words)
             found.setdefault(paper.grade, []).append((name, paper.page))
     heading = tell.words.gettext("Grade %(grade)s")
     return [(heading % {"grade": grade}, links) for grade, links in found.items()]

@@ -71,29 +71,11 @@ QUERIES = {
         from marts.growth_model
         order by wave_id, grade, subject, priors
     """,
-    # Of two annual waves in a school year the later counts, as it does in `value_added_stability`.
     "years": """
-        with annual as (
-            select school_year, wave_id, grade, subject
-            from marts.dim_paper
-            where wave_kind = 'annual_monitoring' and wave_level = 'city'
-            qualify row_number() over (
-                partition by school_year, grade, subject
-                order by held_on desc nulls last, wave_id desc
-            ) = 1
-        )
-        select annual.wave_id, before.wave_id as earlier_wave_id, stability.*
-        from marts.value_added_stability as stability
-        inner join annual
-            on stability.school_year = annual.school_year
-            and stability.grade = annual.grade
-            and stability.subject = annual.subject
-        left join annual as before
-            on stability.earlier_year = before.school_year
-            and stability.grade = before.grade
-            and stability.subject = before.subject
-        where stability.level = 'school'
-        order by annual.wave_id, stability.grade, stability.subject, stability.earlier_year desc
+        select *
+        from marts.value_added_stability
+        where level = 'school'
+        order by wave_id, grade, subject, earlier_year desc
     """,
 }
 """Each table that is read, once, whole."""

@@ -19,7 +19,7 @@ from dashboards.figures.template import BLUE, GREY, GRID, INK, ORANGE, TEMPLATE,
 
 HEIGHT = 340
 MARGIN = {"l": 56, "r": 12, "t": 12, "b": 48}
-Z95 = 1.959964
+Z95 = NormalDist().inv_cdf(0.975)
 POINT = "%{text}<br>(%{x:.2f}, %{y:.2f})<extra></extra>"
 MODELS = ((BLUE, "circle"), (ORANGE, "diamond"), (INK, "x"), (GREY, "square"))
 """Colours and shapes of the models that are compared, in their order; the fifth begins anew."""
@@ -118,23 +118,7 @@ def caterpillar(frame: pd.DataFrame) -> go.Figure:
     figure = _empty()
     _level(figure)
     for own, colour, symbol, place in _by_band(frame):
-        figure.add_scatter(
-            x=place,
-            y=_rounded(own["effect"]),
-            mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": _size(len(frame))},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": _rounded(distance(own["ci_high"], own["effect"])),
-                "arrayminus": _rounded(distance(own["effect"], own["ci_low"])),
-                "color": colour,
-                "thickness": 1.2,
-                "width": 0,
-            },
-            text=list(own["name"]),
-            hovertemplate="%{text}<br>%{y:.2f}<extra></extra>",
-        )
+        _ranges(figure, own, ("ci_low", "ci_high"), place, colour, symbol, _size(len(frame)))
     _side_by_side(figure, len(frame))
     figure.update_layout(yaxis={"range": list(effect_range([*frame["ci_low"], *frame["ci_high"]]))})
     return figure
@@ -255,23 +239,8 @@ def specification_band(frame: pd.DataFrame) -> go.Figure:
         own = frame[kept]
         if own.empty:
             continue
-        figure.add_scatter(
-            x=place[kept].tolist(),
-            y=_rounded(own["effect"]),
-            mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": _size(len(frame))},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": _rounded(distance(own["model_high"], own["effect"])),
-                "arrayminus": _rounded(distance(own["effect"], own["model_low"])),
-                "color": colour,
-                "thickness": 2,
-                "width": 0,
-            },
-            text=list(own["name"]),
-            hovertemplate="%{text}<br>%{y:.2f}<extra></extra>",
-        )
+        at = place[kept].tolist()
+        _ranges(figure, own, ("model_low", "model_high"), at, colour, symbol, _size(len(frame)))
     _side_by_side(figure, len(frame))
     figure.update_layout(
         yaxis={"range": list(effect_range([*frame["model_low"], *frame["model_high"]]))}
@@ -338,6 +307,36 @@ def _square(figure: go.Figure, values: list[float]) -> None:
     low, high = effect_range(values)
     _diagonal(figure, low, high)
     figure.update_layout(xaxis={"range": [low, high]}, yaxis={"range": [low, high]})
+
+
+def _ranges(
+    figure: go.Figure,
+    own: pd.DataFrame,
+    ends: tuple[str, str],
+    place: list[int],
+    colour: str,
+    symbol: str,
+    size: float,
+) -> None:
+    """Adds effects, each with a line from one end to the other, columns of the frame."""
+    low, high = ends
+    figure.add_scatter(
+        x=place,
+        y=_rounded(own["effect"]),
+        mode="markers",
+        marker={"color": colour, "symbol": symbol, "size": size},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": _rounded(distance(own[high], own["effect"])),
+            "arrayminus": _rounded(distance(own["effect"], own[low])),
+            "color": colour,
+            "thickness": 1.5,
+            "width": 0,
+        },
+        text=list(own["name"]),
+        hovertemplate="%{text}<br>%{y:.2f}<extra></extra>",
+    )
 
 
 def _side_by_side(figure: go.Figure, n: int) -> None:

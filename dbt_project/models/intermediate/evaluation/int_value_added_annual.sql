@@ -2,6 +2,7 @@
 with papers as (
     select
         paper_no,
+        wave_id,
         school_year,
         grade,
         subject,
@@ -15,6 +16,7 @@ with papers as (
 
 select
     papers.school_year,
+    papers.wave_id,
     cast(papers.grade as int) as grade,
     papers.subject,
     units.level,
