@@ -21,7 +21,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
-from pipelines import intake, ops, quality, release, spark, warehouse
+from pipelines import intake, kept, ops, quality, release, spark, warehouse
 from pipelines.feeds import Contract, load_contracts
 from pipelines.settings import Settings
 
@@ -133,6 +133,8 @@ def build_definitions(
     def standing(home: Home) -> Iterator[dg.MaterializeResult]:
         view = intake.freeze(home)
         building = release.begin(home, _name(home, view))
+        if not building.complete:
+            kept.lend(home, building)
         for contract in feeds:
             files = list((view.path / contract.feed).rglob("*.parquet"))
             yield dg.MaterializeResult(
@@ -160,8 +162,12 @@ def build_definitions(
         view = intake.freeze(home)
         building = _building(home)
         if not building.complete:
-            results = quality.validate(view.path, [c.feed for c in feeds])
-            rows = [asdict(result) for result in results]
+            of, last = kept.suites_of(view), kept.made(building).suites
+            again = {feed for feed in of if last.get(feed, {}).get("of") == of[feed]}
+            results = quality.validate(view.path, [c.feed for c in feeds if c.feed not in again])
+            found = [asdict(result) for result in results]
+            found += [row for feed in again for row in last[feed]["rows"]]
+            rows = sorted(found, key=lambda row: list(of).index(row["feed"]))
             building.quality.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
         else:
             rows = ops.recorded_suites(building)
@@ -217,38 +223,45 @@ def build_definitions(
     )
     def models(context: dg.AssetExecutionContext, dbt: Dbt, home: Home) -> Iterator[Any]:
         building = _building(home)
+        nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
         if building.complete:
-            for key in TopologicalSorter(models.asset_deps).static_order():
-                if key in models.keys:
-                    name = models.get_output_name_for_asset_key(key)
-                    yield dg.Output(None, name, metadata={"reused": building.release_id})
-            for spec in models.check_specs:
-                # Nothing is released unless every test passed.
-                yield dg.AssetCheckResult(
-                    passed=True,
-                    asset_key=spec.asset_key,
-                    check_name=spec.name,
-                    metadata={"reused": building.release_id},
-                )
+            yield from _again(models, nodes, set(nodes))
             return
         view = intake.freeze(home)
         made = spark.make(home, view.path, building.spark) if home.target == "spark" else {}
-        given = json.dumps(home.figures(), ensure_ascii=False)
-        build = ["build", "--exclude-resource-type", "unit_test", "--vars", given]
-        with (
-            _environment(
-                warehouse.environment(home, view.path, building.work) | spark.environment(made)
-            ),
-            open(os.devnull, "w") as nothing,  # noqa: PTH123
-            contextlib.redirect_stdout(nothing),
-        ):
-            built: list[dg.Output] = []
-            for event in dbt.cli(build, context=context, target_path=building.dbt).stream():
-                if isinstance(event, dg.Output):
-                    # Kept until dbt has closed the database, to tell the rows of each table.
-                    built.append(event)
-                else:
-                    yield event
+        last = kept.made(building)
+        now = kept.digests(home, manifest, view, building.work)
+        same = {name for name in nodes if last.nodes.get(name) == now[name]}
+        yield from _again(models, nodes, same)
+        tests = {name: row for name, row in last.tests.items() if name in same}
+        built: list[dg.Output] = []
+        if len(same) < len(nodes):
+            given = json.dumps(home.figures(), ensure_ascii=False)
+            build = ["build", "--exclude-resource-type", "unit_test", "--vars", given]
+            if same:
+                # Of a table's tests those are left out that look at no other table.
+                held = [
+                    node["name"]
+                    for name, node in nodes.items()
+                    if name in same and node["resource_type"] != "test"
+                ]
+                build += ["--indirect-selection", "cautious", "--exclude", " ".join(held)]
+            standing = kept.show_standing(home, view)
+            with (
+                _environment(
+                    warehouse.environment(home, standing, building.work) | spark.environment(made)
+                ),
+                open(os.devnull, "w") as nothing,  # noqa: PTH123
+                contextlib.redirect_stdout(nothing),
+            ):
+                for event in dbt.cli(build, context=context, target_path=building.dbt).stream():
+                    if isinstance(event, dg.Output):
+                        # Kept until dbt has closed the database, to tell the rows of each table.
+                        built.append(event)
+                    else:
+                        yield event
+            tests |= warehouse.dbt_checks(building.dbt)
+        kept.note(home, building, now, tests)
         rows = warehouse.row_counts(building.work)
         for output in built:
             key = context.asset_key_for_output(output.output_name)
@@ -271,7 +284,9 @@ def build_definitions(
             warehouse.write_ops(building.work, "quality_check", checks)
             warehouse.write_ops(building.work, "release", [ops.release_row(home, building, view)])
             warehouse.seal(building.work, building.warehouse)
-            warehouse.write_docs(home, view.path, building.work, building.dbt, building.docs)
+            standing = kept.show_standing(home, view)
+            warehouse.write_docs(home, standing, building.work, building.dbt, building.docs)
+            kept.keep(home, building, view)
         rows = warehouse.row_counts(building.warehouse)
         return dg.MaterializeResult(
             metadata={
@@ -431,6 +446,27 @@ def _told(report: intake.FeedReport) -> dg.MaterializeResult:
             "first problems": dg.MetadataValue.md("\n\n".join(lines)),
         }
     )
+
+
+def _again(
+    models: dg.AssetsDefinition, nodes: Mapping[str, Any], same: set[str]
+) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
+    """What is told of tables that stand as an earlier build made them, and of their tests."""
+    keys = {dg.AssetKey([nodes[name]["schema"], nodes[name]["alias"]]) for name in same}
+    for key in TopologicalSorter(models.asset_deps).static_order():
+        if key in models.keys & keys:
+            name = models.get_output_name_for_asset_key(key)
+            yield dg.Output(None, name, metadata={"reused": True})
+    tests = {nodes[name]["name"] for name in same if nodes[name]["resource_type"] == "test"}
+    for spec in models.check_specs:
+        if spec.name in tests:
+            # Nothing is kept or released unless every test passed.
+            yield dg.AssetCheckResult(
+                passed=True,
+                asset_key=spec.asset_key,
+                check_name=spec.name,
+                metadata={"reused": True},
+            )
 
 
 def _bury_the_dead(instance: dg.DagsterInstance, alive: str | None) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines import intake, quality, release, warehouse
-from pipelines.release.build import code_digest
+from pipelines import intake, kept, quality, release, warehouse
+from pipelines.release import code_digest
 from pipelines.settings import Settings
 
 
@@ -93,7 +93,7 @@ def checks(building: release.Building) -> list[dict[str, Any]]:
         }
         for row in json.loads(building.quality.read_text(encoding="utf-8"))
     ]
-    return [*suites, *warehouse.dbt_checks(building.dbt)]
+    return [*suites, *kept.made(building).tests.values()]
 
 
 def recorded_suites(building: release.Building) -> list[dict[str, Any]]:

@@ -322,6 +322,11 @@ class Settings(BaseSettings):
         return self.home / "building"
 
     @property
+    def kept(self) -> Path:
+        """The tables of the last build, for the next; whoever removes them costs it time alone."""
+        return self.home / "kept"
+
+    @property
     def ledger(self) -> str:
         """SQLAlchemy address of the ledger of submissions."""
         return self.ledger_url or f"sqlite:///{self.home / 'ledger' / 'ledger.sqlite'}"

@@ -189,34 +189,33 @@ def seal(database: Path, target: Path) -> None:
             )
 
 
-def dbt_checks(target: Path) -> list[dict[str, Any]]:
-    """The outcome of dbt's tests, as rows of `ops.quality_check`."""
+def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:
+    """The outcome of dbt's tests: dbt's name of each → its row of `ops.quality_check`."""
     described = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    rows = []
+    rows = {}
     for result in results:
         node = described.get(result["unique_id"])
         if node is None or node["resource_type"] != "test":
             continue
         model = described.get(node.get("attached_node") or "", {})
-        rows.append(
-            {
-                "source": "dbt",
-                "on_table": f"{model['schema']}.{model['alias']}" if model else "",
-                "rule": (node.get("test_metadata") or {}).get("name") or node["name"],
-                "on_column": node.get("column_name") or "",
-                "passed": result["status"] == "pass",
-                "rows": None,
-                "failed_rows": result.get("failures") or 0,
-                "detail": result.get("message") or "",
-            }
-        )
+        rows[result["unique_id"]] = {
+            "source": "dbt",
+            "on_table": f"{model['schema']}.{model['alias']}" if model else "",
+            "rule": (node.get("test_metadata") or {}).get("name") or node["name"],
+            "on_column": node.get("column_name") or "",
+            "passed": result["status"] == "pass",
+            "rows": None,
+            "failed_rows": result.get("failures") or 0,
+            "detail": result.get("message") or "",
+        }
     return rows
 
 
 def model_seconds(target: Path) -> list[dict[str, Any]]:
-    """Seconds of every model that dbt built, the slowest first."""
-    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    """Seconds of every model that dbt built, the slowest first; none where none was built."""
+    told = target / "run_results.json"
+    results = json.loads(told.read_text(encoding="utf-8"))["results"] if told.exists() else []
     rows = [
         {"model": one["unique_id"].split(".")[-1], "seconds": round(one["execution_time"], 3)}
         for one in results

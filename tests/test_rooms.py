@@ -29,7 +29,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "dashboards.gate": set(),
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""
-JOINING = {"build", "cli", "definitions", "doctor", "ops", "rosters", "status"}
+JOINING = {"build", "cli", "definitions", "doctor", "kept", "ops", "rosters", "status"}
 """Modules that join the rooms: they know every room's face, and no room knows them."""
 HEAVY = {"dagster", "dagster_dbt", "great_expectations", "dbt"}
 """Slow to import, so never at the top of what the command line loads."""

@@ -273,6 +273,7 @@ def _certainty(tell: Teller, told: Sequence[Paper]) -> Table | None:
 
     def cells(paper: Paper) -> list[Cell]:
         record, schools = paper.schools, paper.units("school")
+        # No number where every school has too few students to be told an effect.
         reliability = schools["reliability"].median()
         return [
             Cell(spread_said(tell, record)),
@@ -280,7 +281,9 @@ def _certainty(tell: Teller, told: Sequence[Paper]) -> Table | None:
             Cell(percent(record["icc"], 1, tell.lang)),
             Cell(percent(record["r_squared"], 1, tell.lang)),
             Cell(p_value(record["lr_p"], tell.lang)),
-            Cell(deviations(reliability, tell.lang, signed=False)) if paper.apart else NOTHING,
+            Cell(deviations(reliability, tell.lang, signed=False))
+            if paper.apart and math.isfinite(reliability)
+            else NOTHING,
             Cell(
                 " / ".join(count(int((schools["band"] == band).sum()), tell.lang) for band in BANDS)
             )

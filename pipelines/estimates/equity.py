@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import Floats, floats, number, ordered, parts, placed, strings
+from pipelines.estimates.tables import (
+    Floats,
+    estimated,
+    floats,
+    number,
+    ordered,
+    parts,
+    placed,
+    strings,
+    with_origin,
+)
 from pipelines.evaluation import equity as measures
 from pipelines.evaluation.equity import Cells
 from pipelines.evaluation.resampling import Figures, Resampling
@@ -34,14 +44,14 @@ FIGURE = [
     ("value", pa.float64()), ("ci_low", pa.float64()), ("ci_high", pa.float64()),
     ("n", pa.int64()), ("state", pa.string()), ("reason", pa.string()),
 ]  # fmt: skip
-EQUITY = pa.schema(
-    [
-        ("school_year", pa.string()), ("wave_id", pa.string()), ("grade", pa.int32()),
-        ("subject", pa.string()), ("measure", pa.string()), ("dimension", pa.string()),
-        ("level", pa.string()), ("unit_code", pa.string()), ("group_a", pa.string()),
-        ("group_b", pa.string()), *FIGURE,
-    ]
-)  # fmt: skip
+MEASURE = [
+    ("subject", pa.string()), ("measure", pa.string()), ("dimension", pa.string()),
+    ("level", pa.string()), ("unit_code", pa.string()), ("group_a", pa.string()),
+    ("group_b", pa.string()), *FIGURE,
+]  # fmt: skip
+EQUITY = with_origin(
+    ("school_year", pa.string()), ("wave_id", pa.string()), ("grade", pa.int32()), *MEASURE
+)
 COMMUNITIES = pa.schema(
     [
         ("stage", pa.string()), ("subject", pa.string()), ("community_code", pa.string()),
@@ -57,23 +67,31 @@ RESOURCES = pa.schema(
 )  # fmt: skip
 
 
-def equity(cells: pa.Table, distributions: pa.Table, city: str) -> pa.Table:
+def equity(
+    cells: pa.Table, distributions: pa.Table, city: str, before: pa.Table | None = None
+) -> pa.Table:
     """Every measure of every paper: one row a paper, measure, dimension and unit.
 
     Args:
         cells: rows of `int_equity_cells`.
         distributions: rows of `int_group_distribution`.
         city: code of the city.
+        before: the outcome of the last build.
     """
     keys = ("school_year", "wave_id", "grade")
-    order = ("wave_id", "grade", "subject", "group_kind", "score")
+    order = ("wave_id", "grade", "subject", "group_kind", "group_value", "score")
     spread = dict(parts(ordered(distributions, *order), "wave_id", "grade"))
-    rows: list[dict[str, Any]] = []
     sorted_cells = ordered(cells, *keys, "school_code", "group_kind", "group_value", "subject")
-    for key, own in parts(sorted_cells, *keys):
-        wave = _Wave(own, spread.get(key[1:]), city)
-        rows += [dict(zip(keys, key, strict=True)) | row for row in wave.figures()]
-    return pa.Table.from_pylist(rows, EQUITY)
+    waves = (
+        (dict(zip(keys, key, strict=True)), [own, spread.get(key[1:])])
+        for key, own in parts(sorted_cells, *keys)
+    )
+
+    def rows(own: pa.Table, distribution: pa.Table | None) -> pa.Table:
+        figures = _Wave(own, distribution, city).figures()
+        return pa.Table.from_pylist(list(figures), pa.schema(MEASURE))
+
+    return estimated(waves, rows, EQUITY, before, city)
 
 
 class _Wave:

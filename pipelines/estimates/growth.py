@@ -1,13 +1,20 @@
 """Growth percentiles of students, and of their schools and districts."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import floats, number, ordered, parts, strings
+from pipelines.estimates.tables import (
+    estimated,
+    floats,
+    number,
+    ordered,
+    parts,
+    strings,
+    with_origin,
+)
 from pipelines.evaluation.growth import (
     Fit,
     Growth,
@@ -32,47 +39,32 @@ FIT = pa.struct(
         ("used", pa.int64()), ("coefficients", pa.int32()), ("furthest", pa.float64()),
     ]
 )  # fmt: skip
-GROWTH = pa.schema(
-    [
-        ("paper_no", pa.int32()), ("students", pa.list_(STUDENT)), ("units", pa.list_(UNIT)),
-        ("fits", pa.list_(FIT)),
-    ]
+GROWTH = with_origin(
+    ("paper_no", pa.int32()), ("students", pa.list_(STUDENT)), ("units", pa.list_(UNIT)),
+    ("fits", pa.list_(FIT)),
 )  # fmt: skip
 WORKERS = 2
 """Papers worked on at a time: NumPy lets others run while it computes."""
 
 
-def growth(histories: pa.Table, fewest: int) -> pa.Table:
+def growth(histories: pa.Table, fewest: int, before: pa.Table | None = None) -> pa.Table:
     """Growth percentiles of every paper: one row a paper, with its students, units and fits.
 
     Args:
         histories: rows of `int_score_histories`.
         fewest: a fit of fewer students is not estimated.
+        before: the outcome of the last build.
     """
-    papers = list(parts(ordered(histories, "paper_no", "student_key"), "paper_no"))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = list(pool.map(lambda paper: _paper(paper[1], fewest), papers))
-    students = pa.chunked_array([one.students for one in found], STUDENT).combine_chunks()
-    offsets = np.cumsum([0, *(len(one.students) for one in found)], dtype=np.int32)
-    columns = [
-        pa.array([key[0] for key, _ in papers], pa.int32()),
-        pa.ListArray.from_arrays(pa.array(offsets), students),
-        pa.array([one.units for one in found], pa.list_(UNIT)),
-        pa.array([one.fits for one in found], pa.list_(FIT)),
-    ]
-    return pa.Table.from_arrays(columns, schema=GROWTH)
+    papers = (
+        ({"paper_no": paper}, [own])
+        for (paper,), own in parts(ordered(histories, "paper_no", "student_key"), "paper_no")
+    )
+    work = partial(_paper, fewest=fewest)
+    return estimated(papers, work, GROWTH, before, fewest, workers=WORKERS)
 
 
-@dataclass(frozen=True)
-class _Paper:
-    """What one paper came to."""
-
-    students: pa.StructArray
-    units: list[dict[str, Any]]
-    fits: list[dict[str, Any]]
-
-
-def _paper(own: pa.Table, fewest: int) -> _Paper:
+def _paper(own: pa.Table, fewest: int) -> pa.Table:
+    """The students, units and fits of one paper, as one row."""
     earlier = sorted(name for name in own.column_names if name.startswith("score_"))
     priors = np.column_stack([floats(own, name) for name in earlier])
     score = floats(own, "score")
@@ -97,7 +89,15 @@ def _paper(own: pa.Table, fewest: int) -> _Paper:
         codes = strings(told, column)
         there = np.array([code is not None for code in codes], dtype=bool)
         units += _units(level, percentile[there], codes[there].astype(str))
-    return _Paper(students, units, [_described(fit, score, priors, fitted) for fit in fitted.fits])
+    fits = [_described(fit, score, priors, fitted) for fit in fitted.fits]
+    all_of_them = pa.array([0, len(students)], pa.int32())
+    return pa.table(
+        {
+            "students": pa.ListArray.from_arrays(all_of_them, students),
+            "units": pa.array([units], pa.list_(UNIT)),
+            "fits": pa.array([fits], pa.list_(FIT)),
+        }
+    )
 
 
 def _units(level: str, percentile: Any, codes: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import floats, number, ordered, parts, strings
+from pipelines.estimates.tables import (
+    estimated,
+    floats,
+    number,
+    ordered,
+    parts,
+    strings,
+    with_origin,
+)
 from pipelines.evaluation import robustness
 from pipelines.evaluation.crossed import fit_crossed
 from pipelines.evaluation.resampling import Z
@@ -18,21 +26,20 @@ OBSERVER = pa.struct(
         ("band", pa.string()),
     ]
 )  # fmt: skip
-SEVERITY = pa.schema(
-    [
-        ("school_year", pa.string()), ("state", pa.string()), ("reason", pa.string()),
-        ("n", pa.int64()), ("observers_fitted", pa.int64()), ("teachers_fitted", pa.int64()),
-        ("parts", pa.int64()), ("terms", pa.list_(pa.string())),
-        ("coefficients", pa.list_(pa.float64())), ("standard_errors", pa.list_(pa.float64())),
-        ("dropped", pa.list_(pa.string())), ("variance_residual", pa.float64()),
-        ("variance_observer", pa.float64()), ("variance_teacher", pa.float64()),
-        ("lr_statistic", pa.float64()), ("lr_p", pa.float64()),
-        ("observers", pa.list_(OBSERVER)),
-    ]
-)  # fmt: skip
+FIGURES = [
+    ("state", pa.string()), ("reason", pa.string()),
+    ("n", pa.int64()), ("observers_fitted", pa.int64()), ("teachers_fitted", pa.int64()),
+    ("parts", pa.int64()), ("terms", pa.list_(pa.string())),
+    ("coefficients", pa.list_(pa.float64())), ("standard_errors", pa.list_(pa.float64())),
+    ("dropped", pa.list_(pa.string())), ("variance_residual", pa.float64()),
+    ("variance_observer", pa.float64()), ("variance_teacher", pa.float64()),
+    ("lr_statistic", pa.float64()), ("lr_p", pa.float64()),
+    ("observers", pa.list_(OBSERVER)),
+]  # fmt: skip
+SEVERITY = with_origin(("school_year", pa.string()), *FIGURES)
 
 
-def severity(scores: pa.Table) -> pa.Table:
+def severity(scores: pa.Table, before: pa.Table | None = None) -> pa.Table:
     """Observers' severity in every school year: one row a year, with its observers.
 
     The model: score = constant + subject + teacher + observer + rest, the last three random and
@@ -40,13 +47,16 @@ def severity(scores: pa.Table) -> pa.Table:
 
     Args:
         scores: rows of `int_observed_scores`.
+        before: the outcome of the last build.
     """
     order = ("school_year", "teacher_code", "observer_code", "subject", "school_code", "score")
-    rows = [
-        {"school_year": year} | _year(own)
+    years = (
+        ({"school_year": year}, [own])
         for (year,), own in parts(ordered(scores, *order), "school_year")
-    ]
-    return pa.Table.from_pylist(rows, SEVERITY)
+    )
+    return estimated(
+        years, lambda own: pa.Table.from_pylist([_year(own)], pa.schema(FIGURES)), SEVERITY, before
+    )
 
 
 def _year(own: pa.Table) -> dict[str, Any]:

@@ -1,12 +1,21 @@
 """Value added of schools and districts, by every model of the settings."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import Floats, floats, number, ordered, parts
+from pipelines.estimates.tables import (
+    Floats,
+    estimated,
+    floats,
+    number,
+    ordered,
+    parts,
+    with_origin,
+)
 from pipelines.evaluation import multilevel, robustness
 from pipelines.evaluation.multilevel import Fit, Moments
 from pipelines.evaluation.resampling import Z
@@ -24,9 +33,9 @@ EFFECT = pa.struct(
         ("band", pa.string()), ("simple_effect", pa.float64()), ("simple_se", pa.float64()),
     ]
 )  # fmt: skip
-VALUE_ADDED = pa.schema(
+FIGURES = pa.schema(
     [
-        ("paper_no", pa.int32()), ("model", pa.string()), ("levels", pa.int32()),
+        ("model", pa.string()), ("levels", pa.int32()),
         ("state", pa.string()), ("reason", pa.string()), ("present", pa.int64()),
         ("n", pa.int64()), ("schools", pa.int64()), ("terms", pa.list_(pa.string())),
         ("dropped", pa.list_(pa.string())), ("coefficients", pa.list_(pa.float64())),
@@ -41,10 +50,15 @@ VALUE_ADDED = pa.schema(
         ("simple_correlation", pa.float64()), ("effects", pa.list_(EFFECT)),
     ]
 )  # fmt: skip
+VALUE_ADDED = with_origin(("paper_no", pa.int32()), *zip(FIGURES.names, FIGURES.types, strict=True))
 
 
 def value_added(
-    sums: pa.Table, progress: pa.Table, models: Mapping[str, Sequence[str]], fewest: int
+    sums: pa.Table,
+    progress: pa.Table,
+    models: Mapping[str, Sequence[str]],
+    fewest: int,
+    before: pa.Table | None = None,
 ) -> pa.Table:
     """Every paper's models of value added, two- and three-level: one row a paper, model and levels.
 
@@ -53,27 +67,41 @@ def value_added(
         progress: rows of `int_progress_cells`.
         models: name → terms beside those of every model.
         fewest: a unit with fewer matched students gets no effect.
+        before: the outcome of the last build.
     """
     cells = {
         paper: own
         for (paper,), own in parts(ordered(progress, "paper_no", "school_code", "band"), "paper_no")
     }
+    papers = (
+        ({"paper_no": paper}, [own, cells.get(paper)])
+        for (paper,), own in parts(ordered(sums, "paper_no", "school_code"), "paper_no")
+    )
+    given = [list(map(list, models.items())), fewest]
+    return estimated(
+        papers, partial(_paper, models=models, fewest=fewest), VALUE_ADDED, before, given
+    )
+
+
+def _paper(
+    own: pa.Table, cells: pa.Table | None, models: Mapping[str, Sequence[str]], fewest: int
+) -> pa.Table:
+    """All models of one paper."""
+    schools = own.column("school_code").to_pylist()
+    districts = own.column("district_code").to_pylist()
+    simple = _Simple(cells, schools, districts)
     rows = []
-    for (paper,), own in parts(ordered(sums, "paper_no", "school_code"), "paper_no"):
-        schools = own.column("school_code").to_pylist()
-        districts = own.column("district_code").to_pylist()
-        simple = _Simple(cells.get(paper), schools, districts)
-        for place, (name, extra) in enumerate(models.items()):
-            terms = [*BASE, *extra]
-            moments = moments_of(own, terms)
-            for levels in (2, 3):
-                rows.append(
-                    {"paper_no": paper, "model": name, "levels": levels}
-                    | _fitted(
-                        own, moments, terms, districts, levels, simple, fewest, intervals=place == 0
-                    )
+    for place, (name, extra) in enumerate(models.items()):
+        terms = [*BASE, *extra]
+        moments = moments_of(own, terms)
+        for levels in (2, 3):
+            rows.append(
+                {"model": name, "levels": levels}
+                | _fitted(
+                    own, moments, terms, districts, levels, simple, fewest, intervals=place == 0
                 )
-    return pa.Table.from_pylist(rows, VALUE_ADDED)
+            )
+    return pa.Table.from_pylist(rows, FIGURES)
 
 
 def moments_of(own: pa.Table, terms: Sequence[str]) -> Moments:

@@ -63,6 +63,8 @@ class Standing:
     """Rows that stand, by feed."""
     problems: list[Problem]
     """Keys that stand in two files with different values: queries that name both."""
+    digests: dict[str, str]
+    """Feed → digest; equal only for equal rows."""
 
 
 def freeze(settings: Settings) -> Standing:
@@ -83,7 +85,11 @@ def freeze(settings: Settings) -> Standing:
         _make(settings, path, submissions)
     summary = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
     problems = [Problem(**problem) for problem in summary["problems"]]
-    return Standing(summary["digest"], path, summary["rows"], problems)
+    digests = {
+        feed: hashlib.sha256(json.dumps([one["files"], one["losses"]]).encode()).hexdigest()
+        for feed, one in summary["feeds"].items()
+    }
+    return Standing(summary["digest"], path, summary["rows"], problems, digests)
 
 
 def differing(settings: Settings) -> list[Problem]:

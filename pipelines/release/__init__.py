@@ -1,8 +1,16 @@
 """Releases: built aside, verified, made visible by one atomic switch, rolled back, pruned."""
 
-from pipelines.release.build import Building, begin, hold, open_building, publish, release_id
+from pipelines.release.build import (
+    Building,
+    begin,
+    code_digest,
+    hold,
+    open_building,
+    publish,
+    release_id,
+)
 from pipelines.release.errors import Busy, NoSuchRelease, NotVerified, ReleaseError
-from pipelines.release.store import Release, current, prune, releases, show, switch
+from pipelines.release.store import Release, current, point, prune, releases, show, switch
 from pipelines.release.verify import verify
 
 __all__ = [
@@ -13,9 +21,11 @@ __all__ = [
     "Release",
     "ReleaseError",
     "begin",
+    "code_digest",
     "current",
     "hold",
     "open_building",
+    "point",
     "prune",
     "publish",
     "release_id",

@@ -87,6 +87,11 @@ class Building:
         return self.path / "quality.json"
 
     @property
+    def made(self) -> Path:
+        """What the tables in `work` were made from; it does not stay in the release."""
+        return self.path / "made.json"
+
+    @property
     def dbt(self) -> Path:
         """What dbt writes beside the database; it does not stay in the release."""
         return self.path / "dbt"
@@ -98,10 +103,10 @@ class Building:
 
 
 @cache
-def code_digest() -> str:
+def code_digest(folders: tuple[str, ...] = CODE) -> str:
     """SHA-256 over the platform's files and the versions of the libraries that decide figures."""
     digest = hashlib.sha256()
-    for folder in CODE:
+    for folder in folders:
         for path in sorted((PROJECT / folder).rglob("*")):
             parts = path.relative_to(PROJECT).parts
             if path.suffix in CODE_SUFFIXES and path.is_file() and parts[1] not in OUTPUTS:
@@ -187,7 +192,7 @@ def publish(
     if not building.complete:
         for folder in (building.dbt, building.spark):
             shutil.rmtree(folder, ignore_errors=True)
-        for left in (building.work, building.quality):
+        for left in (building.work, building.quality, building.made):
             left.unlink(missing_ok=True)
         text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
         (building.path / RECORD).write_text(text + "\n", encoding="utf-8")

@@ -80,7 +80,7 @@ def point(link: Path, target: Path) -> None:
     """Let a link in the home point to a folder below it, in one step."""
     aside = link.with_name(f"{link.name}.new")
     aside.unlink(missing_ok=True)
-    aside.symlink_to(target.relative_to(link.parent))
+    aside.symlink_to(os.path.relpath(target, link.parent))
     os.replace(aside, link)  # noqa: PTH105  replaces the link itself
 
 

@@ -179,6 +179,14 @@ def test_schools_that_do_not_differ_have_no_bands() -> None:
     assert cells[0].text == "0.00 (0.00 to 0.40)"
 
 
+def test_a_paper_of_small_schools_alone_has_no_reliability() -> None:
+    effects = paper().effects.assign(effect=float("nan"), reliability=float("nan"), band=None)
+    table = noted(paper(effects=effects))["certainty"]
+    ((_head, cells),) = table.lines
+    assert cells[5].text == ""
+    assert cells[6].text == "0 / 0 / 0"
+
+
 def test_who_is_left_out_is_counted() -> None:
     ((_head, cells),) = noted(paper())["students"].lines
     assert [cell.text for cell in cells] == ["500", "480", "96.0%", "20", "12", "1"]

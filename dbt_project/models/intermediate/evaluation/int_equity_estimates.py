@@ -9,4 +9,5 @@ def model(dbt, session):
         dbt.ref("int_equity_cells").to_arrow_table(),
         dbt.ref("int_group_distribution").to_arrow_table(),
         city=dbt.config.meta_get("city"),
+        before=estimates.of_last_build(session, str(dbt.this)),
     )

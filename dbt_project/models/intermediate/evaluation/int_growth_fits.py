@@ -8,4 +8,5 @@ def model(dbt, session):
     return estimates.growth(
         dbt.ref("int_score_histories").to_arrow_table(),
         fewest=dbt.config.meta_get("fewest"),
+        before=estimates.of_last_build(session, str(dbt.this)),
     )

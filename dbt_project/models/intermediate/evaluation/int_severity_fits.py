@@ -5,4 +5,7 @@ def model(dbt, session):
     """Every school year's observers."""
     from pipelines import estimates
 
-    return estimates.severity(dbt.ref("int_observed_scores").to_arrow_table())
+    return estimates.severity(
+        dbt.ref("int_observed_scores").to_arrow_table(),
+        before=estimates.of_last_build(session, str(dbt.this)),
+    )

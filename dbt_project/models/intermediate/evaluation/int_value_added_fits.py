@@ -10,4 +10,5 @@ def model(dbt, session):
         dbt.ref("int_progress_cells").to_arrow_table(),
         models=dbt.config.meta_get("models"),
         fewest=dbt.config.meta_get("fewest"),
+        before=estimates.of_last_build(session, str(dbt.this)),
     )

@@ -1,0 +1,185 @@
+"""Tables of the last build that still hold, so that a build makes only what has changed.
+
+A table is a function of the code, the settings and the tables that it reads. The digest of a table
+is that of all these, down to the files that stand; a build that finds a table of the same digest in
+the database of the last one uses it again, and so it does with the outcome of a test of such tables
+and of the suite of a feed. A release can't tell: what it holds is the same, cell by cell.
+
+The last database is kept once it is sealed, thus only if every test of it has passed. A build works
+on a copy, so that one that is killed harms nothing.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.feeds import load_contracts
+from pipelines.intake import Standing
+from pipelines.release import Building, code_digest, point
+from pipelines.settings import Settings
+from pipelines.warehouse import WarehouseError
+
+DATABASE, RECORD, STANDING = "tables.duckdb", "made.json", "standing"
+CODE = ("pipelines", "dbt_project")
+"""Folders whose files decide what a table holds."""
+LIBRARIES = ("numpy", "scipy", "pyarrow", "pandas")
+"""Beside those of the release's name: an estimate may change by its last digit with them."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a database's tables were made from, and what was found out about them."""
+
+    base: str = ""
+    """Digest of what all tables rest on: code, settings, libraries, place."""
+    nodes: dict[str, str] = field(default_factory=dict)
+    """Model, seed or test, by dbt's name → its digest."""
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Test, by dbt's name → its row of `ops.quality_check`."""
+    suites: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Feed → `of`, the digest of what its suite looked at, and `rows`, what it found."""
+
+
+def lend(settings: Settings, building: Building) -> None:
+    """Copy the kept tables to where a build works, if its code and settings are those of then."""
+    folder = settings.kept
+    if settings.target != "duckdb" or _read(folder / RECORD).base != _base(settings):
+        return
+    shutil.copyfile(folder / DATABASE, building.work)
+    shutil.copyfile(folder / RECORD, building.made)
+
+
+def keep(settings: Settings, building: Building, view: Standing) -> None:
+    """Keep the tables of a sealed build for the next; not those of the past, or of Spark.
+
+    A database of which most is room that replaced tables have left is not kept: the next build
+    then makes a new one.
+    """
+    folder = settings.kept
+    if settings.target != "duckdb" or settings.as_of:
+        return
+    folder.mkdir(exist_ok=True, mode=0o700)
+    (folder / RECORD).unlink(missing_ok=True)
+    with duckdb.connect(str(building.work)) as con:
+        con.execute("checkpoint")
+        free, total = con.execute(
+            "select free_blocks, total_blocks from pragma_database_size() where "
+            "database_name = current_database()"
+        ).fetchall()[0]
+    if 2 * free > total:
+        (folder / DATABASE).unlink(missing_ok=True)
+        return
+    building.work.replace(folder / DATABASE)
+    found = json.loads(building.quality.read_text(encoding="utf-8"))
+    of = suites_of(view)
+    suites = {
+        feed: {"of": of[feed], "rows": [row for row in found if row["feed"] == feed]} for feed in of
+    }
+    told = asdict(made(building)) | {"suites": suites}
+    aside = folder / f"{RECORD}.new"
+    aside.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    for path in (folder / DATABASE, aside):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    aside.replace(folder / RECORD)
+
+
+def made(building: Building) -> Made:
+    """What is known of the tables where a build works: those it was lent, or has made since."""
+    return _read(building.made)
+
+
+def note(
+    settings: Settings,
+    building: Building,
+    nodes: dict[str, str],
+    tests: dict[str, dict[str, Any]],
+) -> None:
+    """Note what the tables where a build works were made from, and how their tests ended.
+
+    Raises:
+        WarehouseError: a test neither ran nor had its outcome from the last build.
+    """
+    if missing := sorted(name for name in nodes if name.startswith("test.") and name not in tests):
+        raise WarehouseError(f"{len(missing)} tests did not run, such as {missing[0]}")
+    told = asdict(Made(_base(settings), nodes, tests))
+    building.made.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+
+
+def show_standing(settings: Settings, view: Standing) -> Path:
+    """A link to the frozen state under a name that stays, which tables that are views remember."""
+    settings.kept.mkdir(exist_ok=True, mode=0o700)
+    point(settings.kept / STANDING, view.path)
+    return settings.kept / STANDING
+
+
+def suites_of(view: Standing) -> dict[str, str]:
+    """Feed → digest of the rows that its suite looks at: its own, and those it refers to."""
+    return {
+        feed: _digest([view.digests[feed], *(view.digests[f] for f in contract.depends_on)])
+        for feed, contract in load_contracts().items()
+    }
+
+
+def digests(settings: Settings, manifest: Path, view: Standing, database: Path) -> dict[str, str]:
+    """Model, seed or test, by dbt's name → digest of all that it is a function of.
+
+    Args:
+        settings: of the build.
+        manifest: dbt's description of the project.
+        view: the rows that stand.
+        database: where the build works; holds `ops` already.
+    """
+    base = _base(settings)
+    project = json.loads(manifest.read_text(encoding="utf-8"))
+    found = {
+        name: view.digests[source["name"]]
+        if source["schema"] == "standing"
+        else _table(database, f"{source['schema']}.{source['name']}")
+        for name, source in project["sources"].items()
+    }
+    nodes = project["nodes"]
+    reads = {name: node["depends_on"].get("nodes", []) for name, node in nodes.items()}
+    for name in TopologicalSorter(reads).static_order():
+        if name in nodes:
+            found[name] = _digest([base, name, *(found[one] for one in sorted(set(reads[name])))])
+    return {name: found[name] for name in nodes}
+
+
+def _table(database: Path, table: str) -> str:
+    with duckdb.connect(str(database), read_only=True) as con:
+        rows = con.execute(f"from {table} order by all").fetchall()
+    return _digest(map(repr, rows))
+
+
+@cache
+def _libraries() -> list[str]:
+    return [f"{name}=={version(name)}" for name in LIBRARIES]
+
+
+def _base(settings: Settings) -> str:
+    # Views name the place of the rows that stand: those of a home that was moved lead nowhere.
+    given = json.dumps(settings.figures(), sort_keys=True)
+    return _digest([code_digest(CODE), given, str(settings.kept), *_libraries()])
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _read(path: Path) -> Made:
+    try:
+        return Made(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        # None yet, or one that an older version wrote.
+        return Made()
