@@ -134,7 +134,7 @@ def build_definitions(
         view = intake.freeze(home)
         building = release.begin(home, _name(home, view))
         if not building.complete:
-            kept.lend(home, building)
+            kept.lend(home, building, view)
         for contract in feeds:
             files = list((view.path / contract.feed).rglob("*.parquet"))
             yield dg.MaterializeResult(

@@ -41,7 +41,9 @@ class Made:
     """What a database's tables were made from, and what was found out about them."""
 
     base: str = ""
-    """Digest of what all tables rest on: code, settings, libraries, place."""
+    """Digest of what all tables rest on: code, settings, libraries."""
+    standing: str = ""
+    """Where views among the tables look for the rows that stand."""
     nodes: dict[str, str] = field(default_factory=dict)
     """Model, seed or test, by dbt's name → its digest."""
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -50,13 +52,28 @@ class Made:
     """Feed → `of`, the digest of what its suite looked at, and `rows`, what it found."""
 
 
-def lend(settings: Settings, building: Building) -> None:
+def lend(settings: Settings, building: Building, view: Standing) -> None:
     """Copy the kept tables to where a build works, if its code and settings are those of then."""
     folder = settings.kept
-    if settings.target != "duckdb" or _read(folder / RECORD).base != _base(settings):
+    last = _read(folder / RECORD)
+    if settings.target != "duckdb" or last.base != _base(settings):
         return
     shutil.copyfile(folder / DATABASE, building.work)
     shutil.copyfile(folder / RECORD, building.made)
+    now = str(show_standing(settings, view))
+    if last.standing != now:
+        _move_views(building.work, last.standing, now)
+
+
+def _move_views(database: Path, before: str, after: str) -> None:
+    """Let views look in another folder: the home was moved, or comes from a backup."""
+    with duckdb.connect(str(database)) as con:
+        views = con.execute(
+            "select sql from duckdb_views() where contains(sql, $1)", [f"'{before}/"]
+        ).fetchall()
+        for (sql,) in views:
+            moved = sql.replace(f"'{before}/", f"'{after}/")
+            con.execute(moved.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
 
 
 def keep(settings: Settings, building: Building, view: Standing) -> None:
@@ -112,7 +129,7 @@ def note(
     """
     if missing := sorted(name for name in nodes if name.startswith("test.") and name not in tests):
         raise WarehouseError(f"{len(missing)} tests did not run, such as {missing[0]}")
-    told = asdict(Made(_base(settings), nodes, tests))
+    told = asdict(Made(_base(settings), str(settings.kept / STANDING), nodes, tests))
     building.made.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
@@ -168,9 +185,8 @@ def _libraries() -> list[str]:
 
 
 def _base(settings: Settings) -> str:
-    # Views name the place of the rows that stand: those of a home that was moved lead nowhere.
     given = json.dumps(settings.figures(), sort_keys=True)
-    return _digest([code_digest(CODE), given, str(settings.kept), *_libraries()])
+    return _digest([code_digest(CODE), given, *_libraries()])
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -88,19 +88,14 @@ def test_a_feed_changes_what_rests_on_it_and_nothing_else(
     assert changed(before, files) == {"model.reporting"}
 
 
-@pytest.mark.parametrize(
-    "given", [{"pass_share": 0.7}, {"home": "another"}, {"stages": {"primary": [1]}}]
-)
-def test_a_setting_or_another_place_changes_all(
-    settings: Settings, manifest: Path, tmp_path: Path, given: dict[str, object]
+def test_a_setting_changes_all_and_another_place_nothing(
+    settings: Settings, manifest: Path, tmp_path: Path
 ) -> None:
-    if "home" in given:
-        given = {"home": tmp_path / "another"}
-    other = Settings.load(
-        **{"raw": settings.raw, "home": settings.home, "pseudonym_key_file": tmp_path / "key"}
-        | given
-    )
-    assert changed(digests(settings, manifest), digests(other, manifest)) == set(PROJECT["nodes"])
+    before = digests(settings, manifest)
+    stricter = settings.model_copy(update={"pass_share": 0.7})
+    assert changed(before, digests(stricter, manifest)) == set(PROJECT["nodes"])
+    moved = settings.model_copy(update={"home": tmp_path / "another"})
+    assert not changed(before, digests(moved, manifest))
 
 
 def keep(settings: Settings, tests: dict[str, dict[str, object]]) -> None:
@@ -114,7 +109,7 @@ def test_the_next_build_finds_tables_tests_and_suites(settings: Settings) -> Non
     keep(settings, {"test.schools": {"passed": True}})
     with release.hold(settings):
         following = release.begin(settings, "ba9876543210")
-    kept.lend(settings, following)
+    kept.lend(settings, following, view(settings))
     with duckdb.connect(str(following.work), read_only=True) as con:
         assert con.execute("select count(*) from ops.submission").fetchone() == (1,)
     made = kept.made(following)
@@ -130,20 +125,41 @@ def test_the_next_build_finds_tables_tests_and_suites(settings: Settings) -> Non
     assert of == {"schools", *(feed for feed, c in contracts if "schools" in c.depends_on)}
     # What a build works in is a copy: the next one finds all as it was.
     following.work.unlink()
-    kept.lend(settings, following)
+    kept.lend(settings, following, view(settings))
     assert following.work.exists()
 
 
-def test_tables_of_other_code_settings_or_place_are_not_lent(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_tables_of_other_settings_are_not_lent(settings: Settings) -> None:
     keep(settings, {"test.schools": {}})
     other = settings.model_copy(update={"pass_share": 0.7})
     with release.hold(other):
         following = release.begin(other, "ba9876543210")
-    kept.lend(other, following)
+    kept.lend(other, following, view(other))
     assert not following.work.exists()
     assert kept.made(following) == kept.Made()
+
+
+def test_views_of_a_home_that_was_moved_look_at_the_rows_that_stand_there(
+    settings: Settings, tmp_path: Path
+) -> None:
+    begun = building(settings)
+    place = kept.show_standing(settings, view(settings))
+    (place / "schools").mkdir()
+    rows = place / "schools" / "rows.parquet"
+    with duckdb.connect(str(begun.work)) as con:
+        con.execute(f"copy (select 1 as n) to '{rows}' (format parquet)")
+        con.execute("create schema staging")
+        con.execute(f"create view staging.schools as from read_parquet('{place}/schools/*')")
+        con.execute("create view ops.counted as select count(*) from staging.schools")
+    kept.note(settings, begun, {}, {})
+    kept.keep(settings, begun, view(settings))
+    moved = settings.model_copy(update={"home": tmp_path / "another"})
+    settings.home.rename(moved.home)
+    with release.hold(moved):
+        following = release.begin(moved, "ba9876543210")
+    kept.lend(moved, following, view(moved))
+    with duckdb.connect(str(following.work), read_only=True) as con:
+        assert con.execute("from ops.counted").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("record", ["", "[]", '{"nodes": {}, "unknown": 1}'])
@@ -152,7 +168,7 @@ def test_a_record_that_is_cut_short_or_older_is_none(settings: Settings, record:
     (settings.kept / kept.RECORD).write_text(record)
     with release.hold(settings):
         following = release.begin(settings, "ba9876543210")
-    kept.lend(settings, following)
+    kept.lend(settings, following, view(settings))
     assert not following.work.exists()
 
 
@@ -184,5 +200,5 @@ def test_a_database_that_is_mostly_room_is_made_anew(settings: Settings) -> None
     kept.keep(settings, begun, view(settings))
     with release.hold(settings):
         following = release.begin(settings, "ba9876543210")
-    kept.lend(settings, following)
+    kept.lend(settings, following, view(settings))
     assert not following.work.exists()

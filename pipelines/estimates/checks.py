@@ -8,7 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.estimates.tables import Floats, floats, number, ordered, parts, placed, strings
+from pipelines.estimates.tables import (
+    Floats,
+    estimated,
+    floats,
+    number,
+    ordered,
+    parts,
+    placed,
+    strings,
+    with_origin,
+)
 from pipelines.estimates.value_added import moments_of
 from pipelines.evaluation import multilevel, robustness
 from pipelines.evaluation.multilevel import Fit
@@ -60,9 +70,9 @@ STANDING = pa.schema(
         ("is_same_in_all", pa.bool_()), ("state", pa.string()), ("reason", pa.string()),
     ]
 )  # fmt: skip
-ERROR = pa.schema(
+ERROR_FIGURES = pa.schema(
     [
-        ("paper_no", pa.int32()), ("state", pa.string()), ("reason", pa.string()),
+        ("state", pa.string()), ("reason", pa.string()),
         ("n", pa.int64()), ("alpha", pa.float64()), ("alpha_share", pa.float64()),
         ("prior_reliability", pa.float64()), ("terms", pa.list_(pa.string())),
         ("dropped", pa.list_(pa.string())), ("coefficients", pa.list_(pa.float64())),
@@ -81,6 +91,9 @@ ERROR = pa.schema(
         ]))),
     ]
 )  # fmt: skip
+ERROR = with_origin(
+    ("paper_no", pa.int32()), *zip(ERROR_FIGURES.names, ERROR_FIGURES.types, strict=True)
+)
 
 
 # --- years ---------------------------------------------------------------------------------------
@@ -272,7 +285,9 @@ def _standing(
 # --- measurement error ---------------------------------------------------------------------------
 
 
-def measurement_error(sums: pa.Table, priors: pa.Table, fewest: int) -> pa.Table:
+def measurement_error(
+    sums: pa.Table, priors: pa.Table, fewest: int, before: pa.Table | None = None
+) -> pa.Table:
     """The linear model with and without correction for error of the prior: one row a paper.
 
     Of its terms only the prior score of the same subject is taken to be measured with error. The
@@ -283,16 +298,21 @@ def measurement_error(sums: pa.Table, priors: pa.Table, fewest: int) -> pa.Table
         sums: rows of `int_value_added_sums`.
         priors: rows of `int_value_added_priors`.
         fewest: a school with fewer matched students gets no effect.
+        before: the outcome of the last build.
     """
     papers = {
         paper: own
         for (paper,), own in parts(ordered(priors, "paper_no", "prior_paper_no"), "paper_no")
     }
-    rows = [
-        {"paper_no": paper} | _corrected(own, papers.get(paper), fewest)
+    every = (
+        ({"paper_no": paper}, [own, papers.get(paper)])
         for (paper,), own in parts(ordered(sums, "paper_no", "school_code"), "paper_no")
-    ]
-    return pa.Table.from_pylist(rows, ERROR)
+    )
+
+    def row(own: pa.Table, earlier: pa.Table | None) -> pa.Table:
+        return pa.Table.from_pylist([_corrected(own, earlier, fewest)], ERROR_FIGURES)
+
+    return estimated(every, row, ERROR, before, fewest)
 
 
 def _corrected(own: pa.Table, priors: pa.Table | None, fewest: int) -> dict[str, Any]:

@@ -28,11 +28,15 @@ class House:
     raw: Path
     home: Path
     key: Path
+    plan: Path | None = None
+    """The targets of a plan that is not the project's own."""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the command; settings of the caller's own are left out."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("EQM_")}
+        if self.plan:
+            own["EQM_PLAN_TARGETS"] = str(self.plan)
         return own | {
             "EQM_RAW": str(self.raw),
             "EQM_HOME": str(self.home),

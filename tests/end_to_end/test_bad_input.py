@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,14 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.sample import write_sample
+from pipelines.settings import PROJECT
 from tests.end_to_end.conftest import House, NewHouse
 
 YEAR = "2025-2026"
+PLAN = PROJECT / "tests" / "dbt_project" / "another_city.csv"
+"""The small plan of another city, which this one follows."""
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, new_house: NewHouse) -> House:
-    house = new_house(tmp_path_factory.mktemp("bad"))
+    house = replace(new_house(tmp_path_factory.mktemp("bad")), plan=PLAN)
     write_sample(house.raw, students=900, years=2, seed=5)
     return house
 
@@ -88,6 +92,14 @@ def test_what_is_good_is_released_and_the_rest_is_said(house: House, tmp_path: P
     report = house.report("build")
     assert report["released"] and not report["returned"] and house.current.name != first
     assert "尚未报送" not in page(house).split("<main")[1].split("<table")[0]
+
+
+def test_the_targets_are_those_of_the_plan_that_a_setting_names(house: House) -> None:
+    with PLAN.open(encoding="utf-8", newline="") as text:
+        named = {row["target_id"] for row in csv.DictReader(text)}
+    found = house.rows("select distinct target_id from marts.plan_target")
+    assert set(found["target_id"]) == named
+    assert house.record()["settings"]["plan_targets"]
 
 
 def test_a_broken_version_leaves_the_earlier_one_standing(house: House) -> None:

@@ -9,4 +9,5 @@ def model(dbt, session):
         dbt.ref("int_value_added_sums").to_arrow_table(),
         dbt.ref("int_value_added_priors").to_arrow_table(),
         fewest=dbt.config.meta_get("fewest"),
+        before=estimates.of_last_build(session, str(dbt.this)),
     )
