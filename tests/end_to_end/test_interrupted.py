@@ -39,7 +39,7 @@ CAUSE = re.compile(
 )
 """Words by which an operator understands that the disk is full."""
 
-OF_REGISTERS = {"dim_school", "dim_staff", "fact_visit", "observation_duty", "stg_schools"}
+OF_REGISTERS = {"dim_school", "dim_staff", "dim_student", "resource_equity", "stg_schools"}
 """Models that a score does not change, and the build of one changed score uses again."""
 
 Story = Callable[["Scene"], None]
