@@ -298,17 +298,39 @@ def _tell_file(file: Any, as_json: bool) -> None:
 @app.command()
 def explain(
     file_id: FileArgument,
-    reason: Annotated[str, typer.Option("--reason", help="The explanation, as it will be kept.")],
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--reason", help="The explanation, as it will be kept; without one, list what is asked."
+        ),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Answer the queries of this rule only; may be given again."),
+    ] = None,
     by: ByOption = "",
     raw: RawOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer the queries of a file: why what was asked about is as it is."""
+    """Answer the queries of a file: why what was asked about is as it is.
+
+    Those found when it was read, and those that the last build found between files and over time.
+    """
     from pipelines import intake
 
+    settings = _settings(raw, home)
     with _intake_faults():
-        _tell_file(intake.explain(_settings(raw, home), file_id, reason, by), as_json)
+        file = intake.waiting(settings, file_id)
+        asked = [p for p in file.awaiting if not rule or p.rule in rule]
+        if reason is not None:
+            file = intake.explain(settings, file_id, reason, by, rule or ())
+    if as_json:
+        _print_json({**file.as_row(), "asked": [p.as_dict() for p in asked]})
+        return
+    for problem in asked:
+        typer.echo(f"{problem.rule}: {problem.text('zh')}\n  {problem.text('en')}")
+    _tell_file(file, as_json)
 
 
 @app.command()
@@ -549,6 +571,8 @@ def status(
             _print_json(listed)
         else:
             console.print(_owed_table(found.owed) if owed else _files_table(found.files))
+            if owed:
+                _tell_of_days(found.owed)
         return
     table = _table("feed", "files", "landed", "refused", "rows", "newest (UTC)")
     for f in found.feeds:
@@ -597,10 +621,26 @@ def _tell_of_files(found: Any) -> None:
             more = " …" if o.not_submitted + o.returned > len(o.names) else ""
             named = "、".join(o.names) + more
             when = o.wave_id or o.school_year
-            table.add_row(o.feed, when, f"{o.due_on}", *map(str, numbers), named)
+            table.add_row(o.feed, when, _day(o), *map(str, numbers), named)
         console.print(table)
+        _tell_of_days(found.owing[:SHOWN_LINES])
         if len(found.owing) > SHOWN_LINES:
             typer.echo(f"… {len(found.owing) - SHOWN_LINES} more; --owed lists all")
+
+
+def _day(owed: Any) -> str:
+    """The day on which something is due, marked where nobody has said it."""
+    return f"{owed.due_on}{' ?' if owed.due_assumed else ''}"
+
+
+def _tell_of_days(listed: list[Any]) -> None:
+    if any(one.due_assumed for one in listed):
+        typer.echo(
+            bilingual(
+                "? no wave says this day; it is the platform's own assumption (duties.yml), and "
+                "the centre's notice goes before it."
+            )
+        )
 
 
 def _files_table(rows: list[dict[str, Any]]) -> Table:
@@ -614,7 +654,7 @@ def _files_table(rows: list[dict[str, Any]]) -> Table:
 def _owed_table(owed: list[Any]) -> Table:
     table = _table("feed", "year or wave", "unit", "", "due", "state", "", "overdue", "file")
     for o in owed:
-        what = (o.feed, o.wave_id or o.school_year, o.unit_code, o.unit_name, f"{o.due_on}")
+        what = (o.feed, o.wave_id or o.school_year, o.unit_code, o.unit_name, _day(o))
         table.add_row(*what, o.state, o.state_zh, "!" if o.overdue else "", o.file)
     return table
 

@@ -174,9 +174,7 @@ def build_definitions(
         for contract in feeds:
             own = [row for row in rows if row["feed"] == contract.feed]
             broken = [row for row in own if not row["passed"]]
-            # What refers to a register that was changed since is told, not held back: units that
-            # only results name are kept under their code.
-            stops = any(row["rule"] != "refers" for row in broken)
+            stops = any(row["rule"] not in quality.TOLD_ONLY for row in broken)
             yield dg.AssetCheckResult(
                 check_name="contract",
                 asset_key=["standing", contract.feed],
@@ -199,18 +197,23 @@ def build_definitions(
     def submission(home: Home) -> dg.MaterializeResult:
         building = _building(home)
         if building.complete:
+            # What was asked since, of other files, is asked no more.
+            ops.ask(home, building)
             return dg.MaterializeResult(metadata={"reused": building.release_id})
+        view = intake.freeze(home)
         findings = quality.plausible(
-            intake.freeze(home).path,
+            view.path,
             pass_share=home.pass_share,
             start_month=home.school_year_start_month,
             stages=home.stages,
+            pointed=ops.pointed(home),
         )
         suites = json.loads(building.quality.read_text(encoding="utf-8"))
         results = [quality.CheckResult(**row) for row in suites]
         quality.write_data_docs(results, findings, building.data_docs)
-        submissions, problems, owed = ops.submissions_and_problems(home)
-        problems += ops.questions(home, findings)
+        queries, notes = ops.between(view, findings)
+        ops.ask(home, building, queries)
+        submissions, problems, owed = ops.submissions_and_problems(home, queries, notes)
         warehouse.write_ops(building.work, "problem", problems)
         warehouse.write_ops(building.work, "owed", owed)
         rows = warehouse.write_ops(building.work, "submission", submissions)
@@ -490,7 +493,7 @@ def _name(settings: Settings, view: intake.Standing) -> str:
         for s in ledger.submissions(state="returned", as_of=moment, full=False)
     )
     said = sorted(
-        {(e["state"], e["source_file"], e["file_sha256"])
+        {(e["state"], e["source_file"], e["file_sha256"], json.dumps(e["detail"]))
          for e in ledger.events(["explained", "district_approved"], as_of=moment)}
     )  # fmt: skip
     named = [view.digest, refused, *([said] if said else []), *([moment] if moment else [])]

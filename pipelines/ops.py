@@ -14,28 +14,75 @@ from pipelines.release import code_digest
 from pipelines.settings import Settings
 
 
-def submissions_and_problems(
+def pointed(settings: Settings) -> list[str]:
+    """Lists of lessons that write classes in a way that may have lost a zero, as intake noted."""
+    landed = intake.Ledger(settings).submissions(
+        "lesson_observations", "landed", as_of=settings.as_of_utc
+    )
+    return [
+        s["source_file"] for s in landed if any(p["rule"] == "dotted_class" for p in s["problems"])
+    ]
+
+
+def between(
+    view: intake.Standing, findings: Iterable[quality.Finding]
+) -> tuple[list[intake.Problem], list[intake.Problem]]:
+    """The queries between files and over time, and notes on how many more there are.
+
+    A query is of the file that it names, a note of a feed's school year; neither names a pupil.
+    """
+    names = [field.name for field in fields(intake.Problem)]
+    found = [intake.Problem(**{name: getattr(one, name) for name in names}) for one in findings]
+    queries = [problem for problem in found if problem.severity == "query"]
+    return [*view.problems, *queries], [p for p in found if p.severity != "query"]
+
+
+def ask(
     settings: Settings,
+    building: release.Building,
+    queries: list[intake.Problem] | None = None,
+) -> None:
+    """Ask the queries between files, unless they are those of the past.
+
+    They stay with the release, so that one that is used again (`queries` is none) asks its own.
+    """
+    if queries is None:
+        told = json.loads(building.questions.read_text(encoding="utf-8"))
+        queries = [intake.Problem(**problem) for problem in told]
+    else:
+        told = json.dumps([asdict(problem) for problem in queries], ensure_ascii=False)
+        building.questions.write_text(told, encoding="utf-8")
+    if not settings.as_of:
+        intake.ask(settings, queries)
+
+
+def submissions_and_problems(
+    settings: Settings, queries: list[intake.Problem], notes: list[intake.Problem]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of `ops.submission`, of `ops.problem` and of `ops.owed`.
 
     They are read in the release that is being made: what it is made from is published in it.
+
+    Args:
+        settings: the home.
+        queries: those between files that the release found.
+        notes: what else it has to say of them.
     """
-    view = intake.freeze(settings)
     # Of a moment of the past: what had been published then.
     serving = None if settings.as_of else inputs(settings)
-    states = intake.submissions(settings, serving)
-    problems = []
+    states = intake.submissions(settings, serving, queries)
+    problems = [
+        {"submission_id": "", "feed": note.file.partition("/")[0], **note.as_dict()}
+        for note in notes
+    ]
     for file in states:
         if file.present:
             ids = {"submission_id": file.submission_id, "feed": file.feed}
-            found = [_without_words(intake.Problem(**problem)) for problem in file.problems]
-            problems += [{**ids, **problem.as_dict()} for problem in found]
-    problems += [
-        # Between two files, so of neither submission alone.
-        {"submission_id": "", "feed": problem.file.partition("/")[0], **problem.as_dict()}
-        for problem in view.problems
-    ]
+            found = [(each, _without_words(intake.Problem(**each))) for each in file.problems]
+            found += [(each, intake.Problem(**each)) for each in file.asked]
+            problems += [
+                {**ids, **told.as_dict(), "open_query": file.awaits(each)} for each, told in found
+            ]
     owed = [asdict(each) for each in intake.owed(settings, states)]
     return [file.as_row() for file in states], problems, owed
 
@@ -56,21 +103,6 @@ def record_published(settings: Settings) -> int:
         if entry["state"] == "landed"
     ]
     return intake.published(settings, served, files)
-
-
-def questions(settings: Settings, findings: Iterable[quality.Finding]) -> list[dict[str, Any]]:
-    """Rows of `ops.problem` for what is odd between feeds and over time; never a pupil's words."""
-    landed = intake.Ledger(settings).submissions(state="landed")
-    ids = {s["source_file"]: s["submission_id"] for s in landed}
-    names = [field.name for field in fields(intake.Problem)]
-    return [
-        {
-            "submission_id": ids.get(finding.file, ""),
-            "feed": finding.feed,
-            **intake.Problem(**{name: getattr(finding, name) for name in names}).as_dict(),
-        }
-        for finding in findings
-    ]
 
 
 def _without_words(problem: intake.Problem) -> intake.Problem:

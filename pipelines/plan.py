@@ -45,6 +45,8 @@ WORDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Column → the words that the rules know."""
 LEVELS = ("city", "district", "school")
+OF_REGISTER = ("register", "community_school")
+"""How the names of streams begin that count entries of the register of programmes."""
 WORKED_OUT = {"trend": "growth", "exam_growth": "growth", "benchmark": "rank"}
 """Streams of figures that others work out, and the one rule that compares each."""
 MAY_BE_EMPTY = {
@@ -67,6 +69,14 @@ def check(path: Path) -> None:
     found = list(_problems(text))
     if found:
         raise PlanError(f"{path}: " + "; ".join(found))
+
+
+def kinds(path: Path = TARGETS) -> dict[str, str]:
+    """Kind of entry of the register of programmes that a target counts → the target's name."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["stream"].startswith(OF_REGISTER)]
+    # The first target that counts a kind names it.
+    return {row["selector"]: row["indicator_zh"] for row in reversed(rows) if row["selector"]}
 
 
 def header(path: Path = TARGETS) -> list[str]:

@@ -16,9 +16,11 @@ import pandas as pd
 
 from pipelines.feeds import Contract, codes, load_contracts
 from pipelines.feeds.contract import normalise, quoted
-from pipelines.intake import Ledger, Sheet, Unreadable, read_sheets, recognise
+from pipelines.intake import Ledger, Sheet, Unreadable, load_key, read_sheets, recognise
 from pipelines.intake.ingest import landed_path
 from pipelines.intake.ledger import arrival
+from pipelines.intake.paths import Paths
+from pipelines.intake.raw import path_of
 from pipelines.intake.recognise import HEADER_WITHIN
 from pipelines.settings import Settings
 from pipelines.wording import bilingual
@@ -65,6 +67,7 @@ def known(
             no place for one.
     """
     found = Known()
+    found.offered |= {c.name: list(settings.plan_kinds) for c in contract.columns if c.usual}
     names = {column.name for column in contract.columns}
     numbered = any(column.type == "student_no" for column in contract.columns)
     if school and "school_code" not in names and not numbered:
@@ -358,7 +361,8 @@ def _dropped(sheet: Sheet) -> dict[str, str]:
 
 def _read(settings: Settings, found: Known, source_file: str, roll: pd.DataFrame) -> pd.DataFrame:
     """The rows of one file as handed in, by canonical name; landed grade and class beside them."""
-    path = settings.raw / source_file
+    paths = Paths(load_key(settings), Ledger(settings).named("students"))
+    path = path_of(settings, source_file, paths) or settings.raw / source_file
     nothing = pd.DataFrame(columns=["student_no", "grade", "class_no"], dtype=object)
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

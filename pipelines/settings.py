@@ -355,6 +355,11 @@ class Settings(BaseSettings):
         hour, minute = self.nightly_at.split(":")
         return f"{int(minute)} {int(hour)} * * *"
 
+    @property
+    def plan_kinds(self) -> dict[str, str]:
+        """Kind of entry in the register of programmes that the plan counts → a target's name."""
+        return plan.kinds(self.plan_targets or plan.TARGETS)
+
     def figures(self) -> dict[str, Any]:
         """The settings that a published figure depends on; they enter the release's id."""
         names = (

@@ -52,6 +52,8 @@ class OwedStatus:
     school_year: str
     wave_id: str
     due_on: date
+    due_assumed: bool
+    """Whether that day is only assumed."""
     level: str
     """Who owes it: city, district or school."""
     expected: int
@@ -147,8 +149,8 @@ def _owing(owed: list[intake.Owed]) -> list[OwedStatus]:
             named = [one.unit_name or one.unit_code for one in late or missing or returned]
             owing.append(
                 OwedStatus(
-                    feed, year, wave, own[0].due_on, own[0].level, len(own), len(missing),
-                    len(returned), len(late), named[:NAMED],
+                    feed, year, wave, own[0].due_on, own[0].due_assumed, own[0].level, len(own),
+                    len(missing), len(returned), len(late), named[:NAMED],
                 )
             )  # fmt: skip
     return sorted(owing, key=lambda o: (o.due_on, o.feed), reverse=True)

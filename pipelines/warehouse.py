@@ -40,7 +40,8 @@ OPS: dict[str, dict[str, pa.DataType]] = {
     "owed": {
         "feed": pa.string(), "school_year": pa.string(), "wave_id": pa.string(),
         "level": pa.string(), "unit_code": pa.string(), "unit_name": pa.string(),
-        "due_on": pa.date32(), "state": pa.string(), "state_zh": pa.string(),
+        "due_on": pa.date32(), "due_assumed": pa.bool_(),
+        "state": pa.string(), "state_zh": pa.string(),
         "overdue": pa.bool_(), "submission_id": pa.string(), "file": pa.string(),
         "files": pa.int64(), "errors": pa.int64(), "queries": pa.int64(),
         "received_at": pa.timestamp("us"),
@@ -50,6 +51,7 @@ OPS: dict[str, dict[str, pa.DataType]] = {
         "rule": pa.string(), "file": pa.string(), "sheet": pa.string(), "row_first": pa.int64(),
         "row_last": pa.int64(), "count": pa.int64(), "column": pa.string(), "found": pa.string(),
         "expected": pa.string(), "message_zh": pa.string(), "message_en": pa.string(),
+        "open_query": pa.bool_(),
     },
     "quality_check": {
         "source": pa.string(), "on_table": pa.string(), "rule": pa.string(),

@@ -143,7 +143,18 @@ def test_status_tells_who_owes_what(home: Path) -> None:
     whole = json.loads(run(app, ["status", "--owed", "--json"]).stdout)
     assert len(whole) == len(told["owed"]) > len(owing)
     assert {o["state"] for o in whole} == {"not_submitted", "landed"}
-    assert "未报送" in run(app, ["status", "--owed"]).output
+    listed = run(app, ["status", "--owed"]).output
+    assert "未报送" in listed
+    # A day that no wave says is assumed, and says so wherever it is shown.
+    assert {o["due_assumed"] for o in whole if o["wave_id"]} == {False}
+    assert {o["due_assumed"] for o in whole if not o["wave_id"]} == {True}
+    day = owing["school_resources", ""]["due_on"]
+    for shown in (listed, run(app, ["status"]).output):
+        assert f"{day} ?" in shown and "平台默认日期" in shown
+    wave = next(o for o in whole if o["wave_id"])
+    assert f"{wave['due_on']} ?" not in listed or any(
+        o["due_on"] == wave["due_on"] and o["due_assumed"] for o in whole
+    )
 
 
 def test_a_file_is_declared_to_replace_another(home: Path) -> None:

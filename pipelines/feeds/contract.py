@@ -46,6 +46,9 @@ ORIGIN: dict[str, str] = {
 """What every landed row carries beside its own columns."""
 
 
+PARTS_WITHIN = 0.01
+"""By so much may a whole differ from the sum of its parts, or a total from that of its scores."""
+
 FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2099, 12, 31)
 """A date in a file that lies outside is a slip of the pen."""
 
@@ -82,6 +85,9 @@ class Column(_Strict):
     max: float | None = None
     references: str | None = Field(None, description="`feed.column` in which the value must stand.")
     resolve_by: str | None = Field(None, description="Column there that may stand for the code.")
+    usual: Literal["plan_kinds"] | None = Field(
+        None, description="List of the usual values, another one being a query: what a plan counts."
+    )
     example: str = Field("", description="A value as templates show it, where the city gives one.")
     description: str
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 Severity = Literal["error", "query", "note"]
 Layer = Literal["file", "cell", "row", "between"]
+Evidence = Literal["found", "expected"]
 
 
 class Rule(BaseModel):
@@ -23,6 +24,12 @@ class Rule(BaseModel):
     """A few words, msgid of the catalogue."""
     message: str
     """A sentence or two with the places {found} and {expected}, msgid of the catalogue."""
+    evidence: tuple[Evidence, ...] = ()
+    """What of a query has to stay the same for an answer to it to hold, beside file and place.
+
+    Empty where the file alone decides. What a query between files expects is left out where it
+    follows from all the other schools, since it moves with each of them.
+    """
 
 
 @cache

@@ -25,12 +25,14 @@ from pipelines.intake.submissions import (
     Refused,
     SignedOff,
     approve,
+    ask,
     declare_replacement,
     explain,
     give_back,
     in_hand,
     published,
     submissions,
+    waiting,
     withdraw,
 )
 
@@ -53,6 +55,7 @@ __all__ = [
     "Standing",
     "Unreadable",
     "approve",
+    "ask",
     "check",
     "declare_replacement",
     "examine",
@@ -77,5 +80,6 @@ __all__ = [
     "state_name",
     "submissions",
     "sweep",
+    "waiting",
     "withdraw",
 ]

@@ -5,6 +5,8 @@ Each function adds rows to `found`; those that resolve or drop rows say so. Besi
 landed rows. A large file comes in pieces: `begin` once, `repeats` and `across_rows` at the end.
 """
 
+import difflib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -13,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.feeds import Contract, load_contracts
-from pipelines.feeds.contract import Column, RowRule, quoted
+from pipelines.feeds.contract import PARTS_WITHIN, Column, RowRule, quoted
 from pipelines.intake.clean import (
     BLANKS,
     NOTHING,
@@ -32,6 +34,10 @@ from pipelines.intake.clean import (
 
 SCHOOL_CODE = "[0-9]{10}"
 """A school's code in the name of a file."""
+TOO_LARGE = 1.5
+"""A class of so many times the usual size may be two."""
+LIKE, MANY_KINDS = 3, 200
+"""So many kinds are offered in place of an unknown one, for so many unknown ones."""
 
 
 def begin(con: duckdb.DuckDBPyConnection) -> None:
@@ -56,6 +62,67 @@ def row_rules(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """What the contract says of the columns of one row."""
     for rule in contract.rules:
         _rule(con, contract, rule)
+
+
+def lost_zeros(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Classes such as 7.1 that may be 7.10, typed as a number; on `shared`.
+
+    Where a file writes 7.10 too, its classes are texts, and nothing is doubtful. Else each such
+    class is noted, and asked about if the school's other classes in the file leave room for a class
+    10: they go on beyond it without one, or up to 9 with a class 1 too large by half.
+    """
+    names = {c.name for c in contract.columns}
+    if not {"school_code", "grade", "class_no"} <= names:
+        return
+    written = "regexp_full_match(raw, '[0-9]{{1,2}}[.][1-9]{zero}')"
+    con.execute(
+        f"""
+        create or replace temp table dotted as
+        select id, raw, grade, value from m_class_no where {written.format(zero="")}
+        """
+    )
+    if not con.execute("select 1 from dotted limit 1").fetchall():
+        return
+    header = quoted(contract.column("class_no").header)
+    con.execute(
+        f"""
+        create or replace temp table pointed as
+        select s.file_no, s.part, s.row, s.school_code, s.grade, s.class_no, d.raw
+        from shared as s join dotted as d on d.id = s.i_class_no and d.grade = s.grade
+        where s.file_no not in (
+            select file_no from shared join m_class_no as m on m.id = i_class_no
+            where {written.format(zero="0")}
+        )
+        """
+    )
+    con.execute(
+        f"""
+        insert into found
+        select file_no, part, row, {header}, 'dotted_class', raw, '' from pointed
+        union all
+        select p.file_no, p.part, p.row, {header}, 'class_lost_zero', p.raw,
+            concat(p.grade, '/', p.class_no, '、', p.grade, '/', p.class_no, '0')
+        from pointed as p join (
+            with class as (
+                select file_no, school_code, grade, try_cast(class_no as integer) as number,
+                    count(*) as n
+                from shared
+                where (file_no, school_code, grade)
+                    in (select (file_no, school_code, grade) from pointed)
+                group by all
+            ),
+            beside as (
+                select *, max(number) over grades as top, median(n) over grades as usual,
+                    list(number) over grades as numbers
+                from class where number is not null
+                window grades as (partition by file_no, school_code, grade)
+            )
+            select file_no, school_code, grade, number::varchar as class_no from beside
+            where not list_contains(numbers, 10 * number)
+                and (top > 10 * number or (top = 10 * number - 1 and n > {TOO_LARGE} * usual))
+        ) as doubtful using (file_no, school_code, grade, class_no)
+        """
+    )
 
 
 def two_classes(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
@@ -111,7 +178,8 @@ def _rule(con: duckdb.DuckDBPyConnection, contract: Contract, rule: RowRule) -> 
             fault(f'"{first.name}" > "{last.name}"', first, told(last))
         case "parts_and_whole":
             total = " + ".join(f'"{c.name}"' for c in columns[1:])
-            fault(f'abs("{first.name}" - ({total})) > 0.01', first, _plain(f"({total})"))
+            differs = f'abs("{first.name}" - ({total})) > {PARTS_WITHIN}'
+            fault(differs, first, _plain(f"({total})"))
         case "mark_order":
             for low, high in pairwise(columns[:-1]):
                 fault(f'"{low.name}" > "{high.name}"', low, told(high))
@@ -146,7 +214,7 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
             if(number is null, 'bad_number', 'wrong_total'), total,
             if(number is null, '', {_plain("points")})
         from read
-        where abs(number - points) > 0.01 or (
+        where abs(number - points) > {PARTS_WITHIN} or (
             number is null
             and lower(total) not in (select word from words where code_set = 'score_status')
         )
@@ -363,6 +431,47 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> bool:
             """
         )
     return bool(named)
+
+
+def usual_values(
+    con: duckdb.DuckDBPyConnection, contract: Contract, kinds: Mapping[str, str]
+) -> None:
+    """Values of `shared` that are none of a column's usual ones, with those that are like them.
+
+    Args:
+        con: as `clean` left it.
+        contract: of the feed.
+        kinds: the kinds that the plan counts, and what they are; where it counts none, none is odd.
+    """
+    for column in contract.columns if kinds else ():
+        if column.usual is None:
+            continue
+        asked = con.execute(f'select distinct value from "m_{column.name}"').fetchall()
+        odd = sorted(value for (value,) in asked if value and value not in kinds)
+        if not odd:
+            continue
+        # Of a file that is not what it says, the first few tell enough.
+        like = [_like(value, kinds) if at < MANY_KINDS else "" for at, value in enumerate(odd)]
+        con.register("odd_values", pa.table({"value": odd, "like_it": like}))
+        con.execute(
+            f"""
+            insert into found
+            select t.file_no, t.part, t.row, {quoted(column.header)}, 'unknown_kind', o.value,
+                coalesce(nullif(o.like_it, ''), '—')
+            from shared as t join odd_values as o on o.value = t."{column.name}"
+            """
+        )
+        con.unregister("odd_values")
+
+
+def _like(value: str, kinds: Mapping[str, str]) -> str:
+    """The kinds that somebody who wrote this value, or its Chinese name, is likely to mean."""
+    words = {word.casefold(): kind for kind, name in kinds.items() for word in (name, kind)}
+    own = value.casefold()
+    close = difflib.get_close_matches(own, words, LIKE)
+    within = [word for word in words if len(own) > 1 and own in word]
+    found = list(dict.fromkeys(words[word] for word in (*close, *within)))
+    return "、".join(f"{kind} {kinds[kind]}" for kind in found[:LIKE])
 
 
 def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]:

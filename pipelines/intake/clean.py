@@ -28,7 +28,10 @@ ANY_BLANK = r"[\s\x{00a0}\x{200b}\x{3000}\x{feff}]"
 """As a regular expression, inside a text too."""
 NOTHING = ("-", "—", "——", "/", "")
 """Marks for nothing."""
-DAMAGED = r"#(REF!|N/A|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!)"
+DAMAGED = (
+    r"#(REF!|N/A|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!)"
+    r"|(Err|错误):[0-9]{3}"
+)
 """What a spreadsheet shows where a formula has no value."""
 A_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 """How the reader writes a cell that is a day."""
@@ -703,7 +706,9 @@ def _faults(column: Column, contract: Contract, usual_student_no: str) -> list[F
         faults.append(Fault(where, rule, header, got, expected))
 
     words = template_words(column.code_set)
-    damaged = f"starts_with({raw}, '#') and regexp_full_match({raw}, {quoted(DAMAGED)})"
+    # Asked by its beginning first, which few texts have.
+    begins = " or ".join(f"starts_with({raw}, {quoted(sign)})" for sign in ("#", "Err:", "错误:"))
+    damaged = f"({begins}) and regexp_full_match({raw}, {quoted(DAMAGED)})"
     unsound = f"({damaged} or starts_with({raw}, '='))"
     fault(damaged, "damaged_cell")
     fault(f"starts_with({raw}, '=')", "formula_without_value", got="''")

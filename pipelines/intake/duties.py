@@ -41,6 +41,8 @@ class Owed:
     unit_code: str
     unit_name: str
     due_on: date
+    due_assumed: bool
+    """Whether no wave says the day: it is the one that `duties.yml` assumes for a school year."""
     state: str
     state_zh: str
     overdue: bool
@@ -109,8 +111,9 @@ def owed(
         late = due < today and state in ("not_submitted", "returned")
         done.append(
             Owed(
-                feed, year, wave, level, unit, unit_name, due, state, state_name(state, "zh"),
-                late, submission or "", file or "", n, errors, queries, received,
+                feed, year, wave, level, unit, unit_name, due, not wave, state,
+                state_name(state, "zh"), late, submission or "", file or "", n, errors, queries,
+                received,
             )
         )  # fmt: skip
     return done

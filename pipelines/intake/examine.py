@@ -10,7 +10,7 @@ from pipelines.feeds import load_contracts
 from pipelines.intake import raw as raw_folder
 from pipelines.intake.feedback import return_path, write_returns
 from pipelines.intake.given_back import return_task
-from pipelines.intake.ingest import landed_files, limits
+from pipelines.intake.ingest import landed_files, limits, usual
 from pipelines.intake.ledger import Ledger
 from pipelines.intake.problems import Problem
 from pipelines.intake.pseudonym import load_key
@@ -93,7 +93,7 @@ def examine(
         for name, contract in contracts.items():
             own = [f for f in files if f.feed == name]
             for i, taken in enumerate(
-                take(contract, own, registers, key, settings.student_no_pattern, limits(settings))
+                take(contract, own, registers, key, usual(settings), limits(settings))
             ):
                 target = None
                 if back and any(p.severity != "note" for p in taken.problems):
@@ -102,7 +102,7 @@ def examine(
                     target = return_path(
                         back, name, taken.file.school_year, taken.file.path.stem, digest
                     )
-                    tasks.append(return_task(target, taken))
+                    tasks.append(return_task(settings, target, taken))
                 found.append(
                     Checked(
                         taken.file.source_file,

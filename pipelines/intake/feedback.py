@@ -9,8 +9,8 @@ Nothing in it is ever computed: what looks like a formula is written as text.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from gettext import NullTranslations
 from pathlib import Path
@@ -41,6 +41,7 @@ from pipelines.intake.returned import (
     place_marks,
 )
 from pipelines.intake.returned_sheet import COLOURS, Formats, sentence, wide, write_copy
+from pipelines.intake.states import Query, Said, query
 from pipelines.wording import LANGUAGES, Lang, bilingual, count, translator
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ def write_returns(tasks: Iterable[tuple[Any, ...]]) -> None:
     outcomes = in_turn(write_return, every, WRITE_SECONDS, WRITE_MEGABYTES)
     for task, outcome in zip(every, outcomes, strict=True):
         if isinstance(outcome, Unreadable):
-            target, file, source_file, problems, _, sheets, rows_read = task
+            target, file, source_file, problems, _, *rest = task
             stopped = Problem(outcome.rule, source_file, found=str(outcome))
-            write_return(target, file, source_file, [*problems, stopped], [], sheets, rows_read)
+            write_return(target, file, source_file, [*problems, stopped], [], *rest)
 
 
 def write_return(
@@ -113,6 +114,7 @@ def write_return(
     marks: Sequence[Mark],
     sheets: Sequence["SheetReading"],
     rows_read: int,
+    explained: Sequence[Said] = (),
 ) -> Path:
     """Write the return workbook of one file and return its path.
 
@@ -127,10 +129,15 @@ def write_return(
         marks: the single cells that errors and queries are about.
         sheets: what was made of each sheet.
         rows_read: rows taken as records, with or without problems.
+        explained: what was answered, the latest last. A query with an answer is listed with it, and
+            marked no more.
     """
+    answers = {query: said for said in explained for query in said.queries}
     copies = give_back(file, problems, marks, sheets)
-    shown = place_marks(marks, problems, copies)
-    case = _Case(source_file, problems, shown, sheets, rows_read, copies, *name_sheets(copies))
+    open_marks = [m for m in marks if (m.rule, m.sheet, m.header, "") not in answers]
+    shown = place_marks(open_marks, [p for p in problems if _key(p) not in answers], copies)
+    names = name_sheets(copies)
+    case = _Case(source_file, problems, shown, sheets, rows_read, copies, *names, answers)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = target.with_name(f"{target.name}.tmp")
     aside.unlink(missing_ok=True)
@@ -164,6 +171,11 @@ class _Case:
     copies: Sequence[Copy]
     notes_sheet: str
     list_sheet: str
+    answers: Mapping[Query, Said]
+
+
+def _key(problem: Problem) -> Query:
+    return query(asdict(problem))
 
 
 # Texts ------------------------------------------------------------------------------------------
@@ -187,15 +199,22 @@ def _todo(case: _Case, lang: Lang) -> list[str]:
     """The three lines that say what was found and what to do."""
     _ = translator(lang).gettext
     found: Counter[Severity] = Counter()
+    answered = 0
     for p in case.problems:
         found[p.severity] += p.count
+        answered += p.count if _key(p) in case.answers else 0
     tally = _("{rows} rows read; errors: {errors}, queries: {queries}, notes: {notes}.").format(
         rows=count(case.rows_read, lang),
         errors=count(found["error"], lang),
         queries=count(found["query"], lang),
         notes=count(found["note"], lang),
     )
-    if not found["error"] and not found["query"]:
+    if answered:
+        tally += " " if lang == "en" else ""
+        tally += _("{explained} of the queries are explained.").format(
+            explained=count(answered, lang)
+        )
+    if not found["error"] and found["query"] == answered:
         return [
             tally,
             _("The file has been taken; nothing needs to be corrected."),
@@ -209,7 +228,7 @@ def _todo(case: _Case, lang: Lang) -> list[str]:
         if case.copies
         else _("Please go through the sheet “{list}” line by line.")
     ).format(list=case.list_sheet)
-    if found["query"]:
+    if found["query"] > answered:
         what += " " if lang == "en" else ""
         what += _("A query that is right as it stands needs a word of explanation.")
     if not case.copies:
@@ -266,6 +285,8 @@ class _Report:
             (bilingual("Expected"), 20),
             *((translator(lang).gettext("What to do"), 44) for lang in LANGUAGES),
         ]
+        if self.case.answers:
+            heads.append((bilingual("Explained"), 30))
         problems = self.case.problems
         order = {copy.name: at for at, copy in enumerate(self.case.copies, 1)}
         ranked = sorted(problems, key=lambda p: RANK[p.severity])
@@ -335,6 +356,10 @@ class _Report:
         for column, lang in zip((10, 11), LANGUAGES, strict=True):
             what = sentence(p.rule, p.found, p.expected, lang, p.count)
             sheet.write_string(at, column, fit(what), text)
+        if self.case.answers:
+            said = self.case.answers.get(_key(p))
+            answer = f"{said.at:%Y-%m-%d} {said.by}\n{said.reason}" if said else ""
+            sheet.write_string(at, 12, fit(answer), text)
 
     # The first sheet
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipelines.feeds import TEMPLATE_SHEETS, Contract, codes, load_contracts
 from pipelines.intake.aside import rows_aside
+from pipelines.intake.paths import names_within
 from pipelines.intake.problems import Problem
 from pipelines.intake.reader import Sheet, Unreadable, lies, read_sheets, stream_text
 from pipelines.intake.recognise import (
@@ -22,6 +23,7 @@ from pipelines.intake.recognise import (
     goes_on,
     looks_like_rows,
     recognise,
+    records,
 )
 from pipelines.intake.returned import EXCERPT_SUFFIX, is_report_sheet
 
@@ -47,6 +49,8 @@ class Gathered:
     parts: list[Part] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     sheets: list[SheetReading] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    """Names in its rows that stand in its path, too."""
 
     @property
     def refused(self) -> bool:
@@ -123,6 +127,9 @@ def _sheet(
         return recognised
     elif before is not None and looks_like_rows(sheet):
         left_out("continued_unclear")
+    elif lost := records(sheet):
+        told = Problem("unread_records", file, sheet.name, found=sheet.name, expected=str(lost))
+        left_out("unread_records", told)
     else:
         left_out("unknown_sheet")
     return before
@@ -138,6 +145,8 @@ def _add(
     found: Gathered,
 ) -> None:
     found.problems += problems
+    dropped = [f"c{at}" for at in recognised.dropped if at < sheet.cells.num_columns]
+    found.names |= names_within(file, [sheet.cells[name] for name in dropped])
     above = min(recognised.header_rows, default=1) - 1
     refused = any(p.severity == "error" for p in problems)
     below = sheet.cells.num_rows - recognised.last_header_row

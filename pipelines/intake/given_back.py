@@ -4,11 +4,17 @@ import contextlib
 import csv
 import re
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipelines.intake.feedback import returned_submission
 from pipelines.intake.ledger import PRESENT, Ledger
+from pipelines.intake.problems import Problem
+from pipelines.intake.states import Said
 from pipelines.intake.take import Taken
 from pipelines.settings import Settings
 from pipelines.wording import inert
@@ -39,11 +45,27 @@ def quarantine(settings: Settings, one: Taken, submission_id: str) -> None:
             writer.writerow({name: inert(cell) for name, cell in problem.as_dict().items()})
 
 
-def return_task(target: Path, one: Taken) -> tuple[Any, ...]:
-    """The arguments of a return workbook."""
+def return_task(
+    settings: Settings,
+    target: Path,
+    one: Taken,
+    problems: Sequence[Problem] | None = None,
+    explained: Sequence[Said] = (),
+) -> tuple[Any, ...]:
+    """The arguments of a return workbook.
+
+    Args:
+        settings: whose day an answer is dated by.
+        target: where it is written.
+        one: what the file came to.
+        problems: what is asked of it, where that is not only what was found when it was read.
+        explained: what was answered.
+    """
+    city = ZoneInfo(settings.time_zone)
+    dated = [replace(s, at=s.at.replace(tzinfo=UTC).astimezone(city)) for s in explained]
     return (
-        target, one.file.path, one.file.source_file, one.problems, one.marks, one.sheets,
-        one.rows_read,
+        target, one.file.path, one.file.source_file, one.problems if problems is None else problems,
+        one.marks, one.sheets, one.rows_read, dated,
     )  # fmt: skip
 
 

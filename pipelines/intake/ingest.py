@@ -24,11 +24,12 @@ from pipelines.intake.given_back import (
     sweep_quarantine,
 )
 from pipelines.intake.ledger import PRESENT, Ledger, arrival, as_json, now, severity
+from pipelines.intake.paths import Paths
 from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, key_of, load_key
 from pipelines.intake.raw import NO_FEED, Found
-from pipelines.intake.states import Declared, declared_replacements, taken_back
-from pipelines.intake.take import File, Limits, Rows, Taken, take
+from pipelines.intake.states import Declared, declared_replacements, heard, taken_back
+from pipelines.intake.take import File, Limits, Rows, Taken, Usual, take
 from pipelines.settings import Settings
 from pipelines.wording import bilingual
 
@@ -41,6 +42,7 @@ BOOKKEEPING = {
     "given_back.py",
     "keys.py",
     "ledger.py",
+    "renew.py",
     "returned.py",
     "returned_sheet.py",
     "rotation.py",
@@ -153,6 +155,11 @@ def files_in_all(settings: Settings) -> int:
     return sum(raw_folder.count(settings, name) for name in (*load_contracts(), NO_FEED))
 
 
+def usual(settings: Settings) -> Usual:
+    """What the settings call usual."""
+    return Usual(settings.student_no_pattern, settings.plan_kinds)
+
+
 def limits(settings: Settings) -> Limits:
     """What the settings let one file take to be read."""
     return Limits(settings.reader_seconds, settings.reader_megabytes)
@@ -192,7 +199,9 @@ class _Intake:
         self.settings, self.feed, self.contract, self.tell = settings, feed, contract, tell
         self.started = time.perf_counter()
         self.ledger = Ledger(settings)
-        self.key = load_key(settings) if contract else b""
+        self.key = load_key(settings)
+        self.paths = Paths(self.key, self.ledger.named(feed))
+        self.usual = usual(settings)
         self.seen = self.ledger.seen(feed)
         self.known = {s["submission_id"]: s for s in self.ledger.submissions(feed)}
         self.registers = {
@@ -207,7 +216,7 @@ class _Intake:
 
     def run(self) -> FeedReport:
         """Read what is new, then set the state of every submission of the feed."""
-        found = raw_folder.scan(self.settings, self.feed, self.seen)
+        found = raw_folder.scan(self.settings, self.feed, self.seen, self.paths)
         if self.feed:
             for left in (self.settings.landing / self.feed).rglob(f"*{HALF_WRITTEN}"):
                 left.unlink()
@@ -218,7 +227,11 @@ class _Intake:
         self.tell(self.feed, len(found) - len(fresh))
         received = now()
         self._tell_of_arrivals(fresh, ids)
-        rows, carries, unsettled = self._take(fresh, ids, received)
+        rows, carries, unsettled, renamed = self._take(fresh, ids, received)
+        if renamed:
+            ids = {renamed.get(name, name): one for name, one in ids.items()}
+            found, here = ([_renamed(f, renamed) for f in each] for each in (found, here))
+            self._rename(renamed)
         # The reading of each file that lies there, made now or in an earlier run.
         added = {row["submission_id"]: row for row in rows}
         entries = {
@@ -242,7 +255,9 @@ class _Intake:
         self.ledger.record(rows, states, arrived=arrived, carries=carries)
         self._tell_of_queries(rows)
         after = {f.file.source_file: f.seen for f in found if f.file.source_file not in unsettled}
-        self.ledger.keep_seen(self.feed, self.seen, after)
+        told = {*self.paths.named.values(), *renamed.values()}
+        named = {f.file.source_file: f.key for f in found if f.file.source_file in told}
+        self.ledger.keep_seen(self.feed, self.seen, after, named)
         sweep_quarantine(self.settings, self.feed, self.ledger)
         sweep_feedback(self.settings, self.feed, self.ledger)
         stood = {s["submission_id"]: s["state"] for s in self.known.values()}
@@ -254,21 +269,24 @@ class _Intake:
         """Path → the submission that these bytes are under this code and these registers."""
         reference = {year: self._reference(year) for year in {f.file.school_year for f in here}}
         named = key_id(self.key)
+        asks = self.contract is not None and any(c.usual for c in self.contract.columns)
+        kinds = sorted(self.usual.kinds) if asks else []
 
-        def identity(file: File) -> str:
+        def identity(file: File, key: str) -> str:
             parts = (
                 self.feed,
                 file.school_year,
-                file.source_file,
+                key,
                 file.sha256,
                 _code(),
-                self.settings.student_no_pattern,
+                self.usual.student_no,
+                *kinds,
                 named,
                 reference[file.school_year],
             )
             return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
-        return {f.file.source_file: identity(f.file) for f in here}
+        return {f.file.source_file: identity(f.file, f.key) for f in here}
 
     def _reference(self, year: str) -> str:
         """Which landed registers a file of that year is held against."""
@@ -340,23 +358,35 @@ class _Intake:
 
     def _take(
         self, fresh: list[Found], ids: Mapping[str, str], received: datetime
-    ) -> tuple[list[dict[str, Any]], dict[str, set[tuple[str, str]]], set[str]]:
+    ) -> tuple[list[dict[str, Any]], dict[str, set[tuple[str, str]]], set[str], dict[str, str]]:
         """Read the files, keep rows and refused copies.
 
-        Answers the ledger's rows, whose each landed one's rows are, and the paths of files that
-        changed while they were read, which the next scan has to look at anew.
+        Answers the ledger's rows, whose each landed one's rows are, the paths of files that changed
+        while they were read, which the next scan has to look at anew, and those under which files
+        go from now on whose own rows hold a name that stands in the path.
         """
         rows: list[dict[str, Any]] = []
         carries: dict[str, set[tuple[str, str]]] = {}
         unsettled: set[str] = set()
+        renamed: dict[str, str] = {}
 
         back: list[tuple[Any, ...]] = []
+        # Of bytes that are read once more, under other code or against other registers.
+        told = heard(self.ledger, ["asked", "explained"], self.feed)
 
-        def keep(one: Taken) -> None:
-            submission_id = ids[one.file.source_file]
-            if any(p.severity != "note" for p in one.problems):
+        def rename(file: File, names: set[str]) -> File:
+            own = file.path.relative_to(self.settings.raw).as_posix()
+            told = self.paths.without(own, names)
+            renamed[file.source_file] = told
+            return replace(file, source_file=told)
+
+        def keep(one: Taken, submission_id: str) -> None:
+            file = one.file
+            handed = (file.source_file, file.sha256)
+            between = [] if one.rows is None else told.asked.get(handed, [])
+            found = [*one.problems, *(Problem(**problem) for problem in between)]
+            if any(p.severity != "note" for p in found):
                 self.settings.feedback.mkdir(parents=True, exist_ok=True, mode=0o700)
-                file = one.file
                 target = return_path(
                     self.settings.feedback,
                     file.feed,
@@ -364,7 +394,8 @@ class _Intake:
                     file.path.stem,
                     submission_id,
                 )
-                back.append(return_task(target, one))
+                answers = told.explained.get(handed, [])
+                back.append(return_task(self.settings, target, one, found, answers))
             if one.rows is None:
                 quarantine(self.settings, one, submission_id)
             else:
@@ -375,29 +406,39 @@ class _Intake:
 
         for each in fresh:
             if each.problem is not None:
-                keep(Taken(each.file, [each.problem], 0, None))
+                file = each.file
+                keep(Taken(file, [each.problem], 0, None), ids[file.source_file])
         if self.contract is None:
             write_returns(back)
-            return rows, carries, unsettled
+            return rows, carries, unsettled, renamed
         registers = {
             name: [
                 landed_path(self.settings, name, s["school_year"], s["submission_id"]) for s in own
             ]
             for name, own in self.registers.items()
         }
-        good = {f.file.source_file: f for f in fresh if f.problem is None}
+        good = {f.file.path: f for f in fresh if f.problem is None}
         files = [f.file for f in good.values()]
-        pattern = self.settings.student_no_pattern
         # Each file's rows are let go once they are kept.
         bounds = limits(self.settings)
-        for one in take(self.contract, files, registers, self.key, pattern, bounds):
-            if raw_folder.changed(good[one.file.source_file]):
+        for one in take(self.contract, files, registers, self.key, self.usual, bounds, rename):
+            if raw_folder.changed(good[one.file.path]):
                 unsettled.add(one.file.source_file)
-                told = Problem("changed_while_read", one.file.source_file)
-                one = replace(one, problems=[*one.problems, told], rows=None)
-            keep(one)
+                moved = Problem("changed_while_read", one.file.source_file)
+                one = replace(one, problems=[*one.problems, moved], rows=None)
+            keep(one, ids[good[one.file.path].file.source_file])
         write_returns(back)
-        return rows, carries, unsettled
+        return rows, carries, unsettled, renamed
+
+    def _rename(self, renamed: Mapping[str, str]) -> None:
+        """Let files go by other paths, in what is known of them and in the ledger."""
+        for before, after in renamed.items():
+            for submission in self.by_path.pop(before, []):
+                submission["source_file"] = after
+                self.by_path.setdefault(after, []).append(submission)
+            if before in self.seen:
+                self.seen[after] = self.seen.pop(before)
+        self.ledger.rename(renamed)
 
     def _entry(self, one: Taken, submission_id: str, received: datetime) -> dict[str, Any]:
         row = {
@@ -522,6 +563,14 @@ class _Intake:
             seconds=round(time.perf_counter() - self.started, 3),
             problems=[Problem(**problem) for e in counted for problem in e["problems"]],
         )
+
+
+def _renamed(found: Found, renamed: Mapping[str, str]) -> Found:
+    file = found.file
+    return replace(
+        found,
+        file=replace(file, source_file=renamed.get(file.source_file, file.source_file)),
+    )
 
 
 def _is_refused(entry: Mapping[str, Any]) -> bool:

@@ -86,8 +86,12 @@ SEEN = sa.Table(
     sa.Column("feed", sa.String(40), nullable=False, index=True),
     sa.Column("stat", sa.Text, nullable=False),
     sa.Column("file_sha256", sa.String(64), nullable=False),
+    # Of a path that holds a name: what it is known by.
+    sa.Column("path_key", sa.String(32), nullable=True),
 )
 """The raw folder as the last scan found it, so that unchanged files are not hashed again."""
+NAMING = (SUBMISSION, EVENT, SEEN)
+"""Tables that name files by their paths."""
 
 
 class Ledger:
@@ -106,12 +110,16 @@ class Ledger:
 
     def _migrate(self) -> None:
         """Add the columns that an older ledger lacks, and the events that it did not keep."""
-        have = {column["name"] for column in sa.inspect(self._engine).get_columns("submission")}
-        missing = [column for column in SUBMISSION.columns if column.name not in have]
+        look = sa.inspect(self._engine)
+        missing = []
+        for table in (SUBMISSION, SEEN):
+            have = {column["name"] for column in look.get_columns(table.name)}
+            missing += [column for column in table.columns if column.name not in have]
         with self._engine.begin() as con:
             for column in missing:
                 kind = column.type.compile(self._engine.dialect)
-                con.execute(sa.text(f"alter table submission add column {column.name} {kind}"))
+                add = f"alter table {column.table.name} add column {column.name} {kind}"
+                con.execute(sa.text(add))
             eventless = con.execute(sa.select(EVENT.c.event_id).limit(1)).first() is None
             if eventless:
                 query = sa.select(SUBMISSION).order_by(SUBMISSION.c.received_at)
@@ -282,13 +290,52 @@ class Ledger:
             rows = con.execute(query).mappings()
             return {row["source_file"]: (row["stat"], row["file_sha256"]) for row in rows}
 
+    def named(self, feed: str | None = None) -> dict[str, str]:
+        """What paths that hold a name are known by → how they are told; of one feed or all."""
+        query = sa.select(SEEN.c.path_key, SEEN.c.source_file).where(SEEN.c.path_key.is_not(None))
+        if feed is not None:
+            query = query.where(SEEN.c.feed == feed)
+        with self._engine.connect() as con:
+            return {str(key): str(told) for key, told in con.execute(query)}
+
+    def rename(self, told: Mapping[str, str]) -> None:
+        """From now on files go by other paths, as if they had never gone by the earlier ones."""
+        with self._engine.begin() as con:
+            if self._engine.dialect.name == "sqlite":
+                # What is overwritten must not be found in the file.
+                con.exec_driver_sql("pragma secure_delete = on")
+            for table in NAMING:
+                for before, after in told.items():
+                    con.execute(
+                        sa.update(table)
+                        .where(table.c.source_file == before)
+                        .values(source_file=after)
+                    )
+
     def keep_seen(
-        self, feed: str, before: Mapping[str, tuple[str, str]], after: Mapping[str, tuple[str, str]]
+        self,
+        feed: str,
+        before: Mapping[str, tuple[str, str]],
+        after: Mapping[str, tuple[str, str]],
+        named: Mapping[str, str],
     ) -> None:
-        """Keep what a scan found; only what differs from the scan before is written."""
+        """Keep what a scan found; only what differs from the scan before is written.
+
+        Args:
+            feed: whose files these are.
+            before: what the scan before found.
+            after: what this one found.
+            named: path as it is told → what it is known by, where it holds a name.
+        """
         over = [name for name, value in before.items() if after.get(name) != value]
         new = [
-            {"source_file": name, "feed": feed, "stat": stat, "file_sha256": digest}
+            {
+                "source_file": name,
+                "feed": feed,
+                "stat": stat,
+                "file_sha256": digest,
+                "path_key": named.get(name),
+            }
             for name, (stat, digest) in after.items()
             if before.get(name) != (stat, digest)
         ]

@@ -1,58 +1,74 @@
-"""Cells of .ods and .xls that the workbook's reader passes over: an error in place of a value.
+"""Cells of .ods and .xls that the workbook's reader passes over or takes for a value.
 
-Of .xls, as much of the container and of its records is read as tells where errors stand. What is
-not as the format says ends the search: the reader has taken the file, so what it holds stands.
+They show an error, or hold a formula whose result was not saved. Of .xls, as much of the container
+and of its records is read as tells where they stand. What is not as the format says ends the
+search: the reader has taken the file, so what it holds stands.
 """
 
 import re
 import struct
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
 Cells = dict[tuple[int, int], str]
-"""Row and column from 0 → the error's word."""
+"""Row and column from 0 → the error's word, or `NO_RESULT`."""
+NO_RESULT = "="
+"""Stands in the place of a formula whose result was not saved."""
 
 MOST = 100_000
 """So many cells are told at most: one that is repeated may stand for a whole sheet of them."""
 ERROR = re.compile(r"#(REF!|N/A|DIV/0!|VALUE!|NAME\?|NUM!|NULL!)")
-OWN_ERROR = re.compile(r"Err:[0-9]{3}")
-"""How LibreOffice shows errors that have no word in other programs."""
+OWN_ERROR = re.compile(r"(Err|错误):[0-9]{3}")
+"""How LibreOffice shows errors that have no word in other programs, in English and in Chinese."""
 
 
 # OpenDocument -----------------------------------------------------------------------------------
 
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-SIGNS = re.compile(rb">(#[A-Z]|Err:[0-9])")
-"""What a document must hold for any cell of it to show an error."""
+OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+OWN = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}"
+SIGNS = re.compile(rb">(#[A-Z]|Err:[0-9]|\xe9\x94\x99\xe8\xaf\xaf:)")
+"""What a document must hold for any cell of it to show an error, unless one is marked as such."""
+UNCALCULATED = re.compile(
+    rb"<table:(?:covered-)?table-cell\b(?=[^>]*\stable:formula=)"
+    rb"(?![^>]*\soffice:(?:[a-z]+-)?value=)[^>]*(?:/>|>\s*</table:)"
+)
+"""A cell with a formula, without a value, and with nothing in it."""
+LONGEST = 2**14
+"""So many bytes of such a sign may stand before and behind the end of a piece."""
 
 
 def lost_in_ods(path: Path) -> dict[str, Cells]:
-    """Sheet → its cells with an error, of an OpenDocument spreadsheet.
+    """Sheet → its lost cells, of an OpenDocument spreadsheet.
 
     Raises:
         KeyError, OSError, zipfile.BadZipFile, ElementTree.ParseError: it is none, or damaged.
     """
     with zipfile.ZipFile(path) as archive:
         with archive.open("content.xml") as file:
-            if not _may_hold_errors(file):
+            if not _may_lose_cells(file):
                 return {}
         with archive.open("content.xml") as file:
             return dict(_tables(file))
 
 
-def _may_hold_errors(file: IO[bytes]) -> bool:
+def _may_lose_cells(file: IO[bytes]) -> bool:
     tail = b""
     for block in iter(lambda: file.read(2**20), b""):
         if b"<!DOCTYPE" in block or b"<!ENTITY" in block:
             return False  # nothing that declares entities is parsed
-        if SIGNS.search(tail + block):
+        piece = tail + block
+        if b'value-type="error"' in piece or SIGNS.search(piece):
             return True
-        tail = block[-8:]
+        if b"table:formula=" in piece and UNCALCULATED.search(piece):
+            return True
+        tail = piece[-LONGEST:]
     return False
 
 
@@ -65,7 +81,7 @@ def _tables(file: IO[bytes]) -> Iterator[tuple[str, Cells]]:
                 row, cells = 0, {}
         elif element.tag == f"{TABLE}table-row":
             times = _times(element, "rows")
-            for column, word in _errors(element):
+            for column, word in _lost(element):
                 for down, across in product(range(times), column):
                     if len(cells) < MOST:
                         cells[row + down, across] = word
@@ -76,18 +92,37 @@ def _tables(file: IO[bytes]) -> Iterator[tuple[str, Cells]]:
             element.clear()
 
 
-def _errors(row: ElementTree.Element) -> Iterator[tuple[range, str]]:
-    """Columns of a row that show an error, and its word."""
+def _lost(row: ElementTree.Element) -> Iterator[tuple[range, str]]:
+    """Columns of a row that are lost, and what stands for them."""
     column = 0
     for cell in row:
         if cell.tag in (f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
             times = _times(cell, "columns")
-            shown = cell.findtext(f"{TEXT}p") or ""
-            if OWN_ERROR.fullmatch(shown):
-                shown = "#VALUE!"
-            if ERROR.fullmatch(shown):
-                yield range(column, column + times), shown
+            if word := _word(cell):
+                yield range(column, column + times), word
             column += times
+
+
+def _word(cell: ElementTree.Element) -> str:
+    """What stands for a cell that is lost; empty where it is none.
+
+    The format knows no errors: LibreOffice writes a text that is empty, Excel the number 0, each
+    with the error as what is shown.
+    """
+    kind = cell.get(f"{OFFICE}value-type")
+    inside = cell.find(f"{TEXT}p")
+    shown = "".join(inside.itertext()) if inside is not None else ""
+    formula = cell.get(f"{TABLE}formula") is not None
+    marked = "error" in (kind, cell.get(f"{OWN}value-type"))
+    if ERROR.fullmatch(shown) or OWN_ERROR.fullmatch(shown):
+        return shown
+    if marked:
+        return "#VALUE!"
+    # The empty text that a formula may give has its place, though nothing stands there.
+    if formula and inside is None and kind != "string":
+        valued = any(name.startswith(OFFICE) and name.endswith("value") for name in cell.attrib)
+        return "" if valued else NO_RESULT
+    return ""
 
 
 def _times(element: ElementTree.Element, what: str) -> int:
@@ -101,39 +136,66 @@ WORDS = {
     0x24: "#NUM!", 0x2A: "#N/A",
 }  # fmt: skip
 FORMULA, BOOL_OR_ERROR, SHEET, END_OF_STREAM = 0x0006, 0x0205, 0x0085, 0x000A
+CALCULATED_BY = 0x01C1
+"""The record by which a spreadsheet program says that it has calculated the formulas."""
+AT_OPENING = 2
+"""The flag of a formula that is to be calculated when the file is opened."""
 LAST_SECTOR = 0xFFFFFFFA
 """From here on a number in the table of sectors is none of a sector."""
 
 
 def lost_in_xls(path: Path) -> list[Cells]:
-    """The cells with an error of each sheet of an .xls, in the order of the sheets.
+    """The lost cells of each sheet of an .xls, in the order of the sheets.
 
     Raises:
         OSError, ValueError, struct.error: it is none, or damaged.
     """
     stream = _workbook(path.read_bytes())
-    found = []
+    sheets = []
+    calculated = False
     for kind, at, _ in _records(stream, 0):
         if kind == SHEET:
             (offset,) = struct.unpack_from("<I", stream, at)
-            found.append(_sheet(stream, offset))
-    return found
+            sheets.append(_sheet(stream, offset))
+        calculated |= kind == CALCULATED_BY
+    # An empty text is also what programs write that leave the calculating to others.
+    calculated |= any(sheet.calculated for sheet in sheets)
+    return [
+        sheet.cells | ({} if calculated else dict.fromkeys(sheet.empty, NO_RESULT))
+        for sheet in sheets
+    ]
 
 
-def _sheet(stream: bytes, offset: int) -> Cells:
-    cells: Cells = {}
+@dataclass
+class _Sheet:
+    cells: Cells = field(default_factory=dict)
+    empty: list[tuple[int, int]] = field(default_factory=list)
+    """Formulas whose result is an empty text."""
+    calculated: bool = False
+    """Whether any formula has another result."""
+
+
+def _sheet(stream: bytes, offset: int) -> _Sheet:
+    found = _Sheet()
     for kind, at, size in _records(stream, offset):
         if kind == BOOL_OR_ERROR and size >= 8:
             row, column, _, code, is_error = struct.unpack_from("<HHHBB", stream, at)
-        elif kind == FORMULA and size >= 14:
+            if is_error and code in WORDS:
+                found.cells[row, column] = WORDS[code]
+        elif kind == FORMULA and size >= 16:
             # Eight bytes of result: a number, or a mark and what else it is.
-            row, column, _, what, code, mark = struct.unpack_from("<HHHBxBxxxH", stream, at)
-            is_error = what == 2 and mark == 0xFFFF
-        else:
-            continue
-        if is_error and code in WORDS:
-            cells[row, column] = WORDS[code]
-    return cells
+            row, column, _, what, code, mark, flags = struct.unpack_from("<HHHBxBxxxHH", stream, at)
+            special = mark == 0xFFFF
+            if special and what == 2 and code in WORDS:
+                found.cells[row, column] = WORDS[code]
+            if special and what == 3:
+                found.empty.append((row, column))
+            elif flags & AT_OPENING and not any(stream[at + 6 : at + 14]):
+                # So do others write it that calculate nothing: the number 0.
+                found.cells[row, column] = NO_RESULT
+            else:
+                found.calculated = True
+    return found
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, int, int]]:

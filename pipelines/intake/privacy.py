@@ -21,8 +21,8 @@ HEADERS = (
     "、成绩、分数、得分、折合、原始、赋分、主观、客观、卷、题、语数英、文综、理综、综合、实验、操作、口语、听力、作文、附加"
 )
 """Words of headers that schools add."""
-SPREADSHEET = {"REF", "VALUE", "DIV", "NAME", "NUM", "NULL"}
-"""Of the words that a spreadsheet writes into a cell whose formula has no value: #REF!, #NAME?."""
+SPREADSHEET = {"REF", "VALUE", "DIV", "NAME", "NUM", "NULL", "Err", "错误"}
+"""Of the words that a spreadsheet writes into a cell whose formula has no value: #REF!, Err:502."""
 UNIT = re.compile(
     r".*(小学|中学|学校|学院|大学|幼儿园|教研室|中心|教育局|街道|社区|区|县|镇|乡|村|班|年级|学期|学年"
     r"|监测|考试|批次|成绩|名册|名录|表)"
@@ -30,8 +30,9 @@ UNIT = re.compile(
 """Ends of the names of places and things."""
 RUN = re.compile(
     r"[\u3400-\u9fff][\u3400-\u9fff·]*"
-    # Letters beside a digit or a dash are part of a code.
-    r"|(?<![-_.0-9A-Za-z])[A-Za-z][A-Za-z' ]*[A-Za-z](?![-_.0-9A-Za-z])"
+    # Letters beside a dash are part of a code, such as 2024-06-annual; so are two beside a digit.
+    r"|(?<![-_.A-Za-z])(?!(?<=[0-9])[A-Za-z]{2}(?![A-Za-z])|[A-Za-z]{2}[0-9])"
+    r"[A-Za-z][A-Za-z' ]*[A-Za-z](?![-_.A-Za-z])"
 )
 
 
@@ -40,11 +41,16 @@ def _vocabulary() -> tuple[frozenset[str], int]:
     words = {w for values in codes().values() for ws in values.values() for w in ws}
     words |= {code for values in codes().values() for code in values}
     for contract in load_contracts().values():
-        words |= {word for c in contract.columns for word in (c.header, *c.aliases)}
+        words |= {word for c in contract.columns for word in (c.name, c.header, *c.aliases)}
         words |= {contract.title, contract.total or ""}
     words |= {*EVERYDAY.split("、"), *HEADERS.split("、"), *SPREADSHEET}
     known = frozenset(word.casefold() for word in words if word)
     return known, max(map(len, known))
+
+
+def is_known(word: str) -> bool:
+    """Whether a word is one of codes, headers or everyday, so that it is nobody's name."""
+    return word.casefold() in _vocabulary()[0]
 
 
 def _is_plain(run: str) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.feeds import load_contracts
+from pipelines.intake.paths import Paths
 from pipelines.intake.problems import Problem
 from pipelines.intake.take import File
 from pipelines.settings import Settings
@@ -37,22 +38,25 @@ class Found:
 
     file: File
     seen: Seen
+    key: str
+    """What its path is known by, whatever is shown of it."""
     problem: Problem | None = None
     """Why it can't be read at all; then its digest stands for what was found instead of bytes."""
 
 
-def scan(settings: Settings, feed: str, before: Mapping[str, Seen]) -> list[Found]:
+def scan(settings: Settings, feed: str, before: Mapping[str, Seen], paths: Paths) -> list[Found]:
     """A feed's files in the order of their paths; for `NO_FEED`, what lies outside every feed.
 
     Args:
         settings: where the raw folder is.
         feed: name of a feed, or `NO_FEED`.
-        before: what the last scan found, by path within the raw folder.
+        before: what the last scan found, by path as it is told.
+        paths: how paths within the raw folder are told.
     """
     found = []
     for path in _entries(settings, feed):
-        name = path.relative_to(settings.raw).as_posix()
-        parts = name.split("/")
+        own = path.relative_to(settings.raw).as_posix()
+        name, key, parts = paths.told(own), paths.key_of(own), own.split("/")
         placed = feed != NO_FEED and len(parts) > 2 and is_year(parts[1])
         year = parts[1] if placed else ""
         if path.is_symlink() and not _leads_inside(settings.raw, path):
@@ -60,7 +64,7 @@ def scan(settings: Settings, feed: str, before: Mapping[str, Seen]) -> list[Foun
                 continue  # a folder's files are taken where they lie
             digest = hashlib.sha256(f"link\0{os.readlink(path)}".encode()).hexdigest()  # noqa: PTH115
             file = File(path, feed, year, name, digest)
-            found.append(Found(file, ("", digest), Problem("link_outside", name)))
+            found.append(Found(file, ("", digest), key, Problem("link_outside", name)))
             continue
         try:
             stat, digest = _digest(path, before.get(name))
@@ -69,11 +73,23 @@ def scan(settings: Settings, feed: str, before: Mapping[str, Seen]) -> list[Foun
         except OSError as error:
             digest = hashlib.sha256(b"not readable").hexdigest()
             problem = Problem("unreadable", name, found=error.strerror or "")
-            found.append(Found(File(path, feed, year, name, digest), ("", digest), problem))
+            found.append(Found(File(path, feed, year, name, digest), ("", digest), key, problem))
             continue
         stray = None if placed else Problem("misplaced_file", name)
-        found.append(Found(File(path, feed, year, name, digest), (stat, digest), stray))
+        found.append(Found(File(path, feed, year, name, digest), (stat, digest), key, stray))
     return found
+
+
+def path_of(settings: Settings, source_file: str, paths: Paths) -> Path | None:
+    """Where the file lies that goes by a path as it is told; none where it lies there no more."""
+    own = settings.raw / source_file
+    if own.is_file():
+        return own
+    feed = source_file.partition("/")[0]
+    for path in _entries(settings, feed if feed in load_contracts() else NO_FEED):
+        if paths.told(path.relative_to(settings.raw).as_posix()) == source_file:
+            return path
+    return None
 
 
 def changed(found: Found) -> bool:

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
-from pipelines.intake.lost_cells import lost_in_ods, lost_in_xls
+from pipelines.intake.lost_cells import NO_RESULT, lost_in_ods, lost_in_xls
 
 TEXT_SUFFIXES = {".csv", ".tsv", ".txt"}
 BOOK_SUFFIXES = {".xlsx", ".xlsm", ".xls", ".ods"}
@@ -53,8 +53,6 @@ BLOCK = 2**24
 TEXT = pa.string()
 EACH_TEXT_ONCE = pa.dictionary(pa.int32(), pa.string())
 """How the cells of a large text file are held, which repeat few texts."""
-NO_RESULT = "="
-"""Stands in the place of a formula whose result was not saved."""
 
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """First and last corner of merged cells: row and column, from 0."""
@@ -409,7 +407,7 @@ CARRY = 2**16
 
 
 def _damaged(path: Path) -> dict[str | int, dict[tuple[int, int], str]]:
-    """Sheet → (row, column) from 0 → the error's word; of .xlsx and .xlsm `NO_RESULT`, too.
+    """Sheet → (row, column) from 0 → the error's word, or `NO_RESULT`.
 
     Sheets by name, those of .xls by number.
     """
@@ -490,6 +488,11 @@ def _small_xml(archive: zipfile.ZipFile, part: str) -> ElementTree.Element:
 
 
 def _put(rows: list[list[Any]], cells: dict[tuple[int, int], str]) -> None:
+    """Write what stands for lost cells in their place: a text there is one; a number is the 0 that
+    some programs write for a result that they do not know.
+    """
     for (row, column), word in cells.items():
-        if row < len(rows) and column < len(rows[row]) and rows[row][column] == "":
-            rows[row][column] = word
+        if row < len(rows) and column < len(rows[row]):
+            there = rows[row][column]
+            if there == "" or not isinstance(there, str):
+                rows[row][column] = word

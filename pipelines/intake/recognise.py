@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from xlsxwriter.utility import xl_col_to_name
@@ -19,6 +20,14 @@ HEADER_WITHIN = 30
 """The header stands within so many rows of the top."""
 UNIT = re.compile(r"\s*[（(][^（()）]*[)）]$")
 """The unit behind a header, such as (分)."""
+CODE = "^[A-Za-z]{0,3}[0-9]{6,}[0-9A-Za-z]*$"
+"""What numbers of students, staff and schools look like, and marks, shares and years do not."""
+DATUM = re.compile(
+    "[+-]?[0-9]+([.,][0-9]+)*|(19|20)[0-9]{2}[-/.年].*|[A-Za-z]{0,3}[0-9]+[0-9A-Za-z]*"
+)
+"""A cell of a row of a table, not of its header."""
+RECORD_CELLS, RECORD_ROWS = 3, 3
+"""A list has at least so many rows with so many cells each."""
 NAMED_WAVE = re.compile(r"(?:监测批次|考试批次)[:：]\s*(\S+)")
 
 
@@ -73,6 +82,8 @@ class Recognised:
     """Canonical name → column, from 0."""
     wide: list[Place] = field(default_factory=list)
     total: int | None = None
+    dropped: list[int] = field(default_factory=list)
+    """Columns of names, which are read only to know what must not be shown."""
     headers: dict[str, str] = field(default_factory=dict)
     """Header as written → what it means."""
     unread: tuple[str, ...] = ()
@@ -276,6 +287,7 @@ def recognise(
             column = contract.column(name)
             if column.type == "dropped":
                 found.headers[shown] = name
+                found.dropped.append(index)
                 continue
             first_choice = normalise(shown) in (normalise(name), normalise(column.header))
             seen.setdefault(name, []).append((not first_choice, index, shown))
@@ -396,25 +408,49 @@ def goes_on(sheet: Sheet, before: Recognised) -> bool:
 
     It has no more columns, and its first row holds a number where that sheet has one.
     """
-    width = sheet.cells.num_columns
-    first: dict[str, str | None] = next(
-        (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
-    )
+    first = _first_row(sheet)
     used = {*before.columns.values(), *(p.column for p in before.wide)}
-    filled = [c for c in used if c < width and (first.get(f"c{c}") or "").strip()]
-    digits = sum(any(x.isdigit() for x in first.get(f"c{c}") or "") for c in filled)
-    beyond = any((first.get(f"c{c}") or "").strip() for c in range(before.width, width))
+    filled = [first[c] for c in used if c < len(first) and first[c]]
+    digits = sum(any(x.isdigit() for x in cell) for cell in filled)
     least = 1 if len(used) < 5 else 2
-    return not beyond and digits >= least and len(filled) * 2 >= len(used)
+    fits = digits >= least and any(map(DATUM.fullmatch, filled))
+    return fits and not any(first[before.width :]) and len(filled) * 2 >= len(used)
 
 
 def looks_like_rows(sheet: Sheet) -> bool:
-    """Whether a sheet without a header starts with a row like those of a table: some numbers."""
-    first: dict[str, str | None] = next(
-        (row for row in sheet.cells.slice(0, HEADER_WITHIN).to_pylist() if any(row.values())), {}
-    )
-    filled = [cell for cell in first.values() if (cell or "").strip()]
-    return len(filled) > 1 and any(c.isdigit() for cell in filled for c in cell or "")
+    """Whether a sheet without a header starts with a row like those of a table.
+
+    One of its cells is a number, a day or a code; 1班 and 2班 may be a header of statistics.
+    """
+    filled = [cell for cell in _first_row(sheet) if cell]
+    return len(filled) > 1 and any(map(DATUM.fullmatch, filled))
+
+
+def _first_row(sheet: Sheet) -> list[str]:
+    """The cells of the first row that holds anything."""
+    top = sheet.cells.slice(0, HEADER_WITHIN).to_pylist()
+    first: dict[str, str | None] = next((row for row in top if any(row.values())), {})
+    return [(cell or "").strip() for cell in first.values()]
+
+
+def records(sheet: Sheet) -> int:
+    """Rows of a sheet without a header that seem to be records: they have codes of their own.
+
+    Such codes are what lists of students, staff and schools have, and covers, notes and
+    statistics have not. Few such rows, or rows of two cells, are no list: 0.
+    """
+    filled = np.zeros(sheet.cells.num_rows, dtype=np.int32)
+    columns = [pc.utf8_trim_whitespace(pc.fill_null(c, "")) for c in sheet.cells.columns]
+    for column in columns:
+        filled += np.asarray(pc.not_equal(column, ""))
+    enough = pa.array(filled >= RECORD_CELLS)
+    most = 0
+    for column in columns:
+        coded = pc.and_(pc.match_substring_regex(column, CODE), enough)
+        if (n := pc.sum(coded).as_py() or 0) >= RECORD_ROWS:
+            different = pc.count_distinct(column.filter(coded)).as_py()
+            most = max(most, n if 2 * different > n else 0)
+    return most
 
 
 def better_feed(contract: Contract, sheet: Sheet) -> str | None:

@@ -28,7 +28,7 @@ from pipelines.intake import keys
 from pipelines.intake.ingest import landed_path
 from pipelines.intake.ledger import Ledger, arrival
 from pipelines.intake.problems import IntakeError, NothingHandedIn, Problem
-from pipelines.intake.states import approved_bytes, queries
+from pipelines.intake.states import heard, queries
 from pipelines.settings import Settings
 from pipelines.wording import bilingual
 
@@ -92,27 +92,18 @@ def freeze(settings: Settings) -> Standing:
     return Standing(summary["digest"], path, summary["rows"], problems, digests)
 
 
-def differing(settings: Settings) -> list[Problem]:
-    """The queries between files that stand, as the last build of them found; none before it."""
-    summary = _folder(settings, _submissions(settings, settings.as_of_utc)) / SUMMARY
-    if not summary.exists():
-        return []
-    told = json.loads(summary.read_text(encoding="utf-8"))
-    return [Problem(**problem) for problem in told["problems"]]
-
-
 def _submissions(settings: Settings, as_of: datetime | None) -> list[dict[str, Any]]:
     """The submissions whose rows stand, by feed, as they arrived."""
     ledger = Ledger(settings)
     required = settings.require_approval
     landed = ledger.submissions(state="landed", as_of=as_of, full=required)
     if required:
-        approved = approved_bytes(ledger, as_of)
+        approved = heard(ledger, ["district_approved"], as_of=as_of).approved
         landed = [
             s
             for s in landed
             if (handed := (s["source_file"], s["file_sha256"])) in approved
-            and queries(s["problems"]) <= approved[handed]
+            and queries(s["problems"]) <= approved[handed].queries
         ]
     return sorted(landed, key=lambda s: (s["feed"], *arrival(s)))
 

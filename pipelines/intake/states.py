@@ -17,18 +17,23 @@ true of a file:
 `received` (arrived, not yet being read) and `not_submitted` (nothing there: see `duties`) complete
 the list. Each step is an event in the ledger, with when, by whom and why.
 
+A query is found when a file is read, or between files and over time when a build looks at all that
+stands; the build tells the ledger what it asks of each file (event `asked`), which holds until
+another build finds it otherwise. The two are answered in one way.
+
 What people say is attached to the bytes handed in (path and SHA-256), not to a reading of them, so
-it outlives a new version of the rules. An explanation answers the queries that it saw, each known
-by rule, sheet and column (and the other file, where two files differ): a query that comes up later
-is open. A sign-off holds as long as the file itself has no query that it did not see (queries
-between files come and go with the other file).
+it outlives a new version of the rules. An explanation answers queries, each known by rule, sheet
+and column, and of those between files by the evidence that their rule names (`rules.yml`): a query
+that comes up later, or on other evidence, is open. A sign-off holds as long as the file itself has
+no query that it did not see (queries between files come and go with the other file).
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pipelines.feeds import rules
 from pipelines.intake.ledger import Ledger, severity
 from pipelines.intake.problems import Problem
 from pipelines.settings import Settings
@@ -37,8 +42,8 @@ from pipelines.wording import translator
 Bytes = tuple[str, str]
 """What was handed in: path within the raw folder, SHA-256."""
 Query = tuple[str, str, str, str]
-"""A query of a file: rule, sheet, column, and the other file where there is one."""
-SPOKEN = ("explained", "district_approved", "published", "unpublished")
+"""A query of a file: rule, sheet, column, and the evidence where it is one between files."""
+SPOKEN = ("asked", "explained", "district_approved", "published", "unpublished")
 """Events that decide where a file is in the workflow."""
 TAKING_BACK = ("taken_back", "given_back")
 
@@ -51,7 +56,7 @@ class Said:
     at: datetime
     reason: str
     queries: frozenset[Query]
-    """The queries that the file had then."""
+    """The queries that the file had then; of an explanation, those that it answers."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,14 @@ class FileState:
     """Problems, equal ones folded into one."""
     queries: int
     open_queries: tuple[Query, ...] = ()
-    explained: Said | None = None
-    """The latest explanation."""
+    explained: tuple[Said, ...] = ()
+    """Its explanations, the latest last."""
     approved: Said | None = None
     """The sign-off that holds."""
     problems: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """What was found when it was read."""
+    asked: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """Queries between it and other files, and over time."""
     sheets: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
@@ -90,9 +98,18 @@ class FileState:
         """Whether it counts: its rows are landed, or it waits to be mended."""
         return self.state not in ("replaced", "withdrawn")
 
+    def awaits(self, problem: Mapping[str, Any]) -> bool:
+        """Whether one of its problems is a query that waits for an answer."""
+        return query(problem) in self.open_queries
+
+    @property
+    def awaiting(self) -> list[Problem]:
+        """The queries that wait for an answer, each as it was found."""
+        return [Problem(**p) for p in (*self.problems, *self.asked) if self.awaits(p)]
+
     def as_row(self) -> dict[str, Any]:
         """As a row of `ops.submission` and of reports: flat, problems as numbers."""
-        said, signed = self.explained, self.approved
+        said, signed = self.explained[-1] if self.explained else None, self.approved
         return {
             "submission_id": self.submission_id,
             "feed": self.feed,
@@ -104,7 +121,7 @@ class FileState:
             "stands": self.stands,
             "rows": self.rows_read,
             "rows_landed": self.rows_landed,
-            "problems": len(self.problems),
+            "problems": len(self.problems) + len(self.asked),
             "errors": self.errors,
             "queries": self.queries,
             "open_queries": len(self.open_queries),
@@ -130,7 +147,7 @@ class Declared:
 def file_states(
     settings: Settings,
     ledger: Ledger,
-    between: Iterable[Problem] = (),
+    between: Iterable[Problem] | None = None,
     as_of: datetime | None = None,
     serving: Collection[Bytes] | None = None,
 ) -> list[FileState]:
@@ -139,28 +156,27 @@ def file_states(
     Args:
         settings: whether approval is required.
         ledger: of the home.
-        between: queries between files, each the newer file's.
+        between: queries between files, each of the file that it names, in place of those that the
+            last build told the ledger.
         as_of: the moment to tell of (UTC); now by default.
         serving: what the release that is being made is made from, in place of what was published
             before.
     """
-    said, approvals, published = _spoken(ledger, as_of)
-    if serving is not None:
-        published = set(serving)
-    asked: dict[str, list[dict[str, Any]]] = {}
-    for problem in between:
-        one = {"rule": problem.rule, "file": problem.file, "column": problem.column}
-        asked.setdefault(problem.file, []).append({**one, "expected": problem.expected})
+    spoken = heard(ledger, as_of=as_of)
+    published = spoken.published if serving is None else set(serving)
+    found = None if between is None else by_file(between)
     states = []
     for s in ledger.submissions(as_of=as_of):
         handed = (s["source_file"], s["file_sha256"])
         stands = s["state"] == "landed"
-        problems = [*s["problems"], *(asked.get(s["source_file"], []) if stands else [])]
+        told = spoken.asked.get(handed, []) if found is None else found.get(handed[0], [])
+        asked = told if stands else []
+        problems = [*s["problems"], *asked]
         grave = [severity(problem) for problem in problems]
         asks = {query(p) for p, g in zip(problems, grave, strict=True) if g == "query"}
-        answers = said.get(handed, [])
+        answers = spoken.explained.get(handed, [])
         answered = frozenset[Query]().union(*(a.queries for a in answers))
-        signed = approvals.get(handed)
+        signed = spoken.approved.get(handed)
         approved = signed if signed and queries(s["problems"]) <= signed.queries else None
         opened = tuple(sorted(asks - answered))
         states.append(
@@ -177,9 +193,10 @@ def file_states(
                 errors=grave.count("error"),
                 queries=grave.count("query"),
                 open_queries=opened,
-                explained=answers[-1] if answers else None,
+                explained=tuple(answers),
                 approved=approved,
                 problems=s["problems"],
+                asked=asked,
                 sheets=s["sheets"],
             )
         )  # fmt: skip
@@ -198,38 +215,60 @@ def _state(standing: str, asked: bool, published: bool, approved: bool, required
     return "district_approved" if approved else "landed"
 
 
-def _spoken(
-    ledger: Ledger, as_of: datetime | None
-) -> tuple[dict[Bytes, list[Said]], dict[Bytes, Said], set[Bytes]]:
-    """Explanations, the last sign-off of each file, and what is published."""
-    said: dict[Bytes, list[Said]] = {}
-    approved: dict[Bytes, Said] = {}
-    published: set[Bytes] = set()
-    for event in ledger.events(SPOKEN, as_of=as_of):
+@dataclass(frozen=True)
+class Heard:
+    """What was asked and said of each file, by its bytes."""
+
+    asked: dict[Bytes, list[dict[str, Any]]] = field(default_factory=dict)
+    """The queries between files that the last build found."""
+    explained: dict[Bytes, list[Said]] = field(default_factory=dict)
+    approved: dict[Bytes, Said] = field(default_factory=dict)
+    """The last sign-off."""
+    published: set[Bytes] = field(default_factory=set)
+
+
+def heard(
+    ledger: Ledger,
+    states: Collection[str] = SPOKEN,
+    feed: str | None = None,
+    as_of: datetime | None = None,
+) -> Heard:
+    """What these events (all of `SPOKEN` by default) come to, of one feed or all."""
+    come = Heard()
+    for event in ledger.events(states, feed, as_of=as_of):
         handed = (event["source_file"], event["file_sha256"])
-        seen = frozenset((str(a), str(b), str(c), str(d)) for a, b, c, d in event["detail"] or ())
-        told = Said(event["by"], event["at"], event["reason"], seen)
         match event["state"]:
+            case "asked":
+                come.asked[handed] = event["detail"]
             case "explained":
-                said.setdefault(handed, []).append(told)
+                come.explained.setdefault(handed, []).append(_said(event))
             case "district_approved":
-                approved[handed] = told
+                come.approved[handed] = _said(event)
             case "published":
-                published.add(handed)
-            case _:
-                published.discard(handed)
-    return said, approved, published
+                come.published.add(handed)
+            case "unpublished":
+                come.published.discard(handed)
+    return come
 
 
-def approved_bytes(ledger: Ledger, as_of: datetime | None = None) -> dict[Bytes, frozenset[Query]]:
-    """What was signed off, with the queries that it had then."""
-    return {handed: said.queries for handed, said in _spoken(ledger, as_of)[1].items()}
+def _said(event: Mapping[str, Any]) -> Said:
+    seen = frozenset((str(a), str(b), str(c), str(d)) for a, b, c, d in event["detail"] or ())
+    return Said(event["by"], event["at"], event["reason"], seen)
+
+
+def by_file(problems: Iterable[Problem]) -> dict[str, list[dict[str, Any]]]:
+    """Problems as the ledger keeps them, by the file that they name."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for problem in problems:
+        found.setdefault(problem.file, []).append(asdict(problem))
+    return found
 
 
 def query(problem: Mapping[str, Any]) -> Query:
     """What a query is known by, as long as it is the same."""
-    other = problem.get("expected", "") if problem["rule"] == "differs_between_files" else ""
-    return problem["rule"], problem.get("sheet", ""), problem.get("column", ""), other
+    rule = rules().get(problem["rule"])
+    evidence = "｜".join(problem.get(name, "") for name in rule.evidence) if rule else ""
+    return problem["rule"], problem.get("sheet", ""), problem.get("column", ""), evidence
 
 
 def queries(problems: Iterable[Mapping[str, Any]]) -> frozenset[Query]:

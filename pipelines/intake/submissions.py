@@ -8,7 +8,6 @@ readings of the same bytes name the same file.
 import getpass
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,13 +17,17 @@ from pipelines.feeds.contract import quoted
 from pipelines.intake import raw as raw_folder
 from pipelines.intake.ingest import landed_path
 from pipelines.intake.ledger import PRESENT, STANDING, Ledger, arrival
-from pipelines.intake.problems import IntakeError, masked
-from pipelines.intake.standing import differing
+from pipelines.intake.paths import Paths
+from pipelines.intake.problems import IntakeError, Problem, masked
+from pipelines.intake.pseudonym import load_key
+from pipelines.intake.renew import renew_returns
 from pipelines.intake.states import (
     Bytes,
     FileState,
+    by_file,
     declared_replacements,
     file_states,
+    heard,
     queries,
     taken_back,
 )
@@ -63,15 +66,19 @@ def user() -> str:
         return "unknown"
 
 
-def submissions(settings: Settings, serving: Collection[Bytes] | None = None) -> list[FileState]:
+def submissions(
+    settings: Settings,
+    serving: Collection[Bytes] | None = None,
+    between: Iterable[Problem] | None = None,
+) -> list[FileState]:
     """Every submission and where it is in the workflow, of now or of the setting `as_of`.
 
     Args:
         settings: the home.
         serving: what the release in the making is made from; see `file_states`.
+        between: the queries between files that it found; likewise.
     """
-    moment = settings.as_of_utc
-    return file_states(settings, Ledger(settings), differing(settings), moment, serving)
+    return file_states(settings, Ledger(settings), between, settings.as_of_utc, serving)
 
 
 def in_hand(settings: Settings) -> list[tuple[str, str]]:
@@ -83,22 +90,77 @@ def in_hand(settings: Settings) -> list[tuple[str, str]]:
     return [where for where, state in last.items() if state in ("received", "checking")]
 
 
-def explain(settings: Settings, name: str, reason: str, by: str = "") -> FileState:
-    """Answer the open queries of a file.
+def ask(settings: Settings, between: Iterable[Problem]) -> int:
+    """What a build found between files and over time is asked of each file that it names.
+
+    It replaces what the build before asked. Return workbooks of files that are asked something else
+    now are written anew. To be called while the home is held; answers how many files those are.
+    """
+    ledger = Ledger(settings)
+    before, found = heard(ledger, ["asked"]).asked, by_file(between)
+    changed = [
+        s
+        for s in ledger.submissions(state="landed", full=False)
+        if before.get((s["source_file"], s["file_sha256"]), []) != found.get(s["source_file"], [])
+    ]
+    ledger.tell(
+        {
+            "state": "asked", "reason": f"{len(found.get(s['source_file'], []))} queries",
+            "detail": found.get(s["source_file"], []),
+            **{n: s[n] for n in ("feed", "source_file", "file_sha256", "submission_id")},
+        }
+        for s in changed
+    )  # fmt: skip
+    ids = {s["submission_id"] for s in changed}
+    renew_returns(settings, [f for f in submissions(settings) if f.submission_id in ids])
+    return len(changed)
+
+
+def waiting(settings: Settings, name: str) -> FileState:
+    """The file that goes by a name, with the queries that wait for an answer (`awaiting`).
 
     Raises:
         NoSuchFile: nothing goes by that name.
-        IntakeError: the file has no open query, or the reason is empty.
+        IntakeError: the file has no open query.
     """
     file = _find(settings, name)
-    if not reason.strip():
-        raise IntakeError(bilingual("An explanation needs words."))
     if not file.present or not file.open_queries:
         raise IntakeError(
             bilingual("{file} has no query that waits for an answer.", file=file.source_file)
         )
-    _say(settings, [file], "explained", by, masked(reason.strip()))
-    return _find(settings, file.submission_id)
+    return file
+
+
+def explain(
+    settings: Settings, name: str, reason: str, by: str = "", rules: Collection[str] = ()
+) -> FileState:
+    """Answer the open queries of a file, and write its return workbook anew.
+
+    Args:
+        settings: the home.
+        name: of the file.
+        reason: what is answered.
+        by: who says so; the user of this machine by default.
+        rules: the rules whose queries are answered; all by default.
+
+    Raises:
+        NoSuchFile: nothing goes by that name.
+        IntakeError: the file has no open query, none of one of the rules, or the reason is empty.
+    """
+    if not reason.strip():
+        raise IntakeError(bilingual("An explanation needs words."))
+    file = waiting(settings, name)
+    open_rules = sorted({rule for rule, *_ in file.open_queries})
+    for rule in rules:
+        if rule not in open_rules:
+            raise IntakeError(
+                bilingual("{file} has no open query of the rule {rule}; it has: {rules}",
+                          file=file.source_file, rule=rule, rules=", ".join(open_rules))
+            )  # fmt: skip
+    _say(settings, [file], "explained", by, masked(reason.strip()), rules)
+    after = _find(settings, file.submission_id)
+    renew_returns(settings, [after])
+    return after
 
 
 def approve(
@@ -220,12 +282,16 @@ def declare_replacement(settings: Settings, new: str, old: str, by: str = "") ->
         )
     (feed,) = feeds
     ledger = Ledger(settings)
-    if not (settings.raw / new).is_file():
+    paths = Paths(load_key(settings), ledger.named(feed))
+    places = {path: raw_folder.path_of(settings, path, paths) for path in (new, old)}
+    if places[new] is None:
         raise NoSuchFile(bilingual("No file {file} in {raw}.", file=new, raw=settings.raw))
+    lies = places[old]
+    new, old = paths.told(new), paths.told(old)
     digests = {s["file_sha256"] for s in ledger.submissions(feed, full=False)
                if s["source_file"] == old}  # fmt: skip
-    if (settings.raw / old).is_file():
-        digests.add(raw_folder.digest_of(settings.raw / old))
+    if lies is not None:
+        digests.add(raw_folder.digest_of(lies))
     if not digests:
         raise NoSuchFile(bilingual("No file {file} in {raw}.", file=old, raw=settings.raw))
     declared = {each.new: set[str]() for each in declared_replacements(ledger, feed)}
@@ -264,12 +330,18 @@ def published(settings: Settings, release_id: str, files: Iterable[Bytes]) -> in
     return len(after - before)
 
 
-def _say(settings: Settings, files: list[FileState], state: str, by: str, reason: str) -> None:
-    """Attach what was said to the bytes of files, with the queries that they have."""
-    between: dict[str, list[dict[str, Any]]] = {}
-    for problem in differing(settings):
-        told = {"rule": problem.rule, "column": problem.column, "expected": problem.expected}
-        between.setdefault(problem.file, []).append({**told, "file": problem.file})
+def _say(
+    settings: Settings,
+    files: list[FileState],
+    state: str,
+    by: str,
+    reason: str,
+    rules: Collection[str] = (),
+) -> None:
+    """Attach what was said to the bytes of files, with the queries that they have.
+
+    Only with those of some rules, where any are given.
+    """
     Ledger(settings).tell(
         (
             {
@@ -280,7 +352,9 @@ def _say(settings: Settings, files: list[FileState], state: str, by: str, reason
                 "file_sha256": file.file_sha256,
                 "submission_id": file.submission_id,
                 "detail": sorted(
-                    list(q) for q in queries([*file.problems, *between.get(file.source_file, [])])
+                    list(q)
+                    for q in queries([*file.problems, *file.asked])
+                    if not rules or q[0] in rules
                 ),
             }
             for file in files
@@ -297,9 +371,7 @@ def _find(settings: Settings, name: str) -> FileState:
     """
     states = submissions(settings)
     named = [s for s in states if s.submission_id.startswith(name.lower())] if name else []
-    files = {s.source_file for s in named} or {
-        s.source_file for s in states if s.source_file == name
-    }
+    files = {s.source_file for s in named} or _going_by(settings, states, name)
     if not files:
         raise NoSuchFile(
             bilingual(
@@ -322,6 +394,14 @@ def _find(settings: Settings, name: str) -> FileState:
         (s for s in own if s.file_sha256 in meant),
         key=lambda s: (place.get(s.state, 3), s.received_at),
     )
+
+
+def _going_by(settings: Settings, states: Iterable[FileState], path: str) -> set[str]:
+    """The file that goes by a path as it is told, or as it lies in the raw folder."""
+    known = {s.source_file for s in states}
+    if path and path not in known:
+        path = Paths(load_key(settings), Ledger(settings).named()).told(path)
+    return known & {path}
 
 
 def _not_ready(file: FileState) -> str:

@@ -8,7 +8,7 @@ by piece, and its rows wait on disk.
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ SHOWN_CHARACTERS = 60
 MAX_MARKS = 5000
 """So many cells of a file are marked one by one."""
 T = TypeVar("T")
-AS_ONE = ("unusual_number", "check_digit", "tidied_class")
+AS_ONE = ("unusual_number", "check_digit", "tidied_class", "dotted_class")
 """Rules of which one line a column says enough, whatever the values."""
 
 
@@ -109,6 +109,16 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What the settings call usual; whatever else stands in a file is a query."""
+
+    student_no: str
+    """Pattern of a student's number."""
+    kinds: Mapping[str, str]
+    """Kind of an entry that the plan counts → what it is."""
+
+
+@dataclass(frozen=True)
 class Limits:
     """What one file may take to be read."""
 
@@ -121,8 +131,9 @@ def take(
     files: Iterable[File],
     registers: Mapping[str, list[Path]],
     key: bytes,
-    usual_student_no: str,
+    usual: Usual,
     limits: Limits,
+    rename: Callable[[File, set[str]], File] | None = None,
 ) -> Iterator[Taken]:
     """The outcome of every file of one feed, in order.
 
@@ -132,13 +143,15 @@ def take(
         registers: Parquet files of the landed rows of each feed that the contract refers to, as
             they arrived, the newest last.
         key: of the pseudonyms.
-        usual_student_no: pattern of a usual student number.
+        usual: what else would be asked about.
         limits: of the reading of one file.
+        rename: says under which name a file is told whose path holds names of its own rows; by
+            default under its own.
     """
     every = list(files)
     if not every:
         return
-    how = _How(contract, registers, key, usual_student_no, _waves(contract, registers))
+    how = _How(contract, registers, key, usual, _waves(contract, registers))
     large = {file for file in every if _is_large(file.path)}
     tasks = ((contract.feed, f.path, f.source_file, how.waves) for f in every if f not in large)
     read = in_turn(gather, tasks, limits.seconds, limits.megabytes)
@@ -155,6 +168,9 @@ def take(
         if isinstance(outcome, Unreadable):
             told = Problem(outcome.rule, file.source_file, found=str(outcome))
             outcome = Gathered(problems=[told])
+        if rename and outcome.names:
+            file = rename(file, outcome.names)
+            outcome.problems = [replace(p, file=file.source_file) for p in outcome.problems]
         held.append((file, outcome))
         size += sum(part.cells.nbytes for part in outcome.parts)
         if size >= BATCH_BYTES or len(held) >= BATCH_FILES:
@@ -171,7 +187,7 @@ class _How:
     contract: Contract
     registers: Mapping[str, list[Path]]
     key: bytes
-    usual_student_no: str
+    usual: Usual
     waves: Mapping[str, str]
 
 
@@ -310,13 +326,15 @@ class _Outcome:
         wide = pa.concat_tables(unfolded) if unfolded else None
         self.cells += cells.num_rows
         cells = cells.append_column("id", [ids])
-        changed = clean(con, contract, cells, self.how.usual_student_no, self.known, wide)
+        changed = clean(con, contract, cells, self.how.usual.student_no, self.known, wide)
         for number, count in con.execute(
             "select file_no, count(*) from shared group by file_no"
         ).fetchall():
             self.typed[number] += count
         changed |= checks.references(con, contract)
+        checks.usual_values(con, contract, self.how.usual.kinds)
         checks.two_classes(con, contract)
+        checks.lost_zeros(con, contract)
         unfold(con, contract, self.known, wide is not None, **checks.papers(con, contract))
         if wide is not None:
             checks.without_scores(con)

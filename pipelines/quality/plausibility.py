@@ -5,7 +5,7 @@ what was found and what was expected, and in which file; what it means the schoo
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def plausible(
     pass_share: float = 0.60,
     start_month: int = 8,
     stages: Mapping[str, Sequence[int]] = STAGES,
+    pointed: Collection[str] = (),
 ) -> list[Finding]:
     """What a standing view should be asked about, in an order that depends on its rows alone.
 
@@ -90,6 +91,7 @@ def plausible(
         pass_share: pass mark over full mark, where a wave names none.
         start_month: month in which a school year starts.
         stages: grades of each stage.
+        pointed: `source_file` of files that write classes as 7.1, and none as 7.10.
     """
     with (
         tempfile.TemporaryDirectory() as spill,
@@ -100,6 +102,8 @@ def plausible(
         con.execute("set variable start_month = $1::integer", [start_month])
         _stages(con, stages)
         _views(con, standing)
+        con.execute("create temp table pointed as select unnest($1::varchar[]) as source_file",
+                    [sorted(pointed)])  # fmt: skip
         con.execute(MACROS)
         for shared in SHARED:
             con.execute(shared)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from pipelines.feeds import Column, Contract, codes
-from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, RowRule, quoted
+from pipelines.feeds.contract import FIRST_DAY, LAST_DAY, MONTH, PARTS_WITHIN, RowRule, quoted
 
 DATES = tuple(int(f"{day:%Y%m%d}") for day in (FIRST_DAY, LAST_DAY))
 """First and last day, as a number, that a date in a file may name."""
@@ -79,9 +79,17 @@ TITLES: dict[str, str] = {
     "score_only_if_present": _("A score only where the student was present"),
     "dates_in_order": _("No day before the one it follows"),
     "part_within_whole": _("The part not larger than the whole"),
+    "parts_make_whole": _("The parts make the whole"),
     "marks_in_order": _("Marks from the lowest to the full mark"),
 }
 """What each rule says, msgids of the catalogue."""
+TOLD_ONLY = {"refers", "parts_make_whole"}
+"""Rules whose breach is told and holds nothing back.
+
+A register may have changed since rows were held against it: units that only results name are kept
+under their code. Parts that do not make their whole are a query of the intake, and such rows are
+taken.
+"""
 
 
 def name(column: str) -> str:
@@ -149,12 +157,10 @@ def _column_rules(column: Column, sql_type: str) -> list[Rule]:
     return rules
 
 
-def _row_rule(rule: RowRule) -> Rule | None:
-    """A contract's rule on the columns of one row, where they are filled.
-
-    None of parts that do not add up to their whole: that is a query, and such rows are taken.
-    """
+def _row_rule(rule: RowRule) -> Rule:
+    """A contract's rule on the columns of one row, where they are filled."""
     first, last = rule.columns[0], rule.columns[-1]
+    greater: list[tuple[str, str]] = []
     match rule.rule:
         case "dates_out_of_order":
             own, greater = "dates_in_order", [(first, last)]
@@ -165,8 +171,11 @@ def _row_rule(rule: RowRule) -> Rule | None:
             marks = rule.columns[:-1]
             own, greater = "marks_in_order", [*pairwise(marks), *((mark, last) for mark in marks)]
         case "parts_and_whole":
-            return None
+            own = "parts_make_whole"
     breaks = " or ".join(f"{name(a)} > {name(b)}" for a, b in greater)
+    if not greater:
+        parts = " + ".join(map(name, rule.columns[1:]))
+        breaks = f"abs({name(first)} - ({parts})) > {PARTS_WITHIN}"
     query = f"select count(*) from feed where {breaks}"
     return Rule(own, ", ".join(rule.columns), "count", tuple(rule.columns), query)
 
@@ -204,7 +213,7 @@ def rules_of(contract: Contract, landed_feeds: Collection[str]) -> list[Rule]:
                 f"(select {there} from {name(feed)} where {there} is not null)"
             )
             rules.append(Rule("refers", column.landed_name, "count", (column.landed_name,), query))
-    rules += [made for each in contract.rules if (made := _row_rule(each))]
+    rules += map(_row_rule, contract.rules)
     for rule, on, needs, breaks in ROW_RULES.get(contract.feed, []):
         query = f"select count(*) from feed where {breaks}"
         rules.append(Rule(rule, on, "count", needs, query))

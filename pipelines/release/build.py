@@ -92,6 +92,11 @@ class Building:
         return self.path / "made.json"
 
     @property
+    def questions(self) -> Path:
+        """What is asked between files and over time, so that it can be asked again."""
+        return self.path / "questions.json"
+
+    @property
     def dbt(self) -> Path:
         """What dbt writes beside the database; it does not stay in the release."""
         return self.path / "dbt"

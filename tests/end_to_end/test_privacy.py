@@ -25,6 +25,15 @@ CODED = ("utf-8", "utf-16-le", "gb18030")
 def city(tmp_path_factory: pytest.TempPathFactory, new_house: NewHouse) -> House:
     house = new_house(tmp_path_factory.mktemp("privacy"))
     write_messy(house.raw, students=900, years=1, seed=8, error_share=0.4)
+    clean = house.raw.with_name("clean")
+    write_sample(clean, students=900, years=1, seed=8)
+    # A pupil is handed in alone, in a file of that name and number, as another one than before.
+    roll = next((clean / "students").rglob("*.csv"))
+    header, line, *_ = roll.read_text(encoding="utf-8-sig").splitlines()
+    other = line.replace("女", "男") if "女" in line else line.replace("男", "女")
+    own = house.raw / roll.relative_to(clean)
+    pupil = f"{NAME.search(line)[0]}{NUMBER.search(line)[0]}"  # type: ignore[index]
+    own.with_name(f"{pupil}.csv").write_text(f"{header}\n{other}\n", encoding="utf-8")
     house.eqm("build", code=1)
     return house
 
@@ -55,12 +64,10 @@ def sheets_of(path: Path) -> str:
 def test_no_number_and_no_name_outside_the_restricted_area(city: House) -> None:
     """Landing, standing, releases, ledger, Dagster's storage, logs."""
     restricted = ("quarantine", "feedback")
-    clean = city.raw.with_name("clean")
-    write_sample(clean, students=900, years=1, seed=8)
     names = {
         name
         for feed in ("students", "staff")
-        for path in (clean / feed).rglob("*.csv")
+        for path in (city.raw.with_name("clean") / feed).rglob("*.csv")
         for name in NAME.findall(path.read_text(encoding="utf-8-sig"))
     }
     assert len(names) > 900
@@ -76,6 +83,10 @@ def test_no_number_and_no_name_outside_the_restricted_area(city: House) -> None:
             told = names.intersection(NAME.findall(text))
             assert not told, (path, told)
     assert scanned > 50
+    (told,) = city.rows("select source_file from ops.submission where source_file like '%□□…%~%'")[
+        "source_file"
+    ]
+    assert city.rows(f"from ops.problem where '{told}' in (file, expected)")["rule"].any()
     # The search finds what it looks for.
     raw = "".join(t for p in (city.raw / "students").rglob("*.csv") for t in texts(p))
     assert NUMBER.search(raw) and names.intersection(NAME.findall(raw))

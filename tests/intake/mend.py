@@ -13,7 +13,8 @@ from pipelines.intake.feedback import LIST_SHEET
 
 HEADER_ROW = 2
 """Of the list; a title stands above it."""
-ADD_A_COLUMN, SHOW_OR_DELETE, REPEAT_HEADER = "缺少列", "隐藏的工作表", "工作表没有表头"
+ADD_A_COLUMN, REPEAT_HEADER = "缺少列", "工作表没有表头"
+MEANT_OR_DELETE = ("隐藏的工作表", "工作表似有数据")
 """Titles of the problems that are not mended in a cell that is there."""
 OR_ADD_A_COLUMN = "或增加“{header}”列"
 """In a sentence that leaves the choice: the file's name can't be changed in the workbook."""
@@ -50,7 +51,7 @@ def mend(workbook: Path, truth: Truth, target: Path) -> Path:
     for line in _lines(book[LIST_SHEET]):
         title, header = str(line["问题"].value), str(line["列"].value or "")
         expected, sentence = str(line["应为"].value or ""), str(line["怎么办"].value)
-        if title.startswith(SHOW_OR_DELETE):
+        if title.startswith(MEANT_OR_DELETE):
             name = str(line["工作表"].value)
             if truth(name, 0, 0, "") is Do.DELETE_SHEET:
                 book.remove(book[name])

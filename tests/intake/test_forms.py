@@ -15,10 +15,12 @@ import xlwt
 from pipelines.feeds import load_contracts
 from pipelines.intake.aside import rows_aside
 from pipelines.intake.classes import long_class, number_of, read_class
+from pipelines.intake.ingest import usual
 from pipelines.intake.privacy import discreet
 from pipelines.intake.reader import Unreadable, read_sheets, stream_text
 from pipelines.intake.recognise import recognise
 from pipelines.intake.take import File, Limits, Taken, take
+from tests.feeds.test_office import OFFICE, convert
 from tests.intake.conftest import NUMBERS, Handed
 
 HEADER = ["学籍号", "姓名", "学校", "年级", "班级", "语文", "数学"]
@@ -160,6 +162,60 @@ HARMLESS: dict[str, tuple[Sheets, Callable[[openpyxl.Workbook], None], set[str]]
 }  # fmt: skip
 
 
+BESIDE: dict[str, tuple[list[list[Any]], str]] = {
+    "a class whose header nobody knows": (
+        [["代号", "称呼", "卷面"], *([f"G37049920100101{at}", "甲", 80] for at in range(4))],
+        "unread_records",
+    ),
+    "short numbers, a title above": (
+        [["二班"], ["代号", "称呼", "卷面"], *([f"2023010{at}", "甲", 80] for at in range(3))],
+        "unread_records",
+    ),
+    "statistics by class": (
+        [["统计", "1班", "2班", "3班"], ["平均分", 80.5, 79, 81.25], ["最高分", 99, 98, 100],
+         ["及格率", "80%", "75%", "90%"], ["参考人数", 40, 41, 39]],
+        "unknown_sheet",
+    ),
+    "shares of points": (
+        [["分数段", "人数", "比例"], ["90-100", 10, 0.25], ["80-89", 20, 0.5], ["60-79", 10, 0.25]],
+        "unknown_sheet",
+    ),
+    "a cover with telephones": (
+        [["学校", "第一小学", ""], ["填表人", "张三", "13800000000"],
+         ["审核人", "李四", "13800000001"], ["日期", "2024-06-30", ""]],
+        "unknown_sheet",
+    ),
+    "codes to choose from": (
+        [["代码", "名称"], *([f"37040{at}", "区"] for at in range(6))], "unknown_sheet",
+    ),
+    "one code for all": (
+        [["单位", "科", "人"], *(["3137000001", "语文", at] for at in range(6))], "unknown_sheet",
+    ),
+    "how to fill it in": (
+        [["填报要求"], ["1. 每行一名学生。"], ["2. 2024年6月30日前报送"]], "unknown_sheet",
+    ),
+    "nothing": ([], ""),
+}  # fmt: skip
+"""Sheets beside the table that are none of the feed, and the rule under which they are told."""
+
+
+@pytest.mark.parametrize("what", BESIDE)
+@pytest.mark.parametrize("first", [False, True])
+def test_a_sheet_beside_the_table_is_asked_about_where_records_may_be_lost(
+    handed: Handed, what: str, first: bool
+) -> None:
+    rows, rule = BESIDE[what]
+    table, other = {"a": [HEADER, *ROWS]}, {"另": rows}
+    results(handed, other | table if first else table | other)
+    found = rules(handed)
+    assert landed(handed) == LANDED
+    assert set(found) - {"wave_elsewhere"} == ({rule} if rule else set())
+    if rule == "unread_records":
+        (problem,) = [p for p in handed.reports["monitoring_results"].problems if p.rule == rule]
+        assert (problem.severity, problem.sheet) == ("query", "另")
+        assert problem.expected == str(sum(str(row[0])[-1].isdigit() for row in rows))
+
+
 @pytest.mark.parametrize("form", HARMLESS)
 def test_a_form_lands_the_same_rows(handed: Handed, form: str) -> None:
     sheets, touch, notes = HARMLESS[form]
@@ -197,9 +253,7 @@ def take_results(handed: Handed) -> list[Taken]:
         feed: list((handed.settings.landing / feed).rglob("*.parquet"))
         for feed in contract.depends_on
     }
-    return list(
-        take(contract, files, registers, b"k" * 32, handed.settings.student_no_pattern, LIMITS)
-    )
+    return list(take(contract, files, registers, b"k" * 32, usual(handed.settings), LIMITS))
 
 
 ERRORS: dict[str, tuple[Sheets, str, dict[str, str]]] = {
@@ -301,7 +355,95 @@ def test_errors_in_old_and_open_workbooks_are_read(tmp_path: Path) -> None:
     ]  # fmt: skip
     ods(tmp_path / "a.ods", [["分", "b"], ["#VALUE!", 1.0], ["Err:502", 2.0]])
     (sheet,) = read_sheets(tmp_path / "a.ods")
-    assert [row["c0"] for row in sheet.cells.to_pylist()] == ["分", "#VALUE!", "#VALUE!"]
+    assert [row["c0"] for row in sheet.cells.to_pylist()] == ["分", "#VALUE!", "Err:502"]
+
+
+FORMULA = '<table:table-cell table:formula="of:=1/0" '
+LOST_IN_ODS = {
+    # LibreOffice, in English and in Chinese; a word that nobody knows is an error all the same.
+    'office:value-type="string" office:string-value="" calcext:value-type="error">'
+    "<text:p>#REF!</text:p>": "#REF!",
+    'office:value-type="string" office:string-value="" calcext:value-type="error">'
+    "<text:p>错误:502</text:p>": "错误:502",
+    'office:value-type="string" office:string-value="" calcext:value-type="error">'
+    "<text:p>#BEZUG!</text:p>": "#VALUE!",
+    # Excel, and OpenOffice of old: the number 0.
+    'office:value-type="float" office:value="0"><text:p>#DIV/0!</text:p>': "#DIV/0!",
+    'office:value-type="float" office:value="0"><text:p>Err:503</text:p>': "Err:503",
+    # Whoever does not calculate.
+    ">": "=",
+    'office:value-type="float">': "=",
+    # Results all the same.
+    "><text:p/>": "",
+    'office:value-type="string" office:string-value=""><text:p/>': "",
+    'office:value-type="float" office:value="0"><text:p>0</text:p>': "0",
+    'office:value-type="string" office:string-value="a"><text:p>a</text:p>': "a",
+}
+"""What follows the formula in a cell of an .ods, and what is read."""
+
+
+def test_every_way_in_which_an_open_workbook_loses_a_cell(tmp_path: Path) -> None:
+    cells = [f"{FORMULA}{inside}</table:table-cell>" for inside in LOST_IN_ODS]
+    ods(tmp_path / "a.ods", [["分", 1.0], *([cell, 1.0] for cell in cells)])
+    (sheet,) = read_sheets(tmp_path / "a.ods")
+    assert [r["c0"] for r in sheet.cells.to_pylist()] == ["分", *LOST_IN_ODS.values()]
+    # Each is found by itself, too: most documents are not looked through.
+    for cell, told in zip(cells, LOST_IN_ODS.values(), strict=True):
+        ods(tmp_path / "a.ods", [["分", 1.0], [cell, 1.0]])
+        (sheet,) = read_sheets(tmp_path / "a.ods")
+        assert sheet.cells.to_pylist()[1]["c0"] == told
+
+
+def xls_of(path: Path, *results: bytes, calculated: bool = False) -> list[str | None]:
+    """What is read of formulas with these results and flags, in an .xls as their programs write."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("甲")
+    for row in range(len(results)):
+        sheet.write(row, 0, xlwt.Formula("1+1"))
+        sheet.write(row, 1, 1)
+    book.save(str(path))
+    data = path.read_bytes()
+    own = bytes.fromhex("030000000000ffff0000")
+    first, *others = data.split(own)
+    data = first + b"".join(r + other for r, other in zip(results, others, strict=True))
+    if calculated:
+        # In place of the first record that says nothing of cells: that sheets are not protected.
+        data = data.replace(b"\x12\0\x02\0\0\0", b"\xc1\1\x02\0\0\0", 1)
+    path.write_bytes(data)
+    return [r["c0"] for r in read_sheets(path)[0].cells.to_pylist()]
+
+
+def test_a_formula_without_result_in_an_old_workbook(tmp_path: Path) -> None:
+    path = tmp_path / "a.xls"
+    empty, zero = bytes.fromhex("030000000000ffff0000"), bytes(10)
+    later, two = bytes(8) + b"\2\0", bytes.fromhex("00000000000000400000")
+    assert xls_of(path, empty, empty) == ["=", "="]
+    assert xls_of(path, empty, empty, calculated=True) == ["", ""]
+    # Where any was calculated, an empty text is a result; so is a 0, unless its flag says other.
+    assert xls_of(path, empty, two) == ["", "2"]
+    assert xls_of(path, empty, zero) == ["", "0"]
+    assert xls_of(path, later, two) == ["=", "2"]
+
+
+@pytest.mark.skipif(OFFICE is None, reason="LibreOffice is missing")
+def test_errors_and_formulas_as_libreoffice_writes_them(tmp_path: Path) -> None:
+    """The same workbook, opened and saved in every form."""
+    wanted = {
+        "=1/0": {"#DIV/0!"}, "=NA()": {"#N/A"}, "=nosuch(1)": {"#NAME?"},
+        '=VALUE("a")': {"#VALUE!", "Err:502"}, "=SQRT(-1)": {"#VALUE!", "Err:502"},
+        '=""': {""}, "=1-1": {"0"}, '="甲"': {"甲"},
+    }  # fmt: skip
+    book = openpyxl.Workbook()
+    for formula in wanted:
+        book.active.append([formula, 1])
+    book.save(tmp_path / "a.xlsx")
+    (plain,) = read_sheets(tmp_path / "a.xlsx")
+    assert {row["c0"] for row in plain.cells.to_pylist()} == {"="}
+    for form in ("ods", "xls", "xlsx"):
+        convert([tmp_path / "a.xlsx"], form, tmp_path)
+        (sheet,) = read_sheets(tmp_path / form / f"a.{form}")
+        for told, read in zip(wanted.values(), sheet.cells.to_pylist(), strict=True):
+            assert read["c0"] in told, (form, told, read)
 
 
 def test_an_error_in_an_old_workbook_is_reported(handed: Handed) -> None:
@@ -311,6 +453,12 @@ def test_an_error_in_an_old_workbook_is_reported(handed: Handed) -> None:
     report = handed.ingest()["monitoring_results"]
     (problem,) = [p for p in report.problems if p.rule == "damaged_cell"]
     assert (problem.row_first, problem.column, problem.found) == (2, "数学", "#DIV/0!")
+    cells = [*map(str, ROWS[0][:5]), f"{FORMULA}/>", "错误:502"]
+    ods(path.with_suffix(".ods"), [HEADER, cells])
+    report = handed.ingest()["monitoring_results"]
+    assert {(p.rule, p.column, p.found) for p in report.problems if p.severity == "error"} == {
+        ("formula_without_value", "语文", ""), ("damaged_cell", "数学", "错误:502"),
+    }  # fmt: skip
 
 
 def ods(path: Path, rows: list[list[Any]]) -> None:
@@ -320,6 +468,8 @@ def ods(path: Path, rows: list[list[Any]]) -> None:
             f'<table:table-cell office:value-type="float" office:value="{v}"><text:p>{v}</text:p>'
             "</table:table-cell>"
             if isinstance(v, float)
+            else v
+            if v.startswith("<")
             else f'<table:table-cell office:value-type="string"'
             # As LibreOffice writes an error: text that is shown, and no value.
             f"{' office:string-value=' + chr(34) * 2 if v.startswith(('#', 'Err:')) else ''}"
@@ -333,7 +483,8 @@ def ods(path: Path, rows: list[list[Any]]) -> None:
     space = "urn:oasis:names:tc:opendocument:xmlns:"
     content = (
         f'<?xml version="1.0"?><office:document-content xmlns:office="{space}office:1.0" '
-        f'xmlns:table="{space}table:1.0" xmlns:text="{space}text:1.0"><office:body>'
+        f'xmlns:table="{space}table:1.0" xmlns:text="{space}text:1.0" xmlns:calcext="urn:org:'
+        'documentfoundation:names:experimental:calc:xmlns:calcext:1.0"><office:body>'
         f'<office:spreadsheet><table:table table:name="a">{cells}</table:table>'
         "</office:spreadsheet></office:body></office:document-content>"
     )

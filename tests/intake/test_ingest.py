@@ -11,6 +11,8 @@ import xlsxwriter
 
 from pipelines.intake import IntakeError, Ledger, check, files_in_all, ingest
 from pipelines.intake.ingest import landed_path
+from pipelines.plan import TARGETS
+from pipelines.settings import Settings
 from tests.intake.conftest import FILES, NUMBERS, YEAR, Handed
 
 RESULTS = "monitoring_results"
@@ -443,3 +445,75 @@ def test_where_rows_are_landed(settled: Handed) -> None:
         assert s["rows_landed"] == len(
             settled.landed(f"select 1 from landed where file_sha256 = '{s['file_sha256']}'")
         )
+
+
+def kinds_asked(settings: Settings, folder: Path, *kinds: str) -> dict[str, str]:
+    """Kind → what is offered in its place, of those that are asked about."""
+    path = folder / "programme_register" / YEAR / "r.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"{kind},学校,3137000001,名称{at},2024-03-12" for at, kind in enumerate(kinds)]
+    path.write_text("\n".join(["类别,主体类型,主体编号,名称,认定日期", *lines]), encoding="utf-8")
+    found = check(settings, [path])
+    assert {(p.rule, p.severity, p.column) for p in found} <= {("unknown_kind", "query", "类别")}
+    return {p.found: p.expected for p in found}
+
+
+def test_a_kind_that_the_plan_does_not_count_is_asked_about(handed: Handed, tmp_path: Path) -> None:
+    own, folder = handed.settings, tmp_path / "checked"
+    assert kinds_asked(own, folder, *own.plan_kinds) == {} and len(own.plan_kinds) > 30
+    asked = kinds_asked(
+        own, folder, "sizheng_model_leson", "Learning_Case", "市级教研基地校", "课后服务",
+        "sizheng_lesson_case",
+    )  # fmt: skip
+    assert asked["sizheng_model_leson"].startswith("sizheng_model_lesson 思政大课堂精品课")
+    assert asked["Learning_Case"].startswith("learning_case 达标学历案")
+    assert asked["市级教研基地校"].startswith("research_base_school 市级教研基地校")
+    assert asked["课后服务"] == "—" and len(asked) == 4
+    # Another plan counts other kinds, so what lies there is asked about anew.
+    handed.write(
+        "programme_register/r.csv", (folder / f"programme_register/{YEAR}/r.csv").read_text()
+    )
+    assert len(handed.ingest()["programme_register"].problems) == 4
+    plan = tmp_path / "plan.csv"
+    plan.write_text(TARGETS.read_text().replace("sizheng_lesson_case", "school_service"))
+    handed.settings = own.model_copy(update={"plan_targets": plan})
+    assert len(handed.ingest()["programme_register"].problems) == 5
+
+
+def classes_asked(handed: Handed, *classes: str) -> dict[str, set[str]]:
+    """Rule → classes, of what is noted and asked of a list of one student for each of these."""
+    lines = [f"L370499201{at:03}000001,3137000001,5,女,{own}" for at, own in enumerate(classes)]
+    text = "\n".join(["学籍号,学校标识码,年级,性别,班级", *lines])
+    path = handed.write("students/c.csv", text, "2021-2022")
+    found: dict[str, set[str]] = {}
+    for problem in check(handed.settings, [path]):
+        if problem.rule in ("dotted_class", "class_lost_zero"):
+            found.setdefault(problem.rule, set()).add(f"{problem.found} {problem.expected}".strip())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("classes", "doubtful"),
+    [
+        # Eleven classes without a tenth: one of the two first is it.
+        ([*(f"5.{at}" for at in range(1, 10)), "5.1", "5.11"], {"5.1 5/1、5/10"}),
+        # Nine, of which the first is as large as two.
+        ([*(f"5.{at}" for at in range(1, 10)), "5.1"], {"5.1 5/1、5/10"}),
+        ([f"5.{at}" for at in range(1, 10)], set()),
+        # The tenth stands there, as a text or otherwise; or there is no room for one.
+        ([*(f"5.{at}" for at in range(1, 12))], None),
+        ([*(f"5.{at}" for at in (*range(1, 10), 1, 11)), "10"], set()),
+        (["5.1", "5.1", "5.2", "5.3"], set()),
+        (["5-1", "5-1", *(f"五年级{at}班" for at in range(2, 10)), "11"], None),
+    ],
+)
+def test_a_class_that_may_have_lost_its_zero_is_asked_about(
+    handed: Handed, classes: list[str], doubtful: set[str] | None
+) -> None:
+    """None: not even a note."""
+    handed.write("schools/s.csv", FILES["schools/s.csv"], "2021-2022")
+    handed.write("districts/d.csv", FILES["districts/d.csv"], "2021-2022")
+    handed.ingest()
+    found = classes_asked(handed, *classes)
+    assert found.get("class_lost_zero", set()) == (doubtful or set())
+    assert ("dotted_class" in found) == (doubtful is not None)

@@ -48,7 +48,7 @@ ASKED_LATER = {
     MORE: "counts such questions (test_plausibility)",
     "differs_between_files": "of two files that stand; answered by `eqm explain` (test_states)",
 }
-"""Rules of rows that have been taken and stand: they are in no file's return workbook."""
+"""Rules of rows that have been taken and stand: they come into the return workbook with a build."""
 
 
 def test_every_rule_has_its_way() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.feeds import Contract, load_contracts, rules
 from pipelines.feeds.contract import ORIGIN
 from pipelines.intake import freeze, ingest
+from pipelines.intake.ingest import usual
 from pipelines.intake.recognise import SheetReading
 from pipelines.intake.take import File, Limits, spelt_out, take
 from pipelines.sample import MESSES, Handed, Register, apply, write_messy, write_sample
@@ -70,8 +71,7 @@ class City:
                 handed.append(File(path, feed, YEAR, source, "0" * 64))
         frames: dict[str, list[pd.DataFrame]] = {case: [] for case in cases}
         broken: dict[str, list[str]] = {case: [] for case in cases}
-        pattern = self.settings.student_no_pattern
-        for one in take(contract, handed, self.registers, b"k" * 32, pattern, LIMITS):
+        for one in take(contract, handed, self.registers, b"k" * 32, usual(self.settings), LIMITS):
             case = of[one.file.source_file]
             assert all(s.rows == _told(s) for s in one.sheets)
             if one.rows is None:

@@ -57,7 +57,15 @@ TRAININGS: Grid = [
      "是否结业"],
     ["T1", "P1", "学科培训", "1", "集中", "2024-03-05", "2024-03-08", 16, "是"],
 ]  # fmt: skip
-
+CLASSES: Grid = [
+    ["学籍号", "学校标识码", "年级", "性别", "班级"],
+    *[[f"L370499201{at:02}{'0' * 6}1", "3137000001", 5, "女", f"5.{at}"] for at in range(1, 12)],
+]
+"""A class each, and a class 10 that lost its zero is the second of class 1."""
+ENTRIES: Grid = [
+    ["类别", "主体类型", "主体编号", "名称", "认定日期"],
+    ["research_base_school", "学校", "3137000001", "市级教研基地校", "2024-03-12"],
+]
 
 SECOND_SHEET = "续"
 CONTINUED: Grid = [
@@ -175,6 +183,8 @@ MENDED: dict[str, Wrong] = {
     "truncated_number": Wrong("students", STUDENTS, {(2, 1): "3.70E+17", (3, 1): 3.7e17}),
     "misplaced_number": Wrong("students", STUDENTS, {(2, 7): FIRST}),
     "unusual_number": Wrong("students", STUDENTS, {(2, 1): "20230017"}),
+    "unknown_kind": Wrong("programme_register", ENTRIES, {(2, 1): "市级教研基地校"}),
+    "class_lost_zero": Wrong("students", CLASSES, {(11, 5): 5.1}),
     "check_digit": Wrong("students", STUDENTS, {(2, 1): FIRST[:-1] + "4"}),
     "score_without_presence": Wrong("monitoring_results", SCORES, {(2, 8): "缺考"}),
     "wrong_total": Wrong("monitoring_results", RESULTS, {(2, 8): 200, (3, 7): 61}),
@@ -183,6 +193,8 @@ MENDED: dict[str, Wrong] = {
     "ambiguous_name": Wrong("students", STUDENTS, {(3, 3): "第三小学"}),
     "above_full_mark": Wrong("monitoring_results", RESULTS, {(2, 6): 885, (2, 8): 995}),
     "continued_unclear": Wrong("students", STUDENTS, {}, _second_sheet([*CONTINUED[1], *"abc"])),
+    "unread_records": Wrong("students", STUDENTS, {}, _second_sheet(
+        ["代号", "称呼", "备忘"], *([f"2023010{at}", "甲", "乙"] for at in range(3)))),
     "hidden_sheet": Wrong("students", STUDENTS, {}, _second_sheet(*STUDENTS[:2], hidden=True)),
     "ambiguous_wave": Wrong(
         "monitoring_results", [r[1:] for r in RESULTS], {}, _title("W25 成绩"), name="-W24",
@@ -222,6 +234,7 @@ NOTES: dict[str, Wrong] = {
     "repeated_header": Wrong("students", STUDENTS, _more(STUDENTS, *STUDENTS[0])),
     "continued_sheet": Wrong("students", STUDENTS, {}, _second_sheet(CONTINUED[1])),
     "wave_elsewhere": Wrong("monitoring_results", [r[1:] for r in RESULTS], {}, name="-W24"),
+    "dotted_class": Wrong("students", STUDENTS, {(2, 7): 5.1}),
     "tidied_class": Wrong("students", STUDENTS, {(2, 7): "五年级(1)班"}),
     "without_scores": Wrong(
         "monitoring_results", RESULTS, _more(RESULTS, "W24", THIRD, "3137000001", 6, "1")

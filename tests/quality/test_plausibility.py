@@ -328,6 +328,13 @@ def guest_teacher(frames: Frames) -> Told:
     return ("teacher_elsewhere", school(0), "1", school(1))
 
 
+def class_ten(frames: Frames) -> Told:
+    students = frames["students"]
+    second = students.query(f"{HERE} and grade == 7 and class_no == '2'").index
+    students.loc[second, "class_no"] = "10"
+    return ("lessons_lost_zero", f"{school(3)} 七年级1班", "4", "1、10")
+
+
 def typed_at_once(frames: Frames) -> Told:
     lessons = frames["lesson_observations"]
     extra = lessons.drop_duplicates("observer_code").head(20)
@@ -403,6 +410,7 @@ PLANTED: dict[str, tuple[Plant, ...]] = {
     "lessons_a_day": (nine_lessons,),
     "two_schools_one_period": (torn_observer,),
     "teacher_elsewhere": (guest_teacher,),
+    "lessons_lost_zero": (class_ten,),
     "one_date_file": (typed_at_once,),
     "lesson_outside_year": (summer_lesson,),
     "hours_a_day": (long_days,),
@@ -417,6 +425,8 @@ PLANTED: dict[str, tuple[Plant, ...]] = {
 
 
 ABOUT_PEOPLE = {query.rule for query in PEOPLE}
+POINTED = [f"lesson_observations/{YEAR}/l.csv"]
+"""The file of lessons writes classes as 7.1."""
 LARGE = ("monitoring_results", "item_results")
 """Feeds that queries on people do not look at: left out with them, to save time."""
 
@@ -441,7 +451,7 @@ def test_what_was_planted_is_told_once_and_nothing_else(
     left_out = [*changed, *(LARGE if rule in ABOUT_PEOPLE else ())]
     standing = tmp_path / "standing"
     shutil.copytree(quiet_standing, standing, copy_function=os.link, ignore=lambda *_: left_out)
-    findings = plausible(write(changed, standing))
+    findings = plausible(write(changed, standing), pointed=POINTED)
     # What concerns two files is told in each.
     assert told(findings) == (expected if isinstance(expected, list) else [expected])
     assert {f.rule for f in findings} == {rule}
@@ -450,6 +460,12 @@ def test_what_was_planted_is_told_once_and_nothing_else(
     for finding in findings:
         assert not re.search(r"[{}]|None", as_problem(finding).text("zh"))
         assert as_problem(finding).severity == "query"
+
+
+def test_a_class_that_is_written_out_has_lost_no_zero(quiet: Frames, tmp_path: Path) -> None:
+    frames = {feed: frame.copy() for feed, frame in quiet.items() if feed not in LARGE}
+    class_ten(frames)
+    assert plausible(write(frames, tmp_path)) == []
 
 
 def test_one_finding_for_each_file_that_holds_rows_of_the_unit(

@@ -137,6 +137,28 @@ def teacher_elsewhere() -> str:
     """
 
 
+@query("lessons_lost_zero", "lesson_observations")
+def lessons_lost_zero() -> str:
+    """Lessons of a class such as 7.1 in a file that never writes 7.10, where there are both.
+
+    Which class was meant no lesson can tell; of results, the students in it do.
+    """
+    return f"""
+        with both as (
+            select distinct a.school_year, a.school_code, a.grade, a.class_no
+            from roll as a join roll as b on b.school_year = a.school_year
+                and b.school_code = a.school_code and b.grade = a.grade
+                and b.class_no = a.class_no || '0'
+        )
+        select l.source_file, l.school_year, l.school_code, l.grade, l.class_no, {place_of("l")},
+            count(*)::varchar as found, l.class_no || '、' || l.class_no || '0' as expected,
+            count(*) as strength
+        from lesson_observations as l join pointed using (source_file)
+        join both using (school_year, school_code, grade, class_no)
+        group by l.source_file, l.school_year, l.school_code, l.grade, l.class_no
+    """
+
+
 @query("one_date_file", "lesson_observations")
 def one_date_file() -> str:
     """A file of many lessons, all on one day: perhaps the day on which it was typed."""
@@ -262,6 +284,7 @@ PEOPLE = (
     lessons_a_day,
     two_schools_one_period,
     teacher_elsewhere,
+    lessons_lost_zero,
     one_date_file,
     lesson_outside_year,
     hours_a_day,
