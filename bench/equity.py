@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -80,16 +81,20 @@ def grade(number: int) -> Grade:
         both = cells(inside, -2.0), cells(n - inside, 0.0)
         pairs.append(both)
         passed.append(tuple(np.round(g.n * np.clip(g.mean / 100, 0, 1)) for g in both))
-    counts = tuple(rng.poisson(g.n[0] / SCORES, (SCORES, schools)).T for g in pairs[2])
+    counts = tuple(
+        np.ascontiguousarray(rng.poisson(g.n[0] / SCORES, (SCORES, schools)).T, dtype=float)
+        for g in pairs[2]
+    )
     return Grade(district, cells(n, 0.0), pairs, passed, counts)  # type: ignore[arg-type]
 
 
-def places(district: np.ndarray) -> list[np.ndarray]:
-    """Schools of the city and of each district, as masks."""
-    return [district >= 0] + [district == d for d in range(DISTRICTS)]
+def places(district: np.ndarray) -> list[slice]:
+    """Schools of the city and of each district, whose schools stand together."""
+    ends = np.searchsorted(district, np.arange(DISTRICTS + 1)).tolist()
+    return [slice(0, len(district)), *(slice(a, b) for a, b in pairwise(ends))]
 
 
-def cut(cells: Cells, place: np.ndarray) -> Cells:
+def cut(cells: Cells, place: slice) -> Cells:
     """The aggregates of some of the schools."""
     return Cells(cells.n[:, place], cells.mean[:, place], cells.squares[:, place])
 

@@ -342,6 +342,7 @@ def build_definitions(
         if building.complete:
             return dg.MaterializeResult(metadata={"reused": building.release_id})
         shutil.rmtree(building.analysis, ignore_errors=True)
+        served = release.current(home)
         report = render_analysis(
             building.warehouse,
             building.analysis,
@@ -350,8 +351,12 @@ def build_definitions(
             release_id=building.release_id,
             unit_name_zh=home.unit_name_zh,
             unit_name_en=home.unit_name_en,
+            code=release.code_digest(),
+            earlier=home.releases / served / building.analysis.name if served else None,
         )
-        return dg.MaterializeResult(metadata={"files": report.files, "bytes": report.bytes})
+        return dg.MaterializeResult(
+            metadata={"files": report.files, "bytes": report.bytes, "reused": report.reused}
+        )
 
     @dg.asset(
         key=["release", "current"],

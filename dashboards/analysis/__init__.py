@@ -4,7 +4,7 @@ It reads `marts`, exact and with names of schools, and so is for the centre alon
 nothing of it.
 """
 
-from dashboards.analysis.area import Sheet, sheets
+from dashboards.analysis.area import Part, Sheet, parts
 from dashboards.analysis.note import Rules
 
-__all__ = ["Rules", "Sheet", "sheets"]
+__all__ = ["Part", "Rules", "Sheet", "parts"]

@@ -1,13 +1,16 @@
 """The pages of the analyst area, one after another, in every language."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import duckdb
 
 from dashboards.analysis import diagnostics, note
-from dashboards.analysis.record import Wave, read
+from dashboards.analysis.record import Wave, contents, read
 from dashboards.pages.base import View
 from dashboards.pages.sentences import Teller
 from pipelines.wording import LANGUAGES, Lang, school_year
@@ -24,32 +27,64 @@ class Sheet:
     view: View
 
 
-def sheets(warehouse: duckdb.DuckDBPyConnection, rules: note.Rules) -> Iterator[Sheet]:
-    """Every page: the contents, each wave's note, figures of each grade and subject with effects.
+@dataclass(frozen=True)
+class Part:
+    """Pages that are drawn from one record and lie in one folder."""
 
-    Figures of a paper are shared between its languages: use up a sheet before asking for the next.
+    folder: str
+    """Within each language's folder; empty for the contents."""
+    digest: str
+    """Of all that its pages tell: parts of one digest have the same pages, under the same code."""
+    sheets: Callable[[], Iterator[Sheet]]
+    """Draws the pages. Figures of a paper are shared between its languages: use up a sheet before
+    asking for the next."""
+
+
+def parts(warehouse: duckdb.DuckDBPyConnection, rules: note.Rules) -> list[Part]:
+    """The contents; and of each wave its note, and figures of each grade and subject with effects.
 
     Args:
         warehouse: a connection to the sealed warehouse.
         rules: the settings of value added.
     """
     waves = read(warehouse)
-    for lang in LANGUAGES:
+    lists = {lang: _list(waves, lang) for lang in LANGUAGES}
+    return [
+        Part("", _digest(lists), partial(_front, lists)),
+        *(
+            Part(
+                wave.folder,
+                _digest([asdict(rules), contents(wave)]),
+                partial(_drawn, wave, rules),
+            )
+            for wave in waves
+        ),
+    ]
+
+
+def _digest(told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _front(lists: dict[Lang, list[dict[str, Any]]]) -> Iterator[Sheet]:
+    for lang, waves in lists.items():
         title = Teller(lang).words.gettext("For analysts")
-        yield Sheet("index.html", lang, "analysis.html", View(title, {"waves": _list(waves, lang)}))
-    for wave in waves:
+        yield Sheet("index.html", lang, "analysis.html", View(title, {"waves": waves}))
+
+
+def _drawn(wave: Wave, rules: note.Rules) -> Iterator[Sheet]:
+    for lang in LANGUAGES:
+        path = f"{wave.folder}/note.html"
+        view = note.view(wave, rules, lang)
+        yield Sheet(path, lang, "note.html", _led(view, wave, lang))
+    for paper in wave.papers:
+        if not paper.estimated:
+            continue
+        figures = diagnostics.Figures(paper, rules.published, rules.margin)
         for lang in LANGUAGES:
-            path = f"{wave.folder}/note.html"
-            view = note.view(wave, rules, lang)
-            yield Sheet(path, lang, "note.html", _led(view, wave, lang))
-        for paper in wave.papers:
-            if not paper.estimated:
-                continue
-            figures = diagnostics.Figures(paper, rules.published, rules.margin)
-            for lang in LANGUAGES:
-                view = diagnostics.view(wave, figures, lang)
-                path = f"{wave.folder}/{paper.page}"
-                yield Sheet(path, lang, "diagnostics.html", _led(view, wave, lang, paper.page))
+            view = diagnostics.view(wave, figures, lang)
+            path = f"{wave.folder}/{paper.page}"
+            yield Sheet(path, lang, "diagnostics.html", _led(view, wave, lang, paper.page))
 
 
 def _led(view: View, wave: Wave, lang: Lang, here: str = "") -> View:

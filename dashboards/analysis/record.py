@@ -170,6 +170,19 @@ def read(warehouse: duckdb.DuckDBPyConnection) -> list[Wave]:
     return waves
 
 
+def contents(wave: Wave) -> dict[str, Any]:
+    """All that a wave's record says, as plain values; of each frame its columns and a digest."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, pd.DataFrame):
+            rows = pd.util.hash_pandas_object(value, index=False).to_numpy()
+            return [list(value.columns), sha256(rows.tobytes()).hexdigest()]
+        return value
+
+    papers = [{name: plain(value) for name, value in vars(p).items()} for p in wave.papers]
+    return {**vars(wave), "papers": papers}
+
+
 def path_word(word: str) -> str:
     """A word that can be part of a path: itself, or a digest where it holds anything odd."""
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", word):

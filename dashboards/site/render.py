@@ -22,7 +22,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards.analysis import Rules, sheets
+from dashboards.analysis import Part, Rules, parts
 from dashboards.pages import PAGES, Download, Page, Published, Unit, View
 from pipelines.wording import LANGUAGES, Lang, inert, translator
 
@@ -45,6 +45,9 @@ STYLES = ("page.css",)
 LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
 FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
 
+DRAWN = "drawn.json"
+"""Of the analyst area: folder → digest of what its pages were drawn from, and the pages."""
+
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -54,6 +57,8 @@ class RenderReport:
 
     files: int
     bytes: int
+    reused: int = 0
+    """Files that an earlier release had, and that were not made anew."""
 
 
 def render_site(
@@ -118,17 +123,23 @@ def render_analysis(
     release_id: str,
     unit_name_zh: str,
     unit_name_en: str,
+    code: str = "",
+    earlier: Path | None = None,
 ) -> RenderReport:
     """Renders the analyst area in every language, beside the site and out of the gate's reach.
+
+    Pages of a wave whose record, settings and code are those of an earlier area are its files.
 
     Args:
         warehouse: the sealed DuckDB file; opened read-only.
         area: folder of the pages, made if missing.
         site: a rendered site, whose scripts and styles are linked, not copied.
         rules: the settings of value added.
-        release_id: printed at the foot of each page.
+        release_id: printed at the foot of the contents.
         unit_name_zh: the city's name on Chinese pages.
         unit_name_en: the city's name on English pages.
+        code: digest of the code that draws; without it nothing is used again.
+        earlier: the area of an earlier release, if there is any.
     """
     city = Unit("", unit_name_zh, unit_name_en)
     written: list[Path] = []
@@ -136,19 +147,56 @@ def render_analysis(
     for path, _content in static.values():
         _link(site / path, area / path, written)
     names = {name: path for name, (path, _content) in static.items()}
+    before = _drawn(earlier) if earlier and code else {}
+    drawn: dict[str, dict[str, Any]] = {}
+    reused = 0
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        for sheet in sheets(connection, rules):
-            text = _page(
-                sheet.lang,
-                sheet.template,
-                sheet.path,
-                names,
-                sheet.view,
-                release_id=release_id,
-                unit_name=city.name(sheet.lang),
-            )
-            _write(area / FOLDERS[sheet.lang] / sheet.path, text, written)
-    return RenderReport(len(written), sum(path.stat().st_size for path in written))
+        for part in parts(connection, rules):
+            digest = _digest(part, code, unit_name_zh, unit_name_en)
+            known = before.get(part.folder, {})
+            if part.folder and earlier and known.get("digest") == digest:
+                pages = known["pages"]
+                for page in pages:
+                    _link(earlier / page, area / page, written)
+                reused += len(pages)
+            else:
+                pages = []
+                for sheet in part.sheets():
+                    text = _page(
+                        sheet.lang,
+                        sheet.template,
+                        sheet.path,
+                        names,
+                        sheet.view,
+                        # What changes with every release would make every page another.
+                        release_id=release_id if not part.folder else "",
+                        drawn_from=digest[:12],
+                        unit_name=city.name(sheet.lang),
+                    )
+                    pages.append(FOLDERS[sheet.lang] + sheet.path)
+                    _write(area / pages[-1], text, written)
+            if part.folder:
+                drawn[part.folder] = {"digest": digest, "pages": pages}
+    _write(area / DRAWN, json.dumps(drawn, indent=2).encode() + b"\n", written)
+    return RenderReport(len(written), sum(path.stat().st_size for path in written), reused)
+
+
+def _digest(part: Part, *more: str) -> str:
+    """Of all that decides the pages of a part."""
+    return hashlib.sha256("\0".join([part.digest, *more]).encode()).hexdigest()
+
+
+def _drawn(area: Path) -> dict[str, dict[str, Any]]:
+    """What the pages of an area were drawn from: of each folder that is still whole."""
+    record = area / DRAWN
+    if not record.is_file():
+        return {}
+    told: dict[str, dict[str, Any]] = json.loads(record.read_text(encoding="utf-8"))
+    return {
+        folder: own
+        for folder, own in told.items()
+        if all((area / page).is_file() for page in own["pages"])
+    }
 
 
 def _page(

@@ -115,11 +115,11 @@ def moments_of(own: pa.Table, terms: Sequence[str]) -> Moments:
         first, second = sorted((a, b), key=lambda name: place[name])
         return f"sum_{first}_{second}"
 
-    empty = floats(own, "n") == 0
-
     def known(name: str) -> Floats:
-        # A school without matched students has no sums: it is an empty group.
-        return np.where(empty, 0.0, floats(own, name))
+        # A school without matched students has no sums: it is an empty group. A paper on which
+        # all scores are equal has no z: they do not vary.
+        values: Floats = own.column(name).cast(pa.float64()).fill_null(0.0).to_numpy()
+        return values
 
     found = multilevel.from_sums(
         floats(own, "n"),
@@ -208,8 +208,9 @@ def _fitted(
             for x in (present, n)
         )
         effect, variance = fit.upper_effect, fit.upper_effect_variance
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reliability = 1 - variance / fit.variance_district
+        # 0 where districts do not differ, as it is of schools.
+        between = fit.variance_district
+        reliability = 1 - variance / between if between > 0 else np.zeros(len(variance))
         simple_effect, simple_se = simple.of_districts(codes)
     told = np.isfinite(effect) & (n >= fewest)
     effect, variance = (np.where(told, x, np.nan) for x in (effect, variance))
@@ -233,7 +234,10 @@ def _fitted(
         | {name: number(values[i]) for name, values in figures.items()}
         for i, code in enumerate(units)
     ]
-    return _described(fit) | {
+    record = _described(fit)
+    if levels == 3 and not codes and moments.weight.any():
+        record["reason"] = "one_upper_group"
+    return record | {
         "present": int(present.sum()),
         "simple_correlation": number(both.value),
         "effects": effects,

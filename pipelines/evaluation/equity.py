@@ -171,10 +171,12 @@ def _inequality(
         )
     }
     usable = {name: np.zeros(len(n), dtype=bool) for name in values}
-    patterns, which = np.unique(here[good], axis=0, return_inverse=True)
-    for i, pattern in enumerate(patterns):
-        cells = np.flatnonzero(good)[which.ravel() == i]
-        columns = np.flatnonzero(pattern)
+    patterns: dict[bytes, list[int]] = {}
+    for cell in np.flatnonzero(good).tolist():
+        patterns.setdefault(here[cell].tobytes(), []).append(cell)
+    for alike in patterns.values():
+        cells = np.array(alike)
+        columns = np.flatnonzero(here[cells[0]])
         rows = resampling.rows(len(columns))
         block = np.ix_(cells, columns)
         relative = x[block] * (total[cells] / weighted[cells])[:, None]
@@ -245,7 +247,7 @@ def _ordered(taken: Array, n: Array, y: Array, share: float) -> tuple[Array, Arr
         level = level[first_of]
         taken = np.add.reduceat(taken, first_of, axis=0)
         weight = np.add.reduceat(weight, first_of, axis=0)
-    upto = np.cumsum(taken, axis=0)
+    upto = _running(taken, np.empty_like(taken))
     schools = upto[-1].copy()
     ends = []
     for bottom in (False, True):
@@ -270,13 +272,24 @@ def _ordered(taken: Array, n: Array, y: Array, share: float) -> tuple[Array, Arr
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(ends[1] > 0, ends[0] / ends[1], np.nan)
     # Σ w (2 C - w - N) y, with C the students up to and with the school.
-    rank = np.cumsum(weight, axis=0, out=upto)
+    rank = _running(weight, upto)
     total = rank[-1].copy()
     rank *= 2
     rank -= weight
     rank -= total
     rank *= weight
     return ratio, np.maximum(level @ rank, 0)
+
+
+def _running(rows: Array, out: Array) -> Array:
+    """Sums of the rows up to and with each, into `out`.
+
+    Those of `np.cumsum`, which goes down one column after another: whole rows are a fifth of that.
+    """
+    before: Any = 0.0
+    for row, place in zip(rows, out, strict=True):
+        before = np.add(before, row, out=place)
+    return out
 
 
 def _theil(rows: Array, n: Array, q: Array, labels: NDArray[Any] | None) -> dict[str, Array]:
@@ -494,9 +507,11 @@ def rank_gap(a: ArrayLike, b: ArrayLike) -> Gap:
         over, under = beats - p[:, None], beaten - p[:, None]
         own = (la * over**2).sum(axis=1) / (na * (na - 1))
         other = (lb * under**2).sum(axis=1) / (nb * (nb - 1))
-        pull = (ca @ over[:, :, None])[..., 0] / na[:, None]
-        pull += (cb @ under[:, :, None])[..., 0] / nb[:, None]
-        present = ((ca + cb).sum(axis=2) > 0).sum(axis=1)
+        # Of each school: what its students add, and how many they are.
+        sums_a = ca @ np.stack([over, np.ones_like(over)], axis=2)
+        sums_b = cb @ np.stack([under, np.ones_like(under)], axis=2)
+        pull = sums_a[..., 0] / na[:, None] + sums_b[..., 0] / nb[:, None]
+        present = (sums_a[..., 1] + sums_b[..., 1] > 0).sum(axis=1)
         schools = (pull**2).sum(axis=1) * present / (present - 1)
         probit = ndtri(p)
         v = np.sqrt(2) * probit
@@ -580,8 +595,9 @@ def parity(
         error = Z * np.sqrt(1 / a - 1 / m + 1 / b - 1 / k)
         first, second = wilson(a, m), wilson(b, k)
         change = pa - pb
-        below = np.hypot(pa - first[0], second[1] - pb)
-        above = np.hypot(first[1] - pa, pb - second[0])
+        # Rounding must not lead beyond what a difference of shares can be.
+        lowest = np.maximum(change - np.hypot(pa - first[0], second[1] - pb), -1)
+        highest = np.minimum(change + np.hypot(first[1] - pa, pb - second[0]), 1)
         limits = ratio * np.exp(-error), ratio * np.exp(error)
     block = np.concatenate([ka, na, kb, nb]).T
 
@@ -602,7 +618,7 @@ def parity(
             _again(twice[:cells], none),
         ),
         Gap(
-            figures(change, change - below, change + above, both, empty),
+            figures(change, lowest, highest, both, empty),
             _again(twice[cells:], [*empty, flat]),
         ),
     )

@@ -11,10 +11,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.optimize import brentq, minimize, root
 from scipy.stats import chi2
 
@@ -203,27 +204,34 @@ class Criterion:
     def _at(self, ratios: FloatArray) -> Point:
         self.evaluations += 1
         parts = self._design.evaluate(ratios)
-        p = parts.gram.shape[0] - 1
-        factor = np.linalg.cholesky(parts.gram)
-        lower = np.linalg.inv(factor[:p, :p])
-        inverse = lower.T @ lower
+        q = len(parts.gram)
+        p = q - 1
+        # LAPACK itself: matrices are so small that what NumPy does around it takes longer.
+        factor, failed = dpotrf(parts.gram, lower=1)
+        if failed:
+            raise np.linalg.LinAlgError("the cross products are not positive definite")
+        lower = dtrtri(factor[:p, :p], lower=1)[0]
+        inverse = np.zeros((q, q))
+        inverse[:p, :p] = lower.T @ lower
+        contrast = np.ones(q)
         coefficients = lower.T @ factor[p, :p]
+        contrast[:p] = -coefficients
         squares = float(factor[p, p]) ** 2
-        contrast = np.append(-coefficients, 1.0)
-        squares_slope = contrast @ parts.gram_slope @ contrast
+        slopes = parts.gram_slope.reshape(-1, q * q)
+        squares_slope = slopes @ np.outer(contrast, contrast).ravel()
         fixed, fixed_slope = parts.log_determinant + self._constant, parts.log_determinant_slope
         df = self._rows
         if self._reml:
             df -= p
-            fixed += 2 * float(np.log(np.diag(factor)[:p]).sum())
-            fixed_slope = fixed_slope + np.sum(parts.gram_slope[:, :p, :p] * inverse, axis=(1, 2))
+            fixed += 2 * sum(map(math.log, factor.diagonal()[:p].tolist()))
+            fixed_slope = fixed_slope + slopes @ inverse.ravel()
         variance = squares / df
         return Point(
             fixed + df * (1 + math.log(2 * math.pi * variance)),
             fixed_slope + squares_slope / variance,
             variance,
             coefficients,
-            inverse,
+            inverse[:p, :p],
             fixed,
             fixed_slope,
             squares,
@@ -383,24 +391,28 @@ class Optimum:
             tuple(int(i) for i in np.flatnonzero(self.ratios == 0)),
         )
 
-    def _given(self, which: int, logarithm: float, free: FloatArray) -> tuple[float, FloatArray]:
-        """Deviance at a variance of one component, given the free ratios, both as logarithms.
+    def _given(
+        self, which: int, x: FloatArray, free: NDArray[np.intp]
+    ) -> tuple[float, FloatArray, FloatArray]:
+        """Deviance at a variance of one component and at the ratios that are not 0.
 
-        With its derivatives in (that logarithm, the free ratios' logarithms); `which` is 0 for the
-        residual. Where the variance is that of a component, its ratio fixes the residual's.
+        `x` holds the logarithm of that variance and those of the `free` ratios; `which` is 0 for
+        the residual. Where the variance is that of a component, its ratio fixes the residual's.
+        Answers the derivatives in `x` too, and those in all ratios.
         """
-        ratios = self.ratios.copy()
-        ratios[self._free] = np.exp(free)
-        variance = math.exp(logarithm)
+        ratios = np.zeros(len(self.ratios))
+        ratios[free] = np.exp(x[1:])
+        variance = math.exp(x[0])
         if which:
             variance /= ratios[which - 1]
         point = self._criterion.at(ratios)
         deviance, slope = point.at_variance(variance, self._df)
         own = self._df - point.sum_of_squares / variance
-        slopes = np.append(own, (ratios * slope)[self._free])
+        slopes = np.empty(len(x))
+        slopes[0], slopes[1:] = own, (ratios * slope)[free]
         if which:
-            slopes[1 + int(np.flatnonzero(self._free == which - 1)[0])] -= own
-        return deviance, slopes
+            slopes[1 + free.tolist().index(which - 1)] -= own
+        return deviance, slopes, slope
 
     def _bend(self, which: int = 0) -> FloatArray:
         """Second derivatives of `_given` at the optimum, by central differences of its slopes."""
@@ -408,8 +420,8 @@ class Optimum:
         step = 1e-4
         rows = []
         for move in step * np.eye(len(at)):
-            above = self._given(which, (at + move)[0], (at + move)[1:])[1]
-            below = self._given(which, (at - move)[0], (at - move)[1:])[1]
+            above = self._given(which, at + move, self._free)[1]
+            below = self._given(which, at - move, self._free)[1]
             rows.append((above - below) / (2 * step))
         bend = np.array(rows)
         return (bend + bend.T) / 2
@@ -431,11 +443,7 @@ class Optimum:
         return _Nested(self._criterion, self, which).end(side)
 
     def _by_root(self, which: int, side: int) -> float | None:
-        """The end as the root of a small system (Venzon & Moolgavkar 1988); None if not found.
-
-        The deviance is that of the limit, and its slope in all other parameters is nought.
-        """
-        target = self.point.deviance + QUANTILE
+        """The end from where the bend at the optimum puts it; None if it is not found so."""
         at = np.append(math.log(self.variances[which]), np.log(self.ratios[self._free]))
         bend = self._bend(which)
         move = np.ones(len(at))
@@ -443,26 +451,48 @@ class Optimum:
             if len(at) > 1:
                 move[1:] = -np.linalg.solve(bend[1:, 1:], bend[1:, 0])
             length = math.sqrt(QUANTILE / abs(bend[0] @ move))
-            if not length < 3:
-                return None
+        if not length < 3:
+            return None
+        x = self.limit(which, at + side * length * move, self._free, bend)
+        if x is None or np.abs(x - at).max() > 12 or side * (x[0] - at[0]) <= 0:
+            return None
+        return math.exp(x[0])
 
-            def system(x: FloatArray) -> FloatArray:
-                x = np.clip(x, at - 30, at + 18)
-                deviance, slopes = self._given(which, x[0], x[1:])
-                return np.append(deviance - target, slopes[1:])
+    def limit(
+        self, which: int, start: FloatArray, free: NDArray[np.intp], bend: FloatArray | None = None
+    ) -> FloatArray | None:
+        """Where the profile is at its limit, as the root of a small system near `start`.
 
+        The deviance is that of the limit, its slope in all other parameters is nought (Venzon &
+        Moolgavkar 1988), and no ratio that is not `free` wants to leave 0. Arguments and answer as
+        of `_given`; None if there is no such root nearby.
+
+        Args:
+            bend: second derivatives to begin with, if there are any.
+        """
+        target = self.point.deviance + QUANTILE
+        low, high = start - 30, start + 18
+
+        def system(x: FloatArray) -> Any:
+            deviance, slopes, _ = self._given(which, np.minimum(np.maximum(x, low), high), free)
+            values = slopes.copy()
+            values[0] = deviance - target
+            if bend is None:
+                return values
+            # The search mends what is not as at the optimum on its way.
+            derivatives = bend.copy()
+            derivatives[0] = slopes
+            return values, derivatives
+
+        with np.errstate(all="ignore"):
             try:
-                end = root(system, at + side * length * move, options={"xtol": 1e-12})
+                end = root(system, start, jac=bend is not None, options={"xtol": 1e-10})
+                outward = self._given(which, end.x, free)[2]
             except np.linalg.LinAlgError:
                 return None
-        x = end.x
-        if np.abs(x - at).max() > 12 or np.abs(end.fun).max() > 1e-6 or side * (x[0] - at[0]) <= 0:
-            return None
-        ratios = self.ratios.copy()
-        ratios[self._free] = np.exp(x[1:])
-        variance = math.exp(x[0]) / (ratios[which - 1] if which else 1)
-        outward = self._criterion.at(ratios).at_variance(variance, self._df)[1][self.ratios == 0]
-        return float(math.exp(x[0])) if np.all(outward >= 0) else None
+        held = np.delete(outward, free)
+        x: FloatArray = end.x
+        return x if np.abs(end.fun).max() <= 1e-6 and np.all(held >= 0) else None
 
 
 class _Nested:
@@ -472,6 +502,7 @@ class _Nested:
         self._criterion, self._optimum, self._which = criterion, optimum, which
         scale = criterion._design.scale
         self._low, self._high = np.log(scale) - 20, np.log(scale * _TOP)
+        self._nothing = np.log(scale) - 15
         fitted = np.maximum(optimum.ratios, 1e-4 * scale)
         self._fitted = self._warm = np.log(fitted)
         # Of the same variance the same answer, whatever the search has seen in between.
@@ -525,11 +556,18 @@ class _Nested:
             inner -= side
         else:
             return math.nan
-        step, outer = 0.1, inner
+        # Where the estimate is 0 its end is far from the start.
+        step, outer = 0.1 if fitted[self._which] > floor else 1.6, inner
         while self._excess(outer) < 0:
             inner, outer = outer, outer + side * step
             step *= 2
             if step > 100:
                 return math.inf if side > 0 else 0.0
         ends = sorted((inner, outer))
+        free = np.flatnonzero(self._warm > self._nothing)
+        if not self._which or self._which - 1 in free:
+            x = self._optimum.limit(self._which, np.append(outer, self._warm[free]), free)
+            # There may be lower places at that variance: a search must not find one.
+            if x is not None and ends[0] <= x[0] <= ends[1] and abs(self._excess(x[0])) < 1e-6:
+                return math.exp(x[0])
         return math.exp(brentq(self._excess, *ends, xtol=1e-9, rtol=1e-12))

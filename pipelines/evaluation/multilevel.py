@@ -647,14 +647,13 @@ class _TwoLevel:
         self.scale = np.array([len(weight) / weight.sum()])
 
     def evaluate(self, ratios: FloatArray) -> Evaluation:
-        grown = 1 + ratios[0] * self._size
-        inverse = self._size / grown
-        sums = np.stack([inverse, -(inverse**2)]) @ self._squares
+        grown = ratios[0] * self._size
+        inverse = self._size / (1 + grown)
         return Evaluation(
-            float(self._count @ np.log1p(ratios[0] * self._size)),
-            self._cross + self._packed.full(sums[0]),
+            float(self._count @ np.log1p(grown)),
+            self._cross + self._packed.full(inverse @ self._squares),
             np.array([self._count @ inverse]),
-            self._packed.full(sums[1])[None],
+            -self._packed.full(inverse**2 @ self._squares)[None],
         )
 
 
@@ -674,11 +673,12 @@ class _ThreeLevel:
         cell, code = np.unique(upper * len(self._size) + size, return_inverse=True)
         self._cell_size, self._district = cell % len(self._size), cell // len(self._size)
         self._cell_count = np.bincount(code).astype(float)
-        sums = [np.bincount(code, weights=column) for column in mean.T]
-        self._mean = np.column_stack(sums) / self._cell_count[:, None]
-        self._mean[:, 0] = 1.0
+        # A row a column: what belongs to a district then stands side by side.
+        self._mean = np.array([np.bincount(code, weights=column) for column in mean.T])
+        self._mean /= self._cell_count
+        self._mean[0] = 1.0
         self._packed = _Packed(mean.shape[1])
-        self._squares = self._packed.squares(mean - self._mean[code], size, len(self._size))
+        self._squares = self._packed.squares(mean - self._mean.T[code], size, len(self._size))
         self._starts = np.flatnonzero(np.diff(self._district, prepend=-1))
         self._cross = cross
         weights = weight.sum()
@@ -687,32 +687,31 @@ class _ThreeLevel:
     def evaluate(self, ratios: FloatArray) -> Evaluation:
         school, upper = ratios
         by_size = self._size / (1 + school * self._size)
-        single = by_size[self._cell_size]
+        single = by_size.take(self._cell_size)
         cell = self._cell_count * single
         total = np.add.reduceat(cell, self._starts)
-        mean = np.add.reduceat(cell[:, None] * self._mean, self._starts) / total[:, None]
+        mean = np.add.reduceat(cell * self._mean, self._starts, axis=1) / total
         grown = 1 + upper * total
         inverse = total / grown
-        away = self._mean - mean[self._district]
+        away = self._mean - mean.take(self._district, axis=1)
         # What is left of a school's mean after its district's effect is taken out.
-        left = self._mean - ((upper * inverse)[:, None] * mean)[self._district]
-        own = np.stack([by_size, -(by_size**2)]) @ self._squares
+        left = self._mean - (upper * inverse * mean).take(self._district, axis=1)
         squared = cell * single
-        slope_school = self._packed.full(own[1]) - (left * squared[:, None]).T @ left
-        slope_upper = -(mean * (inverse**2)[:, None]).T @ mean
+        slope_school = -self._packed.full(by_size**2 @ self._squares) - (left * squared) @ left.T
+        slope_upper = -(mean * inverse**2) @ mean.T
         return Evaluation(
             float(self._count @ np.log1p(school * self._size) + np.log(grown).sum()),
             self._cross
-            + self._packed.full(own[0])
-            + (away * cell[:, None]).T @ away
-            + (mean * inverse[:, None]).T @ mean,
+            + self._packed.full(by_size @ self._squares)
+            + (away * cell) @ away.T
+            + (mean * inverse) @ mean.T,
             np.array(
                 [
-                    cell.sum() - upper * np.sum(np.add.reduceat(squared, self._starts) / grown),
+                    cell.sum() - upper * (np.add.reduceat(squared, self._starts) / grown).sum(),
                     inverse.sum(),
                 ]
             ),
-            np.stack([slope_school, slope_upper]),
+            np.array([slope_school, slope_upper]),
         )
 
 

@@ -2,6 +2,7 @@
 they are."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,23 @@ YEAR_SD = 0.05
 """Spread of a school's own ups and downs from year to year, in student standard deviations."""
 
 
+@dataclass(frozen=True)
+class Differences:
+    """How far schools differ."""
+
+    level: float = 1.0
+    """What a school, its district, its locale and a year add to all its scores: how many times the
+    usual spread of it."""
+    value_added: float = 0.15
+    """Standard deviation of what a school adds beside that in a subject on the way to a tested
+    grade, in standard deviations of students."""
+
+
+USUAL = Differences()
+ALIKE = Differences(level=0.0, value_added=0.0)
+"""Nothing but chance tells schools apart."""
+
+
 def count_schools(students: int) -> int:
     """Schools of a city: 60 at 15,000 students, 1,500 at 700,000, never fewer than one."""
     power = math.log(1500 / 60) / math.log(700_000 / 15_000)
@@ -127,7 +145,9 @@ def _stages(count: int) -> list[str]:
     return [stage for stage in GRADES for _ in range(some[stage])]
 
 
-def make_schools(students: int, first_year: int, years: int, seed: int) -> pd.DataFrame:
+def make_schools(
+    students: int, first_year: int, years: int, seed: int, differences: Differences = USUAL
+) -> pd.DataFrame:
     """Every school that exists in one of the years, one row a school.
 
     `first` and `last` are the first and last school year (by the year in which it starts) with
@@ -179,8 +199,8 @@ def make_schools(students: int, first_year: int, years: int, seed: int) -> pd.Da
     community = [f"LY{i // 12 + 1:03d}" for i in range(n)]
     schools["community_code"] = np.where(rng.random(n) < 0.6, community, "")
     _open_and_close(schools, count, changes, first_year, years, rng)
-    schools["school_effect"] = rng.normal(0, SCHOOL_SD, n)
-    effects = rng.normal(0, DISTRICT_SD, len(DISTRICTS))
+    schools["school_effect"] = differences.level * rng.normal(0, SCHOOL_SD, n)
+    effects = differences.level * rng.normal(0, DISTRICT_SD, len(DISTRICTS))
     schools["district_effect"] = (effects - effects.mean())[district]
     return schools
 

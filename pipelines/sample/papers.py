@@ -1,17 +1,18 @@
 """Papers of the yearly wave, and the scores that students get on them.
 
-score = paper mean + paper spread x (school + district + locale + gender + ability + error),
-rounded to what the paper gives out and kept within 0 and the full mark.
+score = paper mean + paper spread x (school + district + locale + value added + gender + ability +
+error), rounded to what the paper gives out and kept within 0 and the full mark.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
-from pipelines.sample.city import DISTRICT_SD, LOCALES, SCHOOL_SD, YEAR_SD
+from pipelines.sample.city import DISTRICT_SD, LOCALES, SCHOOL_SD, USUAL, YEAR_SD, Differences
 from pipelines.sample.people import Students
 
 BASELINE = 2023
@@ -84,19 +85,23 @@ CELL_COLUMNS = [
     "mean_score", "expected_pass_rate",
 ]  # fmt: skip
 
+Levels = Mapping[tuple[int, str], np.ndarray]
+"""Grade and subject -> what schools add to scores there, one number a school, in standard
+deviations of students."""
+
 
 def wave_id(year: int) -> str:
     """The wave of the school year that starts in `year`."""
     return f"{year + 1}-06-annual"
 
 
-def locale_effects(year: int) -> dict[str, float]:
+def locale_effects(year: int, differences: Differences = USUAL) -> dict[str, float]:
     """Effects of locale in a year; town is the zero."""
     moved = LOCALE_CLOSING / 2 * (year - BASELINE)
     return {
-        "urban": LOCALE_EFFECTS["urban"] - moved,
+        "urban": differences.level * (LOCALE_EFFECTS["urban"] - moved),
         "town": 0.0,
-        "rural": LOCALE_EFFECTS["rural"] + moved,
+        "rural": differences.level * (LOCALE_EFFECTS["rural"] + moved),
     }
 
 
@@ -156,6 +161,16 @@ def _normal_cdf(values: np.ndarray) -> np.ndarray:
     return 0.5 + 0.5 * np.asarray(_erf(values / math.sqrt(2)), dtype=float)
 
 
+def expected_score(paper: Paper, level: np.ndarray) -> np.ndarray:
+    """Mean score, in points, of students of a level: normal but for what the paper cuts off."""
+    spread = paper.spread / math.sqrt(paper.reliability)
+    mean = paper.mean + paper.spread * level
+    below, above = -mean / spread, (paper.full_mark - mean) / spread
+    none, some = _normal_cdf(below), _normal_cdf(above)
+    edges = (np.exp(-(below**2) / 2) - np.exp(-(above**2) / 2)) / math.sqrt(2 * math.pi)
+    return mean * (some - none) + spread * edges + paper.full_mark * (1 - some)
+
+
 @dataclass
 class Sitting:
     """One grade in one wave: students in the roll's order, a column a subject."""
@@ -169,20 +184,44 @@ class Sitting:
     """Scores in half points."""
     status: np.ndarray
     """Index into `STATUSES`; the score counts where it is 0."""
+    expected: np.ndarray
+    """Points that students of the same school and gender reach on average."""
 
 
-def school_effects(schools: pd.DataFrame, year: int, seed: int) -> pd.DataFrame:
-    """What adds to the scores of a school in a year, in standard deviations of students."""
+def school_effects(
+    schools: pd.DataFrame, year: int, seed: int, differences: Differences = USUAL
+) -> pd.DataFrame:
+    """What adds to all scores of a school in a year, in standard deviations of students."""
     rng = np.random.default_rng([seed, 5, year])
     effects = schools[["school_code", "school_effect", "district_effect"]].copy()
-    effects["year_effect"] = rng.normal(0, YEAR_SD, len(schools))
-    effects["locale_effect"] = schools["locale"].map(locale_effects(year))
+    effects["year_effect"] = differences.level * rng.normal(0, YEAR_SD, len(schools))
+    effects["locale_effect"] = schools["locale"].map(locale_effects(year, differences))
     effects["total"] = effects.drop(columns="school_code").sum(axis=1)
     return effects
 
 
+def value_added(schools: int, seed: int, differences: Differences = USUAL) -> Levels:
+    """What each school adds of its own between one tested grade and the next.
+
+    It is a school's strength in a subject over these years of its teaching: the same every year,
+    whoever is taught, and no other in the grades tested before or after.
+    """
+    rng = np.random.default_rng([seed, 21])
+    return {
+        (grade, subject): rng.normal(0, differences.value_added, schools)
+        for grade, subjects in FULL_MARKS.items()
+        for subject in subjects
+    }
+
+
+def levels_of(effects: pd.DataFrame, added: Levels) -> Levels:
+    """All that schools add to the scores of a year: `school_effects` and `value_added`."""
+    total = effects["total"].to_numpy()
+    return {paper: total + own for paper, own in added.items()}
+
+
 def sit(
-    panel: Students, papers: list[Paper], effects: np.ndarray, year: int, seed: int
+    panel: Students, papers: list[Paper], levels: Levels, year: int, seed: int
 ) -> tuple[list[Sitting], pd.DataFrame]:
     """The results of a year, and the truth about them, one row a paper and school."""
     sittings, cells = [], []
@@ -199,12 +238,16 @@ def sit(
             continue
         shape = (n, len(of_grade))
         halves, status = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.int8)
+        expected = np.zeros(shape, dtype=np.float32)
         misses = rng.random(n) < MISS_ALL
         reason = np.where(misses, np.array(AWAY)[rng.integers(0, len(AWAY), n)], 0)
         at, boy = school[rows], male[rows]
         for i, paper in enumerate(of_grade):
+            level = levels[grade, paper.subject]
             gender = GENDER.get(paper.subject, 0.0)
-            known = effects[at] + np.where(boy, gender, -gender)
+            known = level[at] + np.where(boy, gender, -gender)
+            both = expected_score(paper, level[:, None] + np.array([-gender, gender]))
+            expected[:, i] = both[at, boy.astype(int)]
             true = GENERAL * ability[rows] + math.sqrt(1 - GENERAL**2) * rng.normal(0, 1, n)
             error = rng.normal(0, math.sqrt((1 - paper.reliability) / paper.reliability), n)
             points = paper.mean + paper.spread * (known + true + error)
@@ -213,31 +256,31 @@ def sit(
             one = np.where(miss < MISCONDUCT, 4, np.where(miss < MISCONDUCT + MISS_ONE, 1, 0))
             status[:, i] = np.where(left[rows], 5, np.where(misses, reason, one))
             halves[:, i] = np.where(status[:, i] == 0, points * 2, 0)
-            cells.append(_cells(paper, at, boy, halves[:, i], status[:, i], effects))
+            cells.append(_cells(paper, at, boy, halves[:, i], status[:, i], level))
         subjects = [paper.subject for paper in of_grade]
-        sittings.append(Sitting(year, grade, subjects, rows, halves, status))
+        sittings.append(Sitting(year, grade, subjects, rows, halves, status, expected))
     return sittings, pd.concat(cells, ignore_index=True) if cells else pd.DataFrame()
 
 
 def _cells(
     paper: Paper, school: np.ndarray, male: np.ndarray, halves: np.ndarray, status: np.ndarray,
-    effects: np.ndarray,
+    level: np.ndarray,
 ) -> pd.DataFrame:  # fmt: skip
     gender = GENDER.get(paper.subject, 0.0)
     limit = (paper.pass_mark - paper.step / 2 - paper.mean) / paper.spread
     chance = _normal_cdf(
-        (effects[:, None] + np.array([-gender, gender]) - limit) * math.sqrt(paper.reliability)
+        (level[:, None] + np.array([-gender, gender]) - limit) * math.sqrt(paper.reliability)
     )
     present = status == 0
 
     def count(weights: np.ndarray) -> np.ndarray:
-        return np.bincount(school, weights, minlength=len(effects))
+        return np.bincount(school, weights, minlength=len(level))
 
     cells = pd.DataFrame(
         {
             "grade": paper.grade,
             "subject": paper.subject,
-            "school": np.arange(len(effects)),
+            "school": np.arange(len(level)),
             "candidates": count(status != 5),
             "exempt": count(status == 3),
             "n": count(present),
@@ -275,7 +318,7 @@ def sum_cells(cells: pd.DataFrame, schools: pd.DataFrame, year: str, city: str) 
     return summed[CELL_COLUMNS]
 
 
-def parameters() -> dict[str, object]:
+def parameters(differences: Differences = USUAL) -> dict[str, object]:
     """The constants of the model, for the truth."""
     return {
         "baseline_school_year": f"{BASELINE}-{BASELINE + 1}",
@@ -285,11 +328,14 @@ def parameters() -> dict[str, object]:
         "reliability": RELIABILITY,
         "spread_as_share_of_full_mark": SPREAD,
         "subject_with_general_ability_correlation": GENERAL,
-        "school_sd": SCHOOL_SD,
-        "school_year_sd": YEAR_SD,
-        "district_sd": DISTRICT_SD,
-        "locale_effects_in_baseline_year": {name: LOCALE_EFFECTS[name] for name in LOCALES},
-        "locale_gap_closing_a_year": LOCALE_CLOSING,
+        "school_sd": differences.level * SCHOOL_SD,
+        "school_year_sd": differences.level * YEAR_SD,
+        "district_sd": differences.level * DISTRICT_SD,
+        "value_added_sd": differences.value_added,
+        "locale_effects_in_baseline_year": {
+            name: differences.level * LOCALE_EFFECTS[name] for name in LOCALES
+        },
+        "locale_gap_closing_a_year": differences.level * LOCALE_CLOSING,
         "half_gender_gap_boys_over_girls": GENDER,
         "missing_all_papers": MISS_ALL,
         "missing_one_paper": MISS_ONE,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipelines.sample.city import DISTRICTS, make_schools, open_in
+from pipelines.sample.city import DISTRICTS, USUAL, Differences, make_schools, open_in
 from pipelines.sample.files import (
     Plain,
     Writer,
@@ -34,6 +34,7 @@ from pipelines.sample.papers import (
     STATUSES,
     Paper,
     Sitting,
+    levels_of,
     locale_effects,
     make_papers,
     paper_table,
@@ -41,9 +42,11 @@ from pipelines.sample.papers import (
     school_effects,
     sit,
     sum_cells,
+    value_added,
     wave_id,
 )
 from pipelines.sample.people import EPOCH, Students, make_staff, names, renew_staff
+from pipelines.sample.progress import expected_effects, scores_of
 from pipelines.sample.records import (
     AREA_COLUMNS,
     CITY,
@@ -100,20 +103,27 @@ def write_sample(
     years: int = 4,
     seed: int = 2024,
     truth: Path | None = None,
+    differences: Differences = USUAL,
 ) -> SampleReport:
     """Write a city of so many students into `out`, as `<feed>/<school year>/<file>`.
 
     The truth goes to `truth`, or to `<out>.truth` beside `out`. The same arguments give the same
-    bytes.
+    bytes. `differences` says how far schools differ; with `ALIKE` they do not.
 
     Raises:
         ValueError: a number out of range, `out` holds files, or `truth` would lie below it.
     """
-    return write_city(Plain(Path(out)), Path(out), students, years, seed, truth)
+    return write_city(Plain(Path(out)), Path(out), students, years, seed, truth, differences)
 
 
 def write_city(
-    writer: Writer, out: Path, students: int, years: int, seed: int, truth: Path | None
+    writer: Writer,
+    out: Path,
+    students: int,
+    years: int,
+    seed: int,
+    truth: Path | None,
+    differences: Differences = USUAL,
 ) -> SampleReport:
     """Make the city and hand its files to `writer`; arguments and errors as `write_sample`."""
     began = time.perf_counter()
@@ -129,7 +139,7 @@ def write_city(
     ):
         raise ValueError(f"{out} holds files already")
     truth.mkdir(parents=True, exist_ok=True)
-    city = _City(writer, truth, students, years, seed)
+    city = _City(writer, truth, students, years, seed, differences)
     writer.know(city.schools, DISTRICTS)
     for year in range(LAST_YEAR - years + 1, LAST_YEAR + 1):
         city.write_year(year)
@@ -177,11 +187,22 @@ def list_staff(staff: pd.DataFrame, schools: pd.DataFrame, year: int) -> pd.Data
 class _City:
     """The state that goes from year to year."""
 
-    def __init__(self, writer: Writer, truth: Path, students: int, years: int, seed: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        truth: Path,
+        students: int,
+        years: int,
+        seed: int,
+        differences: Differences,
+    ) -> None:
         first = LAST_YEAR - years + 1
         self.writer, self.truth, self.seed, self.first = writer, truth, seed, first
         self.arguments = {"students": students, "years": years, "seed": seed}
-        self.schools = make_schools(students, first, years, seed)
+        self.differences = differences
+        self.schools = make_schools(students, first, years, seed, differences)
+        self.added = value_added(len(self.schools), seed, differences)
+        self.sat: list[pd.DataFrame] = []
         self.panel = Students.start(self.schools, students, first, years, seed)
         self.staff = make_staff(self.schools, students, seed)
         self.areas = make_areas(int(open_in(self.schools, LAST_YEAR).sum()), seed)
@@ -203,9 +224,10 @@ class _City:
             self.panel.advance(year)
         staff = renew_staff(self.staff, year, self.seed, year == self.first)
         self.staff = staff
-        effects = school_effects(self.schools, year, self.seed)
+        effects = school_effects(self.schools, year, self.seed, self.differences)
         papers = make_papers(year, self.seed)
-        sittings, cells = sit(self.panel, papers, effects["total"].to_numpy(), year, self.seed)
+        levels = levels_of(effects, self.added)
+        sittings, cells = sit(self.panel, papers, levels, year, self.seed)
         self._write_city_files(year, papers)
         staff_table = self._write_staff(year)
         self._write_lessons(year, staff_table)
@@ -218,6 +240,7 @@ class _City:
         self.results += results
         self._write_items(year, papers, sittings)
         self._keep_facts(year, effects, papers, cells)
+        self._keep_progress(year, sittings)
 
     def _tell(self, feed: str, year: int, rows: int) -> None:
         """Keep count of the rows that a feed will have landed of a year."""
@@ -468,7 +491,7 @@ class _City:
             "school_effects": effects[is_open],
             "papers": paper_table(papers),
             "locale_effects": pd.DataFrame(
-                locale_effects(year).items(), columns=["locale", "effect"]
+                locale_effects(year, self.differences).items(), columns=["locale", "effect"]
             ),
             "school_students": pd.DataFrame(
                 {
@@ -481,6 +504,18 @@ class _City:
         for what, frame in facts.items():
             self._fact(what, year, frame)
         self.facts.setdefault("cells", []).append(sum_cells(cells, self.schools, name, CITY))
+
+    def _keep_progress(self, year: int, sittings: list[Sitting]) -> None:
+        """What value added should find, beside what the schools add of their own."""
+        now = scores_of(sittings, self.panel.roll)
+        if self.sat:
+            effects = expected_effects(now, pd.concat(self.sat))
+            schools = effects.pop("school").astype(int)
+            papers = zip(effects["grade"], effects["subject"], schools, strict=True)
+            effects.insert(2, "school_code", self.schools["school_code"].to_numpy()[schools])
+            effects["planted"] = [self.added[grade, subject][at] for grade, subject, at in papers]
+            self._fact("value_added", year, effects)
+        self.sat.append(now)
 
     def _fact(self, what: str, year: int, frame: pd.DataFrame) -> None:
         frame = frame.reset_index(drop=True)
@@ -503,7 +538,7 @@ class _City:
         changes[columns].to_csv(self.truth / "school_changes.csv", index=False, lineterminator="\n")
         inclass = {"inclass_share_of_a_usual_lesson": INCLASS, "inclass_sd_of_lessons": INCLASS_SD}
         text = json.dumps(
-            {"arguments": self.arguments, "model": parameters() | inclass},
+            {"arguments": self.arguments, "model": parameters(self.differences) | inclass},
             ensure_ascii=False,
             indent=2,
         )

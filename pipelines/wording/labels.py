@@ -82,7 +82,7 @@ def reason_name(code: str | None, words: NullTranslations) -> str:
         "perfect_prediction": _("the terms predict every score exactly"),
         "no_variation_within_groups": _("scores do not vary within schools"),
         "no_repeated_rows": _("no school has two students"),
-        "one_upper_group": _("there is one district only"),
+        "one_upper_group": _("the schools lie in fewer than two districts"),
         "upper_is_group": _("each district has one school, so the two can't be told apart"),
         "no_convergence": _("the search found no maximum"),
         "not_converged": _("the search found no maximum"),

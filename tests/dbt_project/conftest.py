@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from pipelines.feeds import load_contracts
+from pipelines.warehouse import ONE_THREAD
 from tests.conftest import Once
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -118,6 +119,7 @@ def dbt_build(home: Path, standing: Path, warehouse: Path, select: str, tests: b
             *(() if tests else ("--exclude-resource-types", "test", "unit_test")),
         ],
         env=os.environ
+        | ONE_THREAD
         | {
             "EQM_STANDING": str(standing),
             "EQM_WAREHOUSE": str(warehouse),

@@ -26,7 +26,6 @@ to be careful: students of unlike schools together pass with less variance than 
 years of a unit that share students differ by less than two years that do not.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,26 +37,22 @@ from pipelines.sample.city import make_schools
 from pipelines.sample.lessons import observe_lessons, sum_checks
 from pipelines.sample.papers import (
     STAGES,
-    STATUSES,
+    levels_of,
     make_papers,
-    paper_table,
     school_effects,
     sit,
     sum_cells,
-    wave_id,
+    value_added,
 )
 from pipelines.sample.people import Students, make_staff, renew_staff
 from pipelines.sample.write import list_staff
 from tests.conftest import Once
 
 from .conftest import CITY, City, run_dbt
+from .sampled import SCHOOL, apart, band, results_of, waves_of
 
 DRAWS, STUDENTS, FIRST, YEARS = 10, 12_000, 2022, 4
 SELECT = "+attainment +pass_rate_trend +inclass_check"
-STATED, ERROR = 0.95, 1e-3
-SCHOOL = ["school_code", "school_name", "district_code", "stage", "locale", "ownership"]
-CODES = ["school_code", "district_code", "staff_code", "observer_code", "teacher_code"]
-CODES += ["student_key"]
 PAPER = ["school_year", "grade", "subject"]
 UNIT = ["level", "unit_code"]
 
@@ -76,7 +71,6 @@ def draw(seed: int) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame
     schools = make_schools(STUDENTS, FIRST, YEARS, seed)
     panel = Students.start(schools, STUDENTS, FIRST, YEARS, seed)
     staff = make_staff(schools, STUDENTS, seed)
-    codes = schools["school_code"].to_numpy()
     kept: dict[str, list[pd.DataFrame]] = {}
     cells, checks = [], []
 
@@ -90,46 +84,22 @@ def draw(seed: int) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame
         staff = renew_staff(staff, year, seed, year == FIRST)
         registered = list_staff(staff, schools, year)
         effects, papers = school_effects(schools, year, seed), make_papers(year, seed)
-        sittings, truth = sit(panel, papers, effects["total"].to_numpy(), year, seed)
+        levels = levels_of(effects, value_added(len(schools), seed))
+        sittings, truth = sit(panel, papers, levels, year, seed)
         cells.append(sum_cells(truth, schools, name, CITY))
         lessons = observe_lessons(registered, schools, panel.roll, year, seed)
         checks.append(sum_checks(lessons).assign(school_year=name))
         keep("schools", year, schools[SCHOOL])
         keep("staff", year, registered.replace("", None))
         keep("lesson_observations", year, lessons.drop(columns=["chance", "district_code"]))
-        waves = paper_table(papers)[["grade", "subject", "full_mark", "pass_mark"]]
-        waves = waves.assign(wave_id=wave_id(year), wave_kind="annual_monitoring", level="city")
-        keep("monitoring_waves", year, waves.assign(held_on=f"{year + 1}-06-18"))
+        keep("monitoring_waves", year, waves_of(papers, year))
         for sitting in sittings:
-            n, subjects = len(sitting.rows), len(sitting.subjects)
-            roll = panel.roll.iloc[np.repeat(sitting.rows, subjects)]
-            status = sitting.status.reshape(-1)
-            results = pd.DataFrame(
-                {
-                    "wave_id": wave_id(year),
-                    "student_key": roll["student"].map("{:063x}".format).to_numpy(),
-                    "school_code": codes[roll["school"]],
-                    "grade": sitting.grade,
-                    "class_no": roll["class_no"].astype(str).to_numpy(),
-                    "subject": sitting.subjects * n,
-                    "score": np.where(status == 0, sitting.halves.reshape(-1) / 2, np.nan),
-                    "status": np.array(STATUSES)[status],
-                }
-            )
-            keep("monitoring_results", year, results)
+            keep("monitoring_results", year, results_of(sitting, panel))
     truth = pd.concat(cells).query("level == 'school' and n > 0")
     truth = truth.merge(schools[["school_code", "district_code", "locale"]],
                         left_on="unit_code", right_on="school_code")  # fmt: skip
     feeds = {feed: pd.concat(frames, ignore_index=True) for feed, frames in kept.items()}
     return feeds, truth, pd.concat(checks)
-
-
-def apart(frame: pd.DataFrame, mark: str) -> pd.DataFrame:
-    """With every code marked by the draw, so that draws share nobody."""
-    own = frame.copy()
-    for column in own.columns.intersection(CODES):
-        own[column] = mark + own[column]
-    return own
 
 
 @pytest.fixture(scope="module")
@@ -166,16 +136,6 @@ def expected_of(cells: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         sums = unit.groupby([*UNIT, *keys], as_index=False)[["n", "expected"]].sum()
         found.append(sums.assign(expected=sums["expected"] / sums["n"]))
     return pd.concat(found, ignore_index=True)
-
-
-def band(trials: int) -> tuple[float, float]:
-    """Shares between which all but `ERROR` of so many trials of the stated rate lie."""
-    k = np.arange(trials + 1)
-    logs = [math.lgamma(trials + 1) - math.lgamma(i + 1) - math.lgamma(trials - i + 1) for i in k]
-    chance = np.exp(logs + k * math.log(STATED) + (trials - k) * math.log1p(-STATED))
-    below = np.cumsum(chance)
-    low, high = np.searchsorted(below, [ERROR / 2, 1 - ERROR / 2])
-    return float(low / trials), float(high / trials)
 
 
 def coverage(frame: pd.DataFrame, low: str, truth: str, high: str, groups: Sequence[str]) -> float:

@@ -2,17 +2,20 @@
 
 import math
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
 from dashboards.gate import create_app
+from dashboards.site import RenderReport, Rules, render_analysis
 from pipelines.wording import count, measured, p_value, percent, translator
 from pipelines.wording.labels import SUBJECT_ORDER, rank, reason_name, subject_name
-from tests.end_to_end.conftest import House
+from tests.end_to_end.conftest import House, house_in
 
 KEY = ["wave_id", "grade", "subject"]
 
@@ -157,6 +160,112 @@ def test_it_is_served_to_nobody_and_holds_no_student(city: House) -> None:
         assert shared.samefile(city.current / "site" / "static" / shared.name)
     stages = {stage["stage"]: stage for stage in city.record()["stages"]}
     assert stages["release__analysis"]["files"] == sum(p.is_file() for p in area.rglob("*"))
+
+
+def drawn(
+    city: House, area: Path, earlier: Path | None, warehouse: Path | None = None, **changes: Any
+) -> RenderReport:
+    """The area of the city's warehouse, or of another, drawn beside an earlier one."""
+    given = {
+        "rules": Rules("standard", (), ("standard",), (6, 60), 10, 0.7, 0.1),
+        "release_id": "0123456789ab",
+        "unit_name_zh": "全市",
+        "unit_name_en": "the city",
+        "code": "c",
+        "earlier": earlier,
+    }
+    site = city.current / "site"
+    return render_analysis(
+        warehouse or city.current / "warehouse.duckdb", area, site, **given | changes
+    )
+
+
+def pages(area: Path) -> dict[str, Path]:
+    """The pages of waves by their place."""
+    found = {str(p.relative_to(area)): p for p in area.rglob("*.html")}
+    return {place: p for place, p in found.items() if p.name != "index.html"}
+
+
+def again(first: Path, second: Path) -> set[str]:
+    """Which pages of the second area are files of the first."""
+    old = pages(first)
+    return {p for p, file in pages(second).items() if p in old and file.samefile(old[p])}
+
+
+def test_pages_of_an_unchanged_wave_are_files_of_the_release_before(
+    city: House, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    whole = drawn(city, first, None)
+    assert whole.reused == 0 and len(pages(first)) > 20
+    report = drawn(city, second, first, release_id="ba9876543210")
+    assert again(first, second) == set(pages(second)) == set(pages(first))
+    assert (report.files, report.reused) == (whole.files, len(pages(first)))
+    assert report.files == sum(p.is_file() for p in second.rglob("*"))
+    # The contents alone say which release they are of.
+    named = [p for p in second.rglob("*.html") if "ba9876543210" in p.read_text(encoding="utf-8")]
+    assert {p.name for p in named} == {"index.html"} and len(named) == 2
+    # What an area lacks, or cannot vouch for, is drawn.
+    lost = min(pages(second))
+    (second / lost).unlink()
+    third = tmp_path / "third"
+    drawn(city, third, second)
+    folder = lost.removeprefix("en/").split("/")[0]
+    assert again(second, third) == {p for p in pages(third) if folder not in p.split("/")}
+    assert (third / lost).read_bytes() == (first / lost).read_bytes()
+    for name, changes in (
+        ("rules", {"rules": Rules("standard", (), ("standard",), (6, 60), 10, 0.8, 0.1)}),
+        ("code", {"code": "d"}),
+        ("nothing known of the code", {"code": ""}),
+        ("names", {"unit_name_en": "another city"}),
+    ):
+        assert drawn(city, tmp_path / name, first, **changes).reused == 0, name
+
+
+def test_a_changed_wave_is_drawn_and_others_are_not(city: House, tmp_path: Path) -> None:
+    """A wave's pages show the year before too: what changed there shows in its successor."""
+    warehouse = tmp_path / "warehouse.duckdb"
+    shutil.copy(city.current / "warehouse.duckdb", warehouse)
+    first, second = tmp_path / "first", tmp_path / "second"
+    drawn(city, first, None)
+    waves = city.rows(
+        "select distinct wave_id, school_year from marts.value_added where state = 'estimated'"
+        " order by school_year"
+    )["wave_id"].tolist()
+    assert len(waves) >= 3
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(
+            "update marts.value_added set effect = effect + 0.001 where rowid = ("
+            "select rowid from marts.value_added where wave_id = ? and level = 'school'"
+            " and effect is not null order by rowid limit 1)",
+            [waves[0]],
+        )
+    drawn(city, second, first, warehouse)
+    made = {p.removeprefix("en/").split("/")[0] for p in set(pages(second)) - again(first, second)}
+    kept = {p.removeprefix("en/").split("/")[0] for p in again(first, second)}
+    assert waves[0] in made and not made & kept
+    assert waves[-1] in kept
+    fresh = tmp_path / "fresh"
+    drawn(city, fresh, None, warehouse)
+    for place, page in pages(fresh).items():
+        assert page.read_bytes() == pages(second)[place].read_bytes(), place
+
+
+def test_a_night_that_brings_nothing_to_value_added_draws_no_wave(
+    village: House, tmp_path: Path
+) -> None:
+    shutil.copytree(village.home.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
+    house = house_in(tmp_path)
+    before = house.current
+    log = min((house.raw / "training_logs").rglob("*.csv"))
+    log.write_bytes(log.read_bytes().rstrip().rpartition(b"\n")[0] + b"\n")
+    house.eqm("build")
+    assert house.current != before
+    first, second = before / "analysis", house.current / "analysis"
+    assert len(pages(second)) > 2 and again(first, second) == set(pages(second))
+    # The older release may go: its files stay where they are used.
+    shutil.rmtree(before)
+    assert all(page.read_text(encoding="utf-8") for page in pages(second).values())
 
 
 @pytest.mark.browser

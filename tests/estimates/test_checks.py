@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.estimates import measurement_error, years
 from pipelines.estimates.checks import LINEAR
-from pipelines.estimates.value_added import BASE
+from tests.estimates.made_up_sums import sums_of
 
 Z = 1.959963984540054
 NAMES = ["2021-2022", "2022-2023", "2023-2024", "2024-2025"]
@@ -90,24 +90,14 @@ def test_a_year_without_differences_joins_no_average() -> None:
 def sums_with_error(reliability: float) -> tuple[pa.Table, np.ndarray]:
     """Sums of 200 schools whose prior is measured with error; the true slope is 0.7."""
     random = np.random.default_rng(11)
-    rows, effects = [], random.normal(0, 0.2, 200)
-    for j, effect in enumerate(effects):
+    columns, effects = [], random.normal(0, 0.2, 200)
+    for effect in effects:
         true = random.normal(random.normal(0, 0.4), 0.9, STUDENTS)
         prior = true + random.normal(0, np.sqrt((1 - reliability) / reliability), STUDENTS)
         prior *= np.sqrt(reliability)
         z = 0.7 * np.sqrt(reliability) * true + effect + random.normal(0, 0.5, STUDENTS)
-        columns = {
-            "z": z, "prior_z": prior, "prior_squared": prior**2,
-            "others": np.zeros(STUDENTS), "no_others": np.ones(STUDENTS),
-        }  # fmt: skip
-        row = {"paper_no": 1, "school_code": f"S{j:03d}", "district_code": "D"}
-        row |= {"present": STUDENTS, "n": STUDENTS}
-        row |= {f"sum_{a}": columns[a].sum() for a in columns}
-        order = ["z", *BASE]
-        for i, a in enumerate(order):
-            row |= {f"sum_{a}_{b}": (columns[a] * columns[b]).sum() for b in order[i:]}
-        rows.append(row)
-    return pa.Table.from_pylist(rows), effects
+        columns.append((z, prior))
+    return sums_of(columns), effects
 
 
 def test_error_of_the_prior_is_corrected_by_its_papers_alpha() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.feeds import codes, load_contracts
-from pipelines.sample import SampleReport, write_sample
+from pipelines.sample import ALIKE, SampleReport, write_sample
 
 MODULUS = "10X98765432"
 
@@ -532,6 +532,49 @@ def test_locale_gap_is_planted_and_closes(report: SampleReport) -> None:
     model = json.loads((report.truth / "truth.json").read_text(encoding="utf-8"))
     assert model["arguments"] == {"students": 4000, "years": 4, "seed": 7}
     assert model["model"]["reliability"]["junior"] == 0.9
+
+
+def test_value_added_is_planted_and_is_what_scores_show(
+    report: SampleReport, results: pd.DataFrame
+) -> None:
+    """Grade 9 after grade 8, by the plainest of regressions; the marts are held to it elsewhere."""
+    told = truth(report, "value_added")
+    model = json.loads((report.truth / "truth.json").read_text(encoding="utf-8"))["model"]
+    planted = told.drop_duplicates(["school_code", "grade", "subject"])["planted"]
+    assert planted.std() == pytest.approx(model["value_added_sd"], rel=0.15)
+    # The same every year.
+    assert told.groupby(["school_code", "grade", "subject"])["planted"].nunique().max() == 1
+    rows = results[results["status"] == "present"]
+    by = rows.groupby(["school_year", "grade", "subject"])["score"]
+    rows = rows.assign(z=(rows["score"] - by.transform("mean")) / by.transform("std"))
+    rows["year"] = rows["school_year"].str[:4].astype(int)
+    pairs = rows[rows["grade"].astype(int) == 9].merge(
+        rows.assign(year=rows["year"] + 1), on=["student_no", "subject", "year"]
+    )
+    assert set(pairs["grade_y"].astype(int)) >= {8}
+    slope = pairs["z_x"].cov(pairs["z_y"]) / pairs["z_y"].var()
+    pairs["gain"] = pairs["z_x"] - slope * pairs["z_y"]
+    keys = ["school_year", "subject", "school_code"]
+    gains = pairs.rename(columns={"school_year_x": "school_year", "school_code_x": "school_code"})
+    gains = gains.groupby(keys)["gain"].agg(["mean", "size"]).reset_index()
+    both = told[told["grade"] == 9].merge(gains, on=keys)
+    both = both[both["size"] >= 10]
+    assert len(both) > 60
+    assert np.corrcoef(both["mean"], both["effect"])[0, 1] > 0.7
+    assert 0.7 < np.polyfit(both["effect"], both["mean"], 1)[0] < 1.3
+
+
+def test_schools_may_be_alike(tmp_path: Path) -> None:
+    report = write_sample(tmp_path / "raw", students=3000, years=3, seed=3, differences=ALIKE)
+    effects = truth(report, "school_effects")
+    columns = ["school_effect", "district_effect", "year_effect", "locale_effect", "total"]
+    assert not effects[columns].to_numpy().any()
+    told = truth(report, "value_added")
+    assert len(told) > 50 and not told["planted"].any()
+    # Girls and boys remain.
+    assert told.query("students >= 10")["effect"].abs().max() < 0.1
+    model = json.loads((report.truth / "truth.json").read_text(encoding="utf-8"))["model"]
+    assert model["value_added_sd"] == model["school_sd"] == 0
 
 
 @pytest.mark.parametrize("years", [1, 4, 8])

@@ -18,6 +18,8 @@ with cells as (
         on
             cells.paper_no = schools.paper_no
             and cells.school_code = schools.school_code
+    -- A paper on which all scores are equal has no z, and no curve.
+    where cells.z_sum is not null
 ),
 
 -- Sums in one order, since means of schools are no exact numbers.
