@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup
 	@test -n "$$(ls $(RAW) 2>/dev/null)" || $(BIN)/eqm sample --out $(RAW)
 	@$(BIN)/eqm build || test $$? -eq 1
-	@test "$(SERVE)" = 0 || exec $(BIN)/eqm serve
+	@test "$(SERVE)" = 0 || exec $(BIN)/eqm serve --demonstration
 
 dev: setup
 	@test -n "$$(ls $(RAW) 2>/dev/null)" || $(BIN)/eqm sample --out $(RAW)
@@ -71,3 +71,4 @@ bench: setup
 	$(BIN)/python -m bench.equity
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.evaluation
+	$(BIN)/python -m bench.gate

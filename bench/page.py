@@ -25,6 +25,11 @@ AIMS = {
     ("growth", "quantreg br"): "at least 30 times ours",
     ("growth", "all grades in two processes"): "under 60 s",
     ("equity", "all figures"): "under 20 s",
+    ("gate", "Dash, layout made once"): "at least 20 times ours",
+    ("gate", "Dash, layout made at each request"): "at least 20 times ours",
+    ("gate", "gate, p99 at half of that rate"): "under 0.05 s",
+    ("gate", "gate, 100 switches under load"): "none failed, none mixed",
+    ("gate", "gate, 1,000 wrong ones a minute"): "at most 1.10 times without",
 }
 """What was aimed at, by measurement and step: on 2 cores."""
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -30,6 +32,7 @@ EPILOG = (
 )
 
 if TYPE_CHECKING:
+    from dashboards.gate import Gate
     from pipelines.intake import Checked
 
 app = typer.Typer(
@@ -41,6 +44,10 @@ app = typer.Typer(
 )
 releases_app = typer.Typer(no_args_is_help=True, help="The releases: list, show, go back, prune.")
 app.add_typer(releases_app, name="releases")
+user_app = typer.Typer(no_args_is_help=True, help="Who may see what: add, grant, list, disable.")
+app.add_typer(user_app, name="user")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log of the gate: list, verify.")
+app.add_typer(audit_app, name="audit")
 
 RawOption = Annotated[
     Path | None, typer.Option("--raw", help="Folder of the files handed in. [default: data/raw]")
@@ -725,12 +732,17 @@ def _shown(value: Any) -> str:
 @app.command()
 def serve(
     port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: 8400]")] = None,
+    demonstration: Annotated[
+        bool,
+        typer.Option(
+            "--demonstration",
+            help="With three accounts to look around with, of the city, a district and a school.",
+        ),
+    ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Serve the current release on 127.0.0.1 until Ctrl-C."""
-    from werkzeug.serving import make_server
-
-    from dashboards.gate import create_app
+    """Serve the current release on 127.0.0.1 until Ctrl-C, to who has an account."""
+    from dashboards.gate import create_app, embedded
     from pipelines.release import current
 
     settings = _settings(home=home, port=port)
@@ -740,20 +752,252 @@ def serve(
         if probe.connect_ex(("127.0.0.1", settings.port)) == 0:
             taken = f"port {settings.port} is in use; choose another with --port or EQM_PORT"
             _stop(taken, ENVIRONMENT)
-    server = make_server("127.0.0.1", settings.port, create_app(settings.home), threaded=True)
-    typer.echo(bilingual("Open {address}", address=f"http://127.0.0.1:{settings.port}/"))
+    address = f"http://127.0.0.1:{settings.port}"
+    with _gate_faults():
+        gate = create_app(settings)
+        if demonstration:
+            _tell_demonstration(settings, gate, address)
+        elif not gate.accounts.list():
+            _stop(
+                bilingual(
+                    "There are no accounts yet. Make one: eqm user add NAME --scope city --reason "
+                    "WHY; or look around with three of a demonstration: eqm serve --demonstration"
+                ),
+                DATA_ERRORS,
+            )
+        else:
+            typer.echo(bilingual("Open {address}", address=f"{address}/"))
+    server = embedded(gate, settings.port)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         server.server_close()
 
 
+def _tell_demonstration(settings: Settings, gate: "Gate", address: str) -> None:
+    """The three sign-ins, and the link that opens the page of the first."""
+    from dashboards.gate import demonstrate
+
+    shelf = gate.shelves.shelf(gate.shelves.current())
+    if shelf is None:
+        _stop(f"{settings.current} was made by an earlier version; run `eqm build`", DATA_ERRORS)
+    given = demonstrate(settings, gate.accounts, shelf, _by(""))
+    typer.echo(bilingual("Three accounts to look around with (scope, account, password):"))
+    for one in given:
+        typer.echo(f"  {one.scope.key:<22} {one.name:<14} {one.password}")
+    typer.echo(bilingual("Open this link, which works once:"))
+    typer.echo(f"  {address}/gate/enter?ticket={gate.accounts.link(given[0].name)}")
+
+
+@contextmanager
+def _gate_faults() -> Iterator[None]:
+    """What can't be done with an account, as one line and an exit code."""
+    from dashboards.gate import AccountError
+
+    try:
+        yield
+    except AccountError as error:
+        _stop(str(error), WRONG_USAGE)
+    except (OSError, SQLAlchemyError) as error:
+        _stop(str(error).splitlines()[0], ENVIRONMENT)
+
+
+ScopeOption = Annotated[
+    str, typer.Option("--scope", help="What it may see: city, district:CODE or school:CODE.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit log.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the account.")]
+
+
+def _by(by: str) -> str:
+    from pipelines.intake import user
+
+    return by or user()
+
+
+def _tell_password(name: str, password: str) -> None:
+    if password:
+        told = bilingual(
+            "The password of {name}; it is shown this once, and can be changed under /gate/:",
+            name=name,
+        )
+        typer.echo(told)
+        typer.echo(password)
+
+
+@user_app.command("add")
+def user_add(
+    name: NameArgument,
+    scope: ScopeOption,
+    reason: ReasonOption,
+    provider: Annotated[
+        bool,
+        typer.Option("--provider", help="Signs in at the city's own provider, without password."),
+    ] = False,
+    by: ByOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Let somebody in, with a password that is made and shown this once."""
+    from dashboards.gate import Scope, open_accounts
+
+    settings = _settings(home=home)
+    with _gate_faults():
+        may_see = Scope.read(scope, settings.unit_code)
+        accounts = open_accounts(settings)[0]
+        password = accounts.add(name, may_see, reason, _by(by), provider=provider)
+    typer.echo(f"{name}: {may_see.key}")
+    _tell_password(name, password)
+
+
+@user_app.command("grant")
+def user_grant(
+    name: NameArgument,
+    scope: ScopeOption,
+    reason: ReasonOption,
+    by: ByOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Let an account see another unit, and nothing else; its sessions end."""
+    from dashboards.gate import Scope, open_accounts
+
+    settings = _settings(home=home)
+    with _gate_faults():
+        may_see = Scope.read(scope, settings.unit_code)
+        open_accounts(settings)[0].grant(name, may_see, reason, _by(by))
+    typer.echo(f"{name}: {may_see.key}")
+
+
+@user_app.command("password")
+def user_password(
+    name: NameArgument, reason: ReasonOption, by: ByOption = "", home: HomeOption = None
+) -> None:
+    """Give an account a new password; its sessions end."""
+    from dashboards.gate import open_accounts
+
+    with _gate_faults():
+        password = open_accounts(_settings(home=home))[0].new_password(name, reason, _by(by))
+    _tell_password(name, password)
+
+
+@user_app.command("disable")
+def user_disable(
+    name: NameArgument,
+    reason: ReasonOption,
+    undo: Annotated[bool, typer.Option("--undo", help="Let it in again.")] = False,
+    by: ByOption = "",
+    home: HomeOption = None,
+) -> None:
+    """Let nobody in by an account any more; its sessions end at once."""
+    from dashboards.gate import open_accounts
+
+    with _gate_faults():
+        open_accounts(_settings(home=home))[0].disable(name, reason, _by(by), undo)
+    typer.echo(f"{name}: {'active' if undo else 'disabled'}")
+
+
+@user_app.command("list")
+def user_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Every account: what it may see, how it signs in, when it did last (UTC)."""
+    from dashboards.gate import open_accounts
+
+    with _gate_faults():
+        found = open_accounts(_settings(home=home))[0].list()
+    if as_json:
+        _print_json([asdict(one) for one in found])
+        return
+    table = _table("name", "scope", "state", "signs in by", "made", "last sign-in")
+    for one in found:
+        times = (_moment(one.made_at), _moment(one.signed_in_at))
+        table.add_row(one.name, one.scope, one.state, one.way, *times)
+    console.print(table)
+
+
+def _moment(seconds: int | None) -> str:
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+@audit_app.command("list")
+def audit_list(
+    last: Annotated[int, typer.Option(min=1, help="So many of the newest lines.")] = 50,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who was let in, refused, granted, and who took a table away: the newest lines."""
+    from dashboards.gate import open_accounts
+
+    with _gate_faults():
+        lines = open_accounts(_settings(home=home))[1].lines(last)
+    if as_json:
+        _print_json([asdict(line) for line in lines])
+        return
+    table = _table("line", "when (UTC)", "what", "who", "from", "")
+    for line in lines:
+        detail = ", ".join(f"{key} {value}" for key, value in line.detail.items())
+        table.add_row(str(line.seq), line.at[:19], line.event, line.actor, line.address, detail)
+    console.print(table)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    noted: Annotated[
+        str,
+        typer.Option(
+            "--noted",
+            metavar="LINE:DIGEST",
+            help="The end that an earlier check gave; the log must still hold it.",
+        ),
+    ] = "",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether no line of the audit log was changed, left out or put in. Exit code 1: one was."""
+    from dashboards.gate import open_accounts
+
+    if noted and not re.fullmatch(r"\d+:[0-9a-f]{64}", noted):
+        _stop("--noted takes LINE:DIGEST, as `eqm audit verify` gives it", WRONG_USAGE)
+    with _gate_faults():
+        verdict = open_accounts(_settings(home=home))[1].verify(noted)
+    if as_json:
+        _print_json(asdict(verdict))
+    else:
+        for fault in verdict.faults:
+            typer.echo(f"✗ {fault}", err=True)
+        typer.echo(f"{verdict.lines} lines, up to {verdict.end}")
+    raise typer.Exit(DATA_ERRORS if verdict.faults else 0)
+
+
+@audit_app.command("prune")
+def audit_prune(by: ByOption = "", home: HomeOption = None) -> None:
+    """Remove lines older than the setting `audit_days`; a line tells of it."""
+    from dashboards.gate import open_accounts
+
+    with _gate_faults():
+        gone = open_accounts(_settings(home=home))[1].prune(_by(by))
+    typer.echo(f"removed {gone} lines")
+
+
 @app.command()
-def doctor(raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    production: Annotated[
+        bool,
+        typer.Option(
+            "--production",
+            help="Also what a machine needs that serves others: modes, keys, TLS, clock, backups.",
+        ),
+    ] = False,
+    raw: RawOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """What is missing on this machine, and how to mend it."""
     from pipelines.doctor import examine
 
-    findings = examine(_settings(raw, home))
+    settings = _settings(raw, home)
+    findings = examine(settings)
+    if production:
+        from pipelines.production import inspect
+
+        findings += inspect(settings)
     if as_json:
         _print_json([asdict(f) for f in findings])
     else:

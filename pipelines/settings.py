@@ -191,6 +191,48 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field("Asia/Shanghai", description="Time zone of the nightly build.")
     port: int = Field(8400, ge=1, le=65535, description="Port of `eqm serve` on 127.0.0.1.")
+    accounts_url: str = Field(
+        "",
+        description="SQLAlchemy address of accounts, sessions and audit log; empty means SQLite in "
+        "the home.",
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"(https?://[^/?#\s]+)?",
+        description="Address under which viewers reach the gate, such as https://jc.example.cn; "
+        "empty means 127.0.0.1 alone.",
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=4, description="Proxies before the gate whose word on addresses it takes."
+    )
+    sent_by: Literal["gate", "nginx"] = Field(
+        "gate", description="Who sends files: the gate, or nginx by X-Accel-Redirect."
+    )
+    session_minutes: int = Field(
+        30, ge=5, le=720, description="A session ends after so many minutes without a request."
+    )
+    session_hours: int = Field(
+        12, ge=1, le=72, description="A session ends after so many hours in any case."
+    )
+    audit_days: int = Field(
+        200, ge=184, description="So long are lines of the audit log kept; six months at least."
+    )
+    oidc_issuer: str = Field(
+        "", description="Address of the city's own OpenID Connect provider; empty means none."
+    )
+    oidc_client_id: str = Field("", description="Name of this platform at that provider.")
+    oidc_client_secret_file: Path | None = Field(
+        None, description="File of the secret shared with that provider, of mode 0600."
+    )
+    oidc_claim: str = Field(
+        "preferred_username", description="Claim of that provider that names the account."
+    )
+    backup_dir: Path | None = Field(
+        None, description="Folder of the backups; `eqm doctor --production` looks at their age."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="Certificate that nginx serves; `eqm doctor --production` looks at it."
+    )
     target: Literal["duckdb", "spark"] = Field("duckdb", description="Engine of the heavy models.")
     spark_master: str = Field(
         "local[*]",
@@ -225,7 +267,10 @@ class Settings(BaseSettings):
             ) from error
         return value
 
-    @field_validator("raw", "home", "pseudonym_key_file", "contracts", "plan_targets")
+    @field_validator(
+        "raw", "home", "pseudonym_key_file", "contracts", "plan_targets",
+        "oidc_client_secret_file", "backup_dir", "tls_certificate",
+    )  # fmt: skip
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         # Not resolve(), which would follow links.
@@ -330,6 +375,16 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """SQLAlchemy address of the ledger of submissions."""
         return self.ledger_url or f"sqlite:///{self.home / 'ledger' / 'ledger.sqlite'}"
+
+    @property
+    def gate(self) -> Path:
+        """The gate's own state: its key, and accounts where they are in SQLite."""
+        return self.home / "gate"
+
+    @property
+    def accounts(self) -> str:
+        """SQLAlchemy address of accounts, sessions and audit log."""
+        return self.accounts_url or f"sqlite:///{self.gate / 'accounts.sqlite'}"
 
     @property
     def dagster(self) -> Path:

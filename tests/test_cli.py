@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import socket
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from pipelines.status import next_run
 
 run = CliRunner().invoke
 COMMANDS = (
-    "approve", "build", "check", "dev", "doctor", "explain", "ingest", "metric", "releases",
-    "sample", "serve", "status", "template", "withdraw",
+    "approve", "audit", "build", "check", "dev", "doctor", "explain", "ingest", "metric",
+    "releases", "sample", "serve", "status", "template", "user", "withdraw",
 )  # fmt: skip
 
 
@@ -255,6 +256,76 @@ def test_a_port_in_use_is_said(home: Path) -> None:
         port = str(taken.getsockname()[1])
         result = run(app, ["serve", "--port", port])
     assert result.exit_code == 3 and port in result.output and "--port" in result.output
+
+
+def test_without_accounts_serving_says_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.release.test_release import A, make
+
+    make(Settings.load(), A, "2026-01-01")
+    result = run(app, ["serve", "--port", "8499"])
+    assert result.exit_code == 1
+    assert "尚无账户" in result.output and "eqm user add" in result.output
+    assert "eqm serve --demonstration" in result.output
+    result = run(app, ["serve", "--demonstration", "--port", "8499"])
+    assert result.exit_code == 1 and "eqm build" in result.output, "made before lists were"
+    monkeypatch.setenv("EQM_ENV", "production")
+    (home / "releases" / A / "site.json").write_text('{"files": {}, "fronts": {}}')
+    result = run(app, ["serve", "--demonstration", "--port", "8499"])
+    assert result.exit_code == 2 and "no demonstration in production" in result.output
+    assert json.loads(run(app, ["user", "list", "--json"]).stdout) == []
+
+
+def test_accounts_from_the_command_line(home: Path) -> None:
+    add = ["user", "add", "zhang", "--scope", "district:370402"]
+    assert run(app, add).exit_code == 2, "a reason is asked for"
+    added = run(app, [*add, "--reason", "head of the district", "--by", "li"])
+    assert added.exit_code == 0 and "zhang 的密码" in added.output
+    password = added.output.splitlines()[-1]
+    assert len(password) >= 20
+    assert run(app, [*add, "--reason", "again"]).exit_code == 2
+    why = ["--reason", "why not"]
+    assert run(app, ["user", "grant", "zhang", "--scope", "county:1", *why]).exit_code == 2
+    assert run(app, ["user", "grant", "nobody", "--scope", "city", *why]).exit_code == 2
+    granted = run(app, ["user", "grant", "zhang", "--scope", "city", *why])
+    assert granted.exit_code == 0 and "city:370400" in granted.output
+    assert "zhang 的密码" in run(app, ["user", "password", "zhang", *why]).output
+    assert run(app, ["user", "disable", "zhang", *why]).exit_code == 0
+    wang = ["user", "add", "wang", "--scope", "school:3137000001", "--provider", *why]
+    assert "密码" not in run(app, wang).output
+    (first, second) = json.loads(run(app, ["user", "list", "--json"]).stdout)
+    assert (first["scope"], first["state"], first["way"]) == (
+        "school:3137000001", "active", "provider",
+    )  # fmt: skip
+    assert (second["name"], second["state"]) == ("zhang", "disabled")
+    assert "disabled" in run(app, ["user", "list"]).output
+    run(app, ["user", "disable", "zhang", "--undo", *why])
+    lines = json.loads(run(app, ["audit", "list", "--json"]).stdout)
+    assert lines[0]["actor"] == "li" and lines[0]["detail"]["reason"] == "head of the district"
+    assert [line["event"] for line in lines] == [
+        "account_added", "account_granted", "password_renewed", "account_disabled",
+        "account_added", "account_enabled",
+    ]  # fmt: skip
+    assert password not in json.dumps(lines)
+    assert "head of the district" in run(app, ["audit", "list"]).output
+
+
+def test_the_audit_log_is_verified_from_the_command_line(home: Path) -> None:
+    run(app, ["user", "add", "zhang", "--scope", "city", "--reason", "head of the centre"])
+    run(app, ["user", "disable", "zhang", "--reason", "has left"])
+    result = run(app, ["audit", "verify"])
+    assert result.exit_code == 0 and "2 lines, up to 2:" in result.output
+    end = json.loads(run(app, ["audit", "verify", "--json"]).stdout)["end"]
+    assert run(app, ["audit", "verify", "--noted", end]).exit_code == 0
+    assert run(app, ["audit", "verify", "--noted", "nonsense"]).exit_code == 2
+    assert run(app, ["audit", "prune"]).output == "removed 0 lines\n"
+    with sqlite3.connect(home / "gate" / "accounts.sqlite") as con:
+        con.execute("drop trigger gate_audit_kept")
+        con.execute("update gate_audit set actor = 'somebody else' where seq = 1")
+    con.close()
+    result = run(app, ["audit", "verify"])
+    assert result.exit_code == 1 and "line 1 was changed" in result.output
 
 
 def test_doctor_finds_what_is_wrong(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,14 @@ MAY_KNOW: dict[str, set[str]] = {
     "dashboards.analysis": {"dashboards.figures", "dashboards.pages", WORDS},
     "dashboards.figures": set(),
     "dashboards.pages": {"dashboards.figures", WORDS},
-    "dashboards.site": {"dashboards.analysis", "dashboards.pages", WORDS},
-    "dashboards.gate": set(),
+    "dashboards.shelf": set(),
+    "dashboards.site": {"dashboards.analysis", "dashboards.pages", "dashboards.shelf", WORDS},
+    "dashboards.gate": {"dashboards.shelf", "pipelines.settings", WORDS},
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""
-JOINING = {"build", "cli", "definitions", "doctor", "kept", "ops", "rosters", "status"}
+JOINING = {
+    "build", "cli", "definitions", "doctor", "kept", "ops", "production", "rosters", "status",
+}  # fmt: skip
 """Modules that join the rooms: they know every room's face, and no room knows them."""
 HEAVY = {"dagster", "dagster_dbt", "great_expectations", "dbt"}
 """Slow to import, so never at the top of what the command line loads."""

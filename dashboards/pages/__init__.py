@@ -1,6 +1,6 @@
 """The pages of the site, one file each; this list is the register."""
 
-from dashboards.pages import district, pass_rate
+from dashboards.pages import district, pass_rate, school
 from dashboards.pages.base import Download, Page, Published, Unit, View
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +10,12 @@ PAGES: tuple[Page, ...] = (
         template="district.html",
         build=district.build,
         level="district",
+    ),
+    Page(
+        path="school/{code}/index.html",
+        template="school.html",
+        build=school.build,
+        level="school",
     ),
 )
 

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unit:
-    """The city or the district that a page is of."""
+    """The city, the district or the school that a page is of."""
 
     code: str
     name_zh: str
@@ -62,8 +62,8 @@ class Page:
     """A page of the site: where it lies, its template, and the function that builds its view."""
 
     path: str
-    """Of a district's page, with `{code}` for the district's code."""
+    """Of a district's or a school's page, with `{code}` for its code."""
     template: str
     build: Callable[[Published, Unit, Lang], View]
-    level: Literal["city", "district"] = "city"
-    """Whose page it is: there is one of the city, or one of each district."""
+    level: Literal["city", "district", "school"] = "city"
+    """Whose page it is: there is one of the city, or one of each district or school."""

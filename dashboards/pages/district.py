@@ -18,7 +18,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     downloads: list[Download] = []
     context: dict[str, Any] = {
         "scope": unit.name(lang),
-        "added": section(tell, published, unit, "school", figures, downloads),
+        "added": section(tell, published, unit, "district", figures, downloads),
         "marks": legend(tell.words).items(),
     }
     return View(tell.words.gettext("Value added of schools"), context, figures, downloads)

@@ -1,4 +1,4 @@
-"""Value added of the newest wave, of districts or of a district's schools: a section of pages."""
+"""Value added of the newest wave: of districts, of a district's schools, or of one school."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -41,7 +41,7 @@ NEWEST = """
     from published.value_added as added
     inner join published.unit as units
         on added.level = units.level and added.unit_code = units.unit_code
-    where added.level = ? and (added.level = 'district' or units.parent_code = ?)
+    where added.level = ? and {whose} = ?
     qualify added.wave_id = first_value(added.wave_id) over (
         order by added.effect is null, added.held_on desc, added.wave_id
     )
@@ -49,12 +49,15 @@ NEWEST = """
 """
 """Rows of the newest wave in which some unit has an effect; by code, never by value."""
 
+WHOSE = {"city": "units.parent_code", "district": "units.parent_code", "school": "added.unit_code"}
+"""Column of the effects that holds the code of the page's unit, by the page's level."""
+
 
 def section(
     tell: Teller,
     published: Published,
     unit: Unit,
-    level: Literal["district", "school"],
+    page: Literal["city", "district", "school"],
     figures: dict[str, go.Figure],
     downloads: list[Download],
 ) -> dict[str, Any] | None:
@@ -63,12 +66,13 @@ def section(
     Args:
         tell: says things in the page's language.
         published: the published layer.
-        unit: the city, or the district whose schools are told of.
-        level: whose effects.
+        unit: the city whose districts, the district whose schools, or the school that is told of.
+        page: level of that unit.
         figures: figures of the page.
         downloads: tables of the page.
     """
-    asked = published.rows(NEWEST, [level, unit.code])
+    level: Literal["district", "school"] = "district" if page == "city" else "school"
+    asked = published.rows(NEWEST.format(whose=WHOSE[page]), [level, unit.code])
     papers = {(r["grade"], r["subject"]) for r in asked if r["effect"] is not None}
     rows = [row for row in asked if (row["grade"], row["subject"]) in papers]
     if not rows:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from dashboards.analysis import Part, Rules, parts
 from dashboards.pages import PAGES, Download, Page, Published, Unit, View
+from dashboards.shelf import Owners, write_shelf
 from pipelines.wording import LANGUAGES, Lang, inert, translator
 
 HERE = Path(__file__).parent
@@ -71,12 +72,13 @@ def render_site(
     unit_name_en: str,
     unit_code: str,
 ) -> RenderReport:
-    """Renders every page in every language, with the tables to download.
+    """Renders every page in every language, with the tables to download and the gate's list.
 
     Args:
         warehouse: the DuckDB file; opened read-only, only its schema `published` is read.
         site: folder of the pages, made if missing.
         downloads: folder of the tables; the same files are linked under `site/downloads`.
+            The list, `site.json`, is written beside the site.
         release_id: printed at the foot of each page.
         unit_name_zh: the city's name on Chinese pages.
         unit_name_en: the city's name on English pages.
@@ -85,15 +87,20 @@ def render_site(
     unit = Unit(unit_code, unit_name_zh, unit_name_en)
     written: list[Path] = []
     static = _write_static(site, written)
+    # Scripts and styles tell nothing of anybody.
+    owners: dict[str, Owners] = dict.fromkeys(static.values(), ())
+    fronts: dict[str, dict[str, str]] = {FOLDERS[lang]: {} for lang in LANGUAGES}
     tables: dict[str, bytes] = {}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         published = Published(connection)
-        made = [(page, own) for page in PAGES for own in _units(page, published, unit)]
-        for page, own in made:
+        made = [(page, *own) for page in PAGES for own in _units(page, published, unit)]
+        for page, own, whose in made:
             for lang in LANGUAGES:
                 view = page.build(published, own, lang)
                 for download in view.downloads:
                     tables[download.name] = _csv(download)
+                    if owners.setdefault(f"downloads/{download.name}", whose) != whose:
+                        raise ValueError(f"{download.name} is of two units")
                 place = page.path.format(code=own.code)
                 root = "../" * (FOLDERS[lang] + place).count("/")
                 text = _page(
@@ -102,15 +109,21 @@ def render_site(
                     place,
                     static,
                     view,
+                    # The release in the address, so that a page that was opened before the next
+                    # release gives its own figures away; a plain file server takes no notice.
                     downloads_folder=f"{root}downloads/",
+                    of_release=f"?r={release_id}",
                     release_id=release_id,
                     unit_name=own.name(lang),
                     front=f"{root}{FOLDERS[lang]}index.html",
                 )
+                owners[FOLDERS[lang] + place] = whose
+                fronts[FOLDERS[lang]].setdefault(whose[-1], FOLDERS[lang] + place)
                 _write(site / FOLDERS[lang] / place, text, written)
     for name, content in sorted(tables.items()):
         _write(downloads / name, content, written)
         _link(downloads / name, site / "downloads" / name, written)
+    written += write_shelf(site, owners, fronts)
     return RenderReport(len(written), sum(path.stat().st_size for path in written))
 
 
@@ -235,15 +248,25 @@ def _page(
     return text.encode()
 
 
-def _units(page: Page, published: Published, city: Unit) -> list[Unit]:
-    """Whose pages are made: the city's, or each district's whose code can be a folder's name."""
+def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit, Owners]]:
+    """Whose pages are made, and who may see each: the city, and the units that it is in.
+
+    Only of districts and schools whose codes can be a folder's name.
+    """
+    above = (f"city:{city.code}",)
     if page.level == "city":
-        return [city]
+        yield city, above
+        return
     rows = published.rows(
-        "select unit_code, unit_name from published.unit where level = 'district' "
-        "and regexp_full_match(unit_code, '[0-9A-Za-z_-]+') order by unit_code"
+        "select unit_code, unit_name, parent_code from published.unit where level = ? "
+        "and regexp_full_match(unit_code, '[0-9A-Za-z_-]+') order by unit_code",
+        [page.level],
     )
-    return [Unit(row["unit_code"], row["unit_name"], row["unit_name"]) for row in rows]
+    for row in rows:
+        unit = Unit(row["unit_code"], row["unit_name"], row["unit_name"])
+        district = row["parent_code"] if page.level == "school" else None
+        between = (f"district:{district}",) if district else ()
+        yield unit, (*above, *between, f"{page.level}:{unit.code}")
 
 
 @cache

@@ -32,6 +32,7 @@ from pipelines.intake.submissions import (
     in_hand,
     published,
     submissions,
+    user,
     waiting,
     withdraw,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "state_name",
     "submissions",
     "sweep",
+    "user",
     "waiting",
     "withdraw",
 ]

@@ -32,7 +32,7 @@ CODE_SUFFIXES = {
 OUTPUTS = ("target", "logs")
 """Folders that dbt writes where it is run by hand."""
 LIBRARIES = (
-    "babel", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "jinja2", "plotly",
+    "babel", "brotli", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "jinja2", "plotly",
 )  # fmt: skip
 """Libraries whose version may change a figure or a page."""
 IN_THE_MAKING, DEAD = ".building", ".dead"

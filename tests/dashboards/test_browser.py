@@ -3,34 +3,54 @@
 import csv
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from gatehouse import account, settings_of, token_of
 from made_up_city import Rendered
 from playwright.sync_api import Browser
-from werkzeug.serving import make_server
 
-from dashboards.gate import create_app
+from dashboards.gate import create_app, embedded
 from pipelines.wording import count, percent, percent_interval
 
 pytestmark = pytest.mark.browser
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where the gate is, and whom it lets in."""
+
+    address: str
+    cookie: str
+    """Of somebody of the city."""
+    name: str
+    """Of an account of a district."""
+    password: str
+
+
 @pytest.fixture(scope="module")
-def address(whole: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def door(whole: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """The gate over the usual city."""
-    home: Path = tmp_path_factory.mktemp("home")
-    (home / "current").symlink_to(whole.folder)
-    server = make_server("127.0.0.1", 0, create_app(home), threaded=True)
+    folder: Path = tmp_path_factory.mktemp("house")
+    (folder / "home" / "releases").mkdir(parents=True)
+    (folder / "home" / "releases" / "r1").symlink_to(whole.folder)
+    (folder / "home" / "current").symlink_to("releases/r1")
+    if not (whole.folder / "release.json").exists():
+        (whole.folder / "release.json").write_text("{}")
+    gate = create_app(settings_of(folder))
+    server = embedded(gate, 0)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.port}/"
+    name, password = account(gate, "district:370402")
+    address = f"http://127.0.0.1:{server.port}/"
+    yield Door(address, token_of(gate, "city"), name, password)
     server.shutdown()
     thread.join()
 
 
 @pytest.mark.parametrize(
-    ("door", "lang", "width"),
+    ("way", "lang", "width"),
     [
         ("gate", "zh", 1280),
         ("gate", "zh", 390),
@@ -42,18 +62,20 @@ def address(whole: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 )
 def test_the_page_draws_without_complaint(
     browser: Browser,
-    address: str,
+    door: Door,
     whole: Rendered,
     width: int,
     lang: str,
-    door: str,
+    way: str,
 ) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    context.add_cookies([{"name": "eqm", "value": door.cookie, "url": door.address}])
+    page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", lambda request: complaints.append(request.url))
-    root = address if door == "gate" else whole.site.as_uri() + "/"
+    root = door.address if way == "gate" else whole.site.as_uri() + "/"
     page.goto(root + ("index.html" if lang == "zh" else "en/index.html"))
     page.wait_for_selector("html[data-drawn]")
     assert complaints == []
@@ -61,7 +83,35 @@ def test_the_page_draws_without_complaint(
     holders = page.locator("[data-figure]").count()
     assert holders > 10
     assert page.locator("[data-figure] .scatterlayer .point").count() >= holders
-    page.close()
+    context.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_one_signs_in_and_out_by_hand(browser: Browser, door: Door, width: int, lang: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    # That the cache was cleared at the sign-out is a mere note.
+    page.on("console", lambda m: m.type == "info" or complaints.append(m.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{door.address}district/370402/")
+    if lang == "en":
+        page.click("a[hreflang=en]")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.fill("#name", door.name)
+    page.fill("#password", door.password)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("html[data-drawn]")
+    page.click("#account")
+    assert door.name in page.inner_text("main")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.click("form[action='/gate/sign-out'] button")
+    page.wait_for_url("**/gate/sign-in")
+    page.goto(f"{door.address}district/370402/")
+    assert "/gate/sign-in" in page.url
+    assert complaints == []
+    context.close()
 
 
 def test_tables_equal_their_downloads(browser: Browser, whole: Rendered) -> None:

@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from werkzeug.test import Client
 
+from dashboards.gate import Scope, create_app
 from pipelines.sample import write_sample
+from pipelines.settings import Settings
 from tests.conftest import Once
 
 EQM = str(Path(sys.executable).with_name("eqm"))
@@ -74,6 +79,27 @@ class House:
 def house_in(folder: Path) -> House:
     """A house with all that belongs to it in one folder."""
     return House(folder / "raw", folder / "home", folder / "key" / "pseudonym.key")
+
+
+@contextmanager
+def viewer(home: Path) -> Iterator[Client]:
+    """A client of the gate over a home, of somebody of the city; the home stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="eqm-viewer-") as name:
+        aside = Path(name) / "home"
+        aside.mkdir()
+        for link in ("releases", "current"):
+            target = home / link
+            # The gate goes by where `current` points to.
+            (aside / link).symlink_to(target.readlink() if target.is_symlink() else target)
+        other = aside.with_name("other")
+        settings = Settings.load(home=aside, raw=other, pseudonym_key_file=aside.parent / "key")
+        gate = create_app(settings)
+        scope = Scope("city", settings.unit_code)
+        gate.accounts.add("viewer", scope, "a test", "tests", demonstration=True)
+        client = Client(gate)
+        client.set_cookie(gate.cookie.name, gate.accounts.enter(gate.accounts.link("viewer"), ""))
+        yield client
+        gate.store.engine.dispose()
 
 
 NewHouse = Callable[[Path], House]

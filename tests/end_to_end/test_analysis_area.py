@@ -11,11 +11,10 @@ import duckdb
 import pandas as pd
 import pytest
 
-from dashboards.gate import create_app
 from dashboards.site import RenderReport, Rules, render_analysis
 from pipelines.wording import count, measured, p_value, percent, translator
 from pipelines.wording.labels import SUBJECT_ORDER, rank, reason_name, subject_name
-from tests.end_to_end.conftest import House, house_in
+from tests.end_to_end.conftest import House, house_in, viewer
 
 KEY = ["wave_id", "grade", "subject"]
 
@@ -142,17 +141,17 @@ def test_every_grade_and_subject_is_told_of(city: House) -> None:
 
 def test_it_is_served_to_nobody_and_holds_no_student(city: House) -> None:
     area = city.current / "analysis"
-    client = create_app(city.home).test_client()
     release = city.current.name
-    assert client.get("/index.html").status_code == 200
-    for path in (
-        "/analysis/index.html",
-        "/../analysis/index.html",
-        "/%2e%2e/analysis/index.html",
-        f"/r/{release}/analysis/index.html",
-        f"/r/{release}/../analysis/index.html",
-    ):
-        assert client.get(path).status_code == 404, path
+    with viewer(city.home) as client:
+        assert client.get("/index.html").status_code == 200
+        for path in (
+            "/analysis/index.html",
+            "/../analysis/index.html",
+            "/%2e%2e/analysis/index.html",
+            f"/r/{release}/analysis/index.html",
+            f"/r/{release}/../analysis/index.html",
+        ):
+            assert client.get(path).status_code == 404, path
     keys = city.rows("select distinct student_key from restricted.fact_score limit 50")
     text = "".join(p.read_text(encoding="utf-8") for p in area.rglob("*.html"))
     assert len(keys) and not [key for key in keys["student_key"] if key in text]

@@ -27,8 +27,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from dashboards.gate import create_app
-from tests.end_to_end.conftest import House, NewHouse
+from tests.end_to_end.conftest import House, NewHouse, viewer
 
 EQM = str(Path(sys.executable).with_name("eqm"))
 AT_WORK = 2
@@ -165,7 +164,8 @@ def made_anew(home: Path) -> set[str]:
 
 
 def assert_gate_answers(home: Path) -> None:
-    answer = create_app(home).test_client().get("/")
+    with viewer(home) as client:
+        answer = client.get("/")
     assert answer.status_code == 200
     assert answer.data == (home / "current" / "site" / "index.html").read_bytes()
 

@@ -1,13 +1,5 @@
 """The ledger in Postgres: the same outcomes as in SQLite, from a server started for the test."""
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
@@ -24,35 +16,14 @@ from pipelines.intake import (
 )
 from pipelines.intake.ledger import now
 from pipelines.settings import Settings
+from tests.conftest import Postgres
 from tests.intake.conftest import Handed
-
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-pytestmark = pytest.mark.skipif(not BINARIES, reason="postgresql is not installed")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A fresh cluster on 127.0.0.1; as root, run by the user that Debian made for it."""
-    programs = BINARIES[-1].parent
-    folder = Path(tempfile.mkdtemp(prefix="eqm-postgres-"))
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        prefix = ["runuser", "-u", "postgres", "--"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*prefix, str(programs / program), "-D", str(folder / "data"), *arguments]
-        subprocess.run(command, check=True, cwd="/", capture_output=True)
-
-    run("initdb", "-U", "eqm", "--auth=trust", "-E", "UTF8", "--no-sync")
-    options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
-    run("pg_ctl", "-w", "-o", options, "-l", str(folder / "log"), "start")
-    yield f"postgresql+psycopg://eqm@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-w", "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+def address(postgres: Postgres) -> str:
+    """An empty database."""
+    return postgres.database()
 
 
 def test_the_ledger_tells_the_same_in_postgres(handed: Handed, address: str) -> None:

@@ -25,6 +25,13 @@
     document.documentElement.dataset.drawn = "yes";
   }
 
+  // Where the gate let somebody in, there is a way out.
+  if (document.cookie.split("; ").includes("eqm-in=1")) {
+    const account = document.getElementById("account");
+    account.href = "/gate/";
+    account.hidden = false;
+  }
+
   // A closed table would be missing on paper.
   let opened = [];
   window.addEventListener("beforeprint", function () {
