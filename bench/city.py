@@ -71,6 +71,7 @@ def make(con: duckdb.DuckDBPyConnection, size: Size) -> None:
                 '3704' || lpad((s % {DISTRICTS} + 2)::varchar, 2, '0') as district_code, stage,
                 ['urban', 'town', 'rural'][(hash(s) % 3 + 1)::int] as locale,
                 case when hash(s, 'private') % 9 = 0 then 'private' else 'public' end as ownership,
+                case when hash(s, 'joined') % 5 < 3 then 'LY' || s // 12 end as community_code,
                 school_year
             from school, years;
         -- A place in the city ages by a year; after grade 12 another child of six takes it.

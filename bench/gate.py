@@ -2,7 +2,8 @@
 
 Both run behind the same gunicorn (`deploy/gunicorn.conf.py`) on this machine, and nghttp2's
 `h2load` asks them over 16 kept connections. A view of the gate is one request with a session; of
-the Dash app it is the three that a browser makes (page, layout, dependencies), without any sign-in.
+the Dash app it is the three that a browser makes (page, layout, dependencies), without any sign-in
+(`bench/peers/dash_page.py` says how Dash is brought; without it that part is left out).
 The home must hold a release; accounts are in a database of the measurement's own. Then, of the gate
 alone: how long requests take at half of the highest rate; what a hundred switches and rollbacks do
 to who reads; and what 1,000 wrong passwords a minute do, each from another address and of another
@@ -11,6 +12,7 @@ answer, and, without that load, to who signs in with the right one (the median o
 """
 
 import argparse
+import http.client
 import os
 import re
 import shutil
@@ -24,7 +26,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.cookiejar import CookieJar
+from importlib.util import find_spec
 from pathlib import Path
+from queue import Queue
 from statistics import median
 from typing import Any
 
@@ -118,35 +123,51 @@ class Load:
 @contextmanager
 def wrong_passwords(address: str, a_minute: int) -> Iterator[list[int]]:
     """Somebody who tries passwords at that rate meanwhile; the statuses that are answered."""
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    jar = CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
     page = opener.open(f"{address}/gate/sign-in").read().decode()
     (token,) = re.findall(r'name="form" value="(\w+)"', page)
+    cookie = "; ".join(f"{one.name}={one.value}" for one in jar)
     done, statuses = threading.Event(), list[int]()
+    due: Queue[int | None] = Queue()
 
-    def one(number: int) -> None:
-        form = {"form": token, "name": f"somebody{number}", "password": f"wrong {number}"}
-        origin = {
-            "X-Forwarded-For": f"10.{1 + number // 65025}.{number // 255 % 255}.{number % 255}"
-        }
-        data = urllib.parse.urlencode(form).encode()
-        request = urllib.request.Request(f"{address}/gate/sign-in", data, origin)
-        try:
-            statuses.append(opener.open(request, timeout=60).status)
-        except urllib.error.HTTPError as error:
-            statuses.append(error.code)
+    def work() -> None:
+        # A kept connection, so that what this side does takes little of the machine.
+        host = urllib.parse.urlsplit(address).netloc
+        line = http.client.HTTPConnection(host, timeout=60)
+        while (number := due.get()) is not None and not done.is_set():
+            form = {"form": token, "name": f"somebody{number}", "password": f"wrong {number}"}
+            headers = {
+                "Cookie": cookie,
+                "Content-Type": "application/x-www-form-urlencoded",
+                "X-Forwarded-For": f"10.1.{number // 255 % 255}.{number % 255}",
+            }
+            try:
+                line.request("POST", "/gate/sign-in", urllib.parse.urlencode(form), headers)
+                answer = line.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+            except (OSError, http.client.HTTPException):
+                line.close()
+        line.close()
 
     def attack() -> None:
         number, begun = 0, time.monotonic()
         while not done.is_set():
-            threading.Thread(target=one, args=(number,), daemon=True).start()
+            due.put(number)
             number += 1
             done.wait(max(0.0, begun + number * 60 / a_minute - time.monotonic()))
 
+    workers = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
     attacker = threading.Thread(target=attack)
-    attacker.start()
+    for thread in (attacker, *workers):
+        thread.start()
     yield statuses
     done.set()
-    attacker.join()
+    for _ in workers:
+        due.put(None)
+    for thread in (attacker, *workers):
+        thread.join()
 
 
 def sign_in(address: str, name: str, password: str, times: int) -> float:
@@ -234,7 +255,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=20_000, help="views of the gate's page")
     parser.add_argument("--dash-views", type=int, default=400, help="views of the Dash app")
     parser.add_argument("--seconds", type=int, default=15, help="of each steady load")
-    parser.add_argument("--peer", type=int, default=1, help="0 leaves the Dash app out")
+    parser.add_argument("--peer", type=int, default=1, help="0 leaves out Dash, if it is there")
     given = parser.parse_args()
     settings = Settings.load()
     served = current(settings)
@@ -304,7 +325,7 @@ def _measured(
             _step("gate, a sign-in", 1, alone),
             _step("gate, a sign-in meanwhile", 1, meanwhile),
         ]
-    for kind in ("once", "each") if given.peer else ():
+    for kind in ("once", "each") if given.peer and find_spec("dash") else ():
         with gunicorn(
             "bench.peers.dash_page:application", {**environment, "DASH_LAYOUT": kind}
         ) as at:
@@ -312,8 +333,8 @@ def _measured(
             number = max(CONNECTIONS, given.dash_views // (1 if kind == "once" else 4))
             Load().seconds(parts, CONNECTIONS)
             took = Load().seconds(parts, number) * given.dash_views / number
-            made = "made once" if kind == "once" else "made at each request"
-            views.append(_step(f"Dash, layout {made}", given.dash_views, took))
+            made = "layout made once" if kind == "once" else "layout made at each request"
+            views.append(_step(f"Dash, {made}", given.dash_views, took))
     return [views, steady, turns, attack, signing]
 
 

@@ -792,12 +792,14 @@ def _tell_demonstration(settings: Settings, gate: "Gate", address: str) -> None:
 @contextmanager
 def _gate_faults() -> Iterator[None]:
     """What can't be done with an account, as one line and an exit code."""
-    from dashboards.gate import AccountError
+    from dashboards.gate import AccountError, Busy
 
     try:
         yield
     except AccountError as error:
         _stop(str(error), WRONG_USAGE)
+    except Busy:
+        _stop("the machine is too busy to work on a password; try again", ENVIRONMENT)
     except (OSError, SQLAlchemyError) as error:
         _stop(str(error).splitlines()[0], ENVIRONMENT)
 

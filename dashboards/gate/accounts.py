@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from dashboards.gate.audit import AuditLog, Tally
-from dashboards.gate.passwords import LEAST, MOST, Desk, new_password, outdated
+from dashboards.gate.passwords import LEAST, MOST, Busy, Desk, new_password, outdated
 from dashboards.gate.store import ACCOUNT, ATTEMPT, LINK, SESSION, Store
 from pipelines.settings import Settings
 
@@ -105,7 +105,6 @@ class Accounts:
         self, settings: Settings, store: Store, audit: AuditLog, clock: Callable[[], float]
     ) -> None:
         self._store, self._audit, self._clock = store, audit, clock
-        self._city = settings.unit_code
         self._production = settings.env == "production"
         self._idle = settings.session_minutes * 60
         self._longest = settings.session_hours * 3600
@@ -234,11 +233,7 @@ class Accounts:
             Listed(
                 r["name"],
                 f"{r['level']}:{r['unit_code']}",
-                "disabled"
-                if r["disabled"]
-                else "demonstration"
-                if r["demonstration"]
-                else "active",
+                _state(r),
                 "password" if r["password"] else "provider",
                 r["made_at"],
                 r["signed_in_at"],
@@ -325,7 +320,13 @@ class Accounts:
                 if any(failures[key] > limits[key] for key in keys):
                     raise Locked
                 account = self._account(con, name)
-            fits = place.fits(account["password"] if account else "", password[:MOST])
+            try:
+                fits = place.fits(account["password"] if account else "", password[:MOST])
+            except Busy:
+                # It was not looked at, so it was no try.
+                with self._store.write() as con:
+                    self._uncount(con, keys)
+                raise
             if account is not None and fits and outdated(account["password"]):
                 kept = place.hashed(password[:MOST])
                 with self._store.write() as con:
@@ -335,14 +336,14 @@ class Accounts:
             if not why:
                 con.execute(sa.delete(ATTEMPT).where(ATTEMPT.c.key == keys[0]))
                 # The address keeps its other failures; this try was none.
-                con.execute(
-                    sa.update(ATTEMPT)
-                    .where(ATTEMPT.c.key.in_(keys[1:]))
-                    .values(failures=ATTEMPT.c.failures - 1)
-                )
+                self._uncount(con, keys[1:])
             else:
                 self._audit.add(con, "sign_in_refused", self._shown(con, name), address, why=why)
         return not why
+
+    def _uncount(self, con: sa.Connection, keys: Collection[str]) -> None:
+        same = ATTEMPT.c.key.in_(keys)
+        con.execute(sa.update(ATTEMPT).where(same).values(failures=ATTEMPT.c.failures - 1))
 
     def _shown(self, con: sa.Connection, name: str) -> str:
         """A name for the log: one that no account has may be a password in the wrong field."""
@@ -506,7 +507,7 @@ class Accounts:
             con.execute(sa.delete(LINK).where(LINK.c.account == name))
 
     def _kept(self, password: str) -> str:
-        with self._desk.enter() as place:
+        with self._desk_of_known.enter() as place:
             return place.hashed(password)
 
     def _now(self) -> int:
@@ -546,8 +547,14 @@ def named(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One spelling of what people type in several."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """One spelling of what people type in several, without what no database takes."""
+    return unicodedata.normalize("NFKC", text.replace("\0", "")).strip().casefold()
+
+
+def _state(account: Any) -> str:
+    if account["disabled"]:
+        return "disabled"
+    return "demonstration" if account["demonstration"] else "active"
 
 
 def _reasoned(reason: str) -> None:

@@ -17,8 +17,9 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=64 * 1024, parallelism=1)
 
 LEAST, MOST = 12, 200
 """Characters of a password."""
-_WAITING = 6
-_NICE = 15
+WAITING, PATIENCE = 3, 15.0
+"""So many wait at a desk, so that threads are left for pages, and for so many seconds at most."""
+_NICE = 16
 # Without what looks alike on paper.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -38,7 +39,7 @@ class Desk:
     """
 
     def __init__(self, strangers: bool) -> None:
-        self._room = threading.BoundedSemaphore(_WAITING)
+        self._room = threading.BoundedSemaphore(WAITING)
         begin = _step_back if strangers else None
         self._thread = ThreadPoolExecutor(1, "passwords", initializer=begin)
 
@@ -66,15 +67,28 @@ class Place:
         self._room.release()
 
     def fits(self, kept: str, password: str) -> bool:
-        """Whether a password is the one that was kept; without one, no, after the same work."""
+        """Whether a password is the one that was kept; without one, no, after the same work.
+
+        Raises:
+            Busy: the machine has so much else to do that it took too long.
+        """
         return self._done(lambda: _fits(kept or _nobodys(), password) and bool(kept))
 
     def hashed(self, password: str) -> str:
-        """What is kept of a password."""
+        """What is kept of a password.
+
+        Raises:
+            Busy: as in `fits`.
+        """
         return self._done(lambda: HASHER.hash(password))
 
     def _done(self, work: Callable[[], Answer]) -> Answer:
-        return self._thread.submit(work).result()
+        waiting = self._thread.submit(work)
+        try:
+            return waiting.result(PATIENCE)
+        except TimeoutError:
+            waiting.cancel()
+            raise Busy from None
 
 
 def outdated(kept: str) -> bool:

@@ -1,7 +1,6 @@
 """The gate in one process, on 127.0.0.1; what gunicorn opens; and what neither writes down."""
 
 import logging
-from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -29,14 +28,14 @@ def embedded(gate: Gate, port: int) -> BaseWSGIServer:
     return make_server(HOST, port, gate, threaded=True, request_handler=_Handler)
 
 
-def application() -> Any:
+def application() -> Gate:
     """What gunicorn opens (`dashboards.gate.server:application()`), of the environment's settings.
 
     Raises:
-        SystemExit: there is no account in production, or nothing may be served so.
+        RuntimeError: there is no account yet; gunicorn ends and says so.
     """
     settings = Settings.load()
     gate = create_app(settings)
     if not gate.accounts.list():
-        raise SystemExit("no accounts; make one with `eqm user add NAME --scope ... --reason ...`")
+        raise RuntimeError("no accounts; eqm user add NAME --scope city --reason WHY")
     return gate

@@ -194,17 +194,26 @@ class Store:
         return hmac.new(self._key, f"{purpose}\0{text}".encode(), sha256).hexdigest()
 
 
+class StoreFault(sa.exc.SQLAlchemyError):
+    """The database does not answer; the text says of what kind the fault is."""
+
+
 class Question:
     """One prepared query, asked past SQLAlchemy's own work, which takes longer than the answer."""
 
     def __init__(self, engine: sa.Engine, query: sa.Select[Any]) -> None:
         self._engine = engine
+        self._fault: type[Exception] = engine.dialect.loaded_dbapi.Error
         compiled = query.compile(engine)
         self._text = str(compiled)
         self._names = compiled.positiontup
 
     def ask(self, **values: Any) -> Any:
-        """The first row, a plain tuple; none without one."""
+        """The first row, a plain tuple; none without one.
+
+        Raises:
+            StoreFault: the database does not answer.
+        """
         given: Any = values if self._names is None else [values[name] for name in self._names]
         con = self._engine.raw_connection()
         try:
@@ -213,6 +222,8 @@ class Question:
             row = cursor.fetchone()
             cursor.close()
             return row
+        except self._fault as error:
+            raise StoreFault(type(error).__name__) from error
         finally:
             con.close()
 

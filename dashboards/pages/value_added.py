@@ -49,6 +49,13 @@ NEWEST = """
 """
 """Rows of the newest wave in which some unit has an effect; by code, never by value."""
 
+FILES = {
+    "city": "value-added-districts.csv",
+    "district": "value-added-{code}.csv",
+    "school": "value-added-school-{code}.csv",
+}
+"""Name of the table to take away, by the page's level."""
+
 WHOSE = {"city": "units.parent_code", "district": "units.parent_code", "school": "added.unit_code"}
 """Column of the effects that holds the code of the page's unit, by the page's level."""
 
@@ -88,7 +95,7 @@ def section(
     grades = [
         _grade(tell, list(own), axis, figures) for _key, own in groupby(rows, lambda r: r["grade"])
     ]
-    file = "value-added-districts.csv" if level == "district" else f"value-added-{unit.code}.csv"
+    file = FILES[page].format(code=unit.code)
     downloads.append(Download(file, COLUMNS, rows))
     told = [row for row in rows if row["effect"] is not None]
     bands = [sum(row["band"] == band for row in told) for band in ("above", "as_expected", "below")]

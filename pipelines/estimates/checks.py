@@ -1,6 +1,7 @@
 """When value added should not be believed: years, fairness, standing and measurement error."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.estimates.tables import (
     Floats,
+    Part,
     estimated,
     floats,
     number,
@@ -304,8 +306,8 @@ def measurement_error(
         paper: own
         for (paper,), own in parts(ordered(priors, "paper_no", "prior_paper_no"), "paper_no")
     }
-    every = (
-        ({"paper_no": paper}, [own, papers.get(paper)])
+    every: Iterable[Part] = (
+        ({"paper_no": paper}, partial(list, (own, papers.get(paper))))
         for (paper,), own in parts(ordered(sums, "paper_no", "school_code"), "paper_no")
     )
 

@@ -1,6 +1,7 @@
 """How evenly the city's schools and its groups of students do, paper by paper and year by year."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.estimates.tables import (
     Floats,
+    Part,
     estimated,
     floats,
     number,
@@ -82,8 +84,8 @@ def equity(
     order = ("wave_id", "grade", "subject", "group_kind", "group_value", "score")
     spread = dict(parts(ordered(distributions, *order), "wave_id", "grade"))
     sorted_cells = ordered(cells, *keys, "school_code", "group_kind", "group_value", "subject")
-    waves = (
-        (dict(zip(keys, key, strict=True)), [own, spread.get(key[1:])])
+    waves: Iterable[Part] = (
+        (dict(zip(keys, key, strict=True)), partial(list, (own, spread.get(key[1:]))))
         for key, own in parts(sorted_cells, *keys)
     )
 

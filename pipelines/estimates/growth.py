@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.estimates.tables import (
     estimated,
     floats,
     number,
     ordered,
-    parts,
     strings,
     with_origin,
 )
@@ -55,10 +55,14 @@ def growth(histories: pa.Table, fewest: int, before: pa.Table | None = None) -> 
         fewest: a fit of fewer students is not estimated.
         before: the outcome of the last build.
     """
-    papers = (
-        ({"paper_no": paper}, [own])
-        for (paper,), own in parts(ordered(histories, "paper_no", "student_key"), "paper_no")
-    )
+
+    def one(paper: int) -> list[pa.Table]:
+        # One paper's rows at a time: a second copy of all histories would be gigabytes.
+        own = histories.filter(pc.equal(histories["paper_no"], paper))
+        return [ordered(own, "student_key")]
+
+    numbers = sorted(pc.unique(histories["paper_no"]).to_pylist())
+    papers = [({"paper_no": paper}, partial(one, paper)) for paper in numbers]
     work = partial(_paper, fewest=fewest)
     return estimated(papers, work, GROWTH, before, fewest, workers=WORKERS)
 

@@ -1,11 +1,14 @@
 """How severely observers judge lessons, against others who saw the same teachers."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.estimates.tables import (
+    Part,
     estimated,
     floats,
     number,
@@ -50,8 +53,8 @@ def severity(scores: pa.Table, before: pa.Table | None = None) -> pa.Table:
         before: the outcome of the last build.
     """
     order = ("school_year", "teacher_code", "observer_code", "subject", "school_code", "score")
-    years = (
-        ({"school_year": year}, [own])
+    years: Iterable[Part] = (
+        ({"school_year": year}, partial(list, (own,)))
         for (year,), own in parts(ordered(scores, *order), "school_year")
     )
     return estimated(

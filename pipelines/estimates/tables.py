@@ -78,8 +78,12 @@ def of_last_build(con: duckdb.DuckDBPyConnection, table: str) -> pa.Table | None
         return None
 
 
+Part = tuple[dict[str, Any], Callable[[], Sequence[pa.Table | None]]]
+"""The columns that say which part it is, and what gives the tables to work on."""
+
+
 def estimated(
-    every: Iterable[tuple[dict[str, Any], Sequence[pa.Table | None]]],
+    every: Iterable[Part],
     work: Callable[..., pa.Table],
     schema: pa.Schema,
     before: pa.Table | None,
@@ -89,7 +93,7 @@ def estimated(
     """The estimates of every part, of which those are used again that nothing has changed.
 
     Args:
-        every: of each part the columns that say which it is, and the tables to work on.
+        every: the parts.
         work: from those tables to the rows of a part, of the schema without these columns.
         schema: of the outcome.
         before: the outcome of an earlier call under the same code.
@@ -103,8 +107,8 @@ def estimated(
         for _, own in parts(ordered(before, *names), *names):
             known.setdefault(own[MADE_FROM][0].as_py(), own)
 
-    def made(part: tuple[dict[str, Any], Sequence[pa.Table | None]]) -> pa.Table:
-        key, tables = part
+    def made(part: Part) -> pa.Table:
+        key, tables = part[0], part[1]()
         digest = _digest(tables, names, given)
         rows = known.get(digest)
         if rows is None:

@@ -1,6 +1,6 @@
 """Value added of schools and districts, by every model of the settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.estimates.tables import (
     Floats,
+    Part,
     estimated,
     floats,
     number,
@@ -73,8 +74,8 @@ def value_added(
         paper: own
         for (paper,), own in parts(ordered(progress, "paper_no", "school_code", "band"), "paper_no")
     }
-    papers = (
-        ({"paper_no": paper}, [own, cells.get(paper)])
+    papers: Iterable[Part] = (
+        ({"paper_no": paper}, partial(list, (own, cells.get(paper))))
         for (paper,), own in parts(ordered(sums, "paper_no", "school_code"), "paper_no")
     )
     given = [list(map(list, models.items())), fewest]

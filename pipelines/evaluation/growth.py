@@ -87,7 +87,8 @@ class Fit:
         Raises:
             ValueError: the fit is not estimated, or there are too few priors.
         """
-        return np.sort(self._unordered(_history(priors, self.order)), axis=1)
+        fitted, row = self._distinct(_history(priors, self.order))
+        return np.sort(fitted, axis=1)[row]
 
     def projected(self, priors: ArrayLike, percentiles: Sequence[float]) -> Floats:
         """(n, g) the score that a student with these priors would have at growth percentiles.
@@ -114,14 +115,15 @@ class Fit:
         return scores
 
     def _unordered(self, history: Floats) -> Floats:
-        rows, row = self._rows(history)
-        assert self.band is not None
-        return (rows @ self.band.coefficients.T)[row]
+        fitted, row = self._distinct(history)
+        return fitted[row]
 
-    def _rows(self, history: Floats) -> tuple[Floats, Integers]:
-        if self.state != "estimated":
+    def _distinct(self, history: Floats) -> tuple[Floats, Integers]:
+        """Quantiles of each history that there is, and which of these each student has."""
+        if self.state != "estimated" or self.band is None:
             raise ValueError(f"the fit of order {self.order} is not estimated: {self.reason}")
-        return _design(self.splines, history)
+        rows, row = _design(self.splines, history)
+        return rows @ self.band.coefficients.T, row
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,7 @@ def calibration(fit: Fit, score: ArrayLike, priors: ArrayLike, bands: int = 10) 
         part = slice(start, start + CHUNK)
         apart = score[part, None] - fit.quantiles(history[part])
         count = (apart < near) * 0.5 + (apart < -near) * 0.5
-        np.add.at(below, band[part], count)
+        below += (band[part] == np.arange(len(edges))[:, None]).astype(float) @ count
     return Calibration(n, edges, below / n[:, None], np.sqrt(TAUS * (1 - TAUS) / n[:, None]))
 
 
@@ -460,9 +462,7 @@ def _design(splines: Sequence[Spline], history: Floats) -> tuple[Floats, Integer
 
 def _counted(fit: Fit, score: Floats, history: Floats) -> Floats:
     """Percentiles of students by a fit; sorting the quantiles would not change their number."""
-    rows, row = fit._rows(history)
-    assert fit.band is not None
-    fitted = rows @ fit.band.coefficients.T
+    fitted, row = fit._distinct(history)
     spread = float(np.ptp(score))
     parts = [
         _held(score[start : start + CHUNK], fitted[row[start : start + CHUNK]], spread)

@@ -372,7 +372,7 @@ class _Intake:
 
         back: list[tuple[Any, ...]] = []
         # Of bytes that are read once more, under other code or against other registers.
-        told = heard(self.ledger, ["asked", "explained"], self.feed)
+        told = heard(self.ledger, ["asked", "explained"] if fresh else [], self.feed)
 
         def rename(file: File, names: set[str]) -> File:
             own = file.path.relative_to(self.settings.raw).as_posix()

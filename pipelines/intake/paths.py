@@ -22,9 +22,11 @@ ENDING = re.compile(r"(\.[0-9a-f]{16})?\.[^./]*$")
 TAGGED = re.compile(r"~[0-9a-f]{6}$")
 WIDE = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B)}
 """Full-width letters and digits."""
-HAN = re.compile("[\u3400-\u9fff·]+")
+HAN = re.compile("[\u3400-\u9fff]")
+RUN = re.compile("[\u3400-\u9fff·0-9A-Za-z]+")
+"""What a Chinese name may stand in; of two students of one name one is often called 张伟2."""
 LATIN = re.compile("[A-Za-z][A-Za-z ']*[A-Za-z]")
-NAME_CHARACTERS = range(2, 5)
+NAME_CHARACTERS = range(2, 6)
 """So long is a Chinese name; one with a dot is a run of its own."""
 LATIN_PARTS = 4
 """Of so many words is a name in Latin letters, at most."""
@@ -46,7 +48,8 @@ class Paths:
 
     def told(self, path: str) -> str:
         """A path within the raw folder, as it is shown. One that is shown already stays."""
-        return self.named.get(self.key_of(path)) or self._marked(path, path)
+        known = self.named.get(self.key_of(path)) if self.named else None
+        return known or self._marked(path, path)
 
     def without(self, path: str, names: Iterable[str]) -> str:
         """A path as it is shown from now on, where these names are in it."""
@@ -74,12 +77,12 @@ def possible_names(path: str) -> set[str]:
     own = own[: ending.start()] if ending else own
     found: set[str] = set()
     for run in LATIN.findall(own):
-        parts = list(re.finditer("[A-Za-z']+", run))
-        for i, first in enumerate(parts):
-            found |= {run[first.start() : last.end()] for last in parts[i : i + LATIN_PARTS]}
-    for run in HAN.findall(own):
-        found.add(run)
-        found |= {run[i : i + n] for n in NAME_CHARACTERS for i in range(len(run) - n + 1)}
+        words = list(re.finditer("[A-Za-z']+", run))
+        for i, first in enumerate(words):
+            found |= {run[first.start() : last.end()] for last in words[i : i + LATIN_PARTS]}
+    for run in RUN.findall(own):
+        within = {run[i : i + n] for n in NAME_CHARACTERS for i in range(len(run) - n + 1)}
+        found |= {word for word in (run, *within) if HAN.search(word)}
     return {word for word in found if len(word) > 1 and not is_known(word)}
 
 

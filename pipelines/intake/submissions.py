@@ -111,8 +111,9 @@ def ask(settings: Settings, between: Iterable[Problem]) -> int:
         }
         for s in changed
     )  # fmt: skip
-    ids = {s["submission_id"] for s in changed}
-    renew_returns(settings, [f for f in submissions(settings) if f.submission_id in ids])
+    if changed:
+        ids = {s["submission_id"] for s in changed}
+        renew_returns(settings, [f for f in submissions(settings) if f.submission_id in ids])
     return len(changed)
 
 

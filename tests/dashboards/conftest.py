@@ -1,11 +1,22 @@
 """Sites rendered from made-up cities, and the marker of browser tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from made_up_city import City, Rendered, write_warehouse
 
+from dashboards.gate.passwords import HASHER, _nobodys
 from dashboards.site import render_site
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords that take no time, for tests that are not about that."""
+    easy = type(HASHER)(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr("dashboards.gate.passwords.HASHER", easy)
+    _nobodys.cache_clear()
+    yield
+    _nobodys.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,12 @@ from dashboards.gate import (
 )
 from dashboards.gate.accounts import ACCOUNT_TRIES, ADDRESS_TRIES, WINDOW, network
 from dashboards.gate.audit import Tally
-from dashboards.gate.passwords import HASHER, Desk, _nobodys
+from dashboards.gate.passwords import HASHER, WAITING, Desk, _nobodys
 from dashboards.gate.store import ACCOUNT, ATTEMPT, AUDIT, METADATA, SESSION, Store
 from dashboards.shelf import Item, Shelf
 from tests.conftest import Postgres
+
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 CITY = Scope("city", "370400")
 EAST = Scope("district", "370402")
@@ -62,14 +64,6 @@ class House:
 
     def events(self) -> list[str]:
         return [line.event for line in self.audit.lines()]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords that take no time; one test looks at the real measure."""
-    easy = type(HASHER)(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr("dashboards.gate.passwords.HASHER", easy)
-    _nobodys.cache_clear()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -167,7 +161,7 @@ def test_a_browser_that_is_known_is_neither_locked_out_nor_kept_waiting(house: H
     for wrong in ("", others, device[:-1], "." + device.partition(".")[2], "é", device + "0"):
         with pytest.raises(Locked):
             house.accounts.sign_in("zhang", password, "10.0.0.99", wrong)
-    places = [house.accounts._desk.enter() for _ in range(6)]
+    places = [house.accounts._desk.enter() for _ in range(WAITING)]
     assert house.accounts.sign_in("Zhang", password, "10.0.0.1", device)
     for place in places:
         place.__exit__()
@@ -232,7 +226,7 @@ def test_a_crowd_is_turned_away_before_anything_is_written(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.accounts.add("zhang", CITY, "a reason", "root")
-    places = [house.accounts._desk.enter() for _ in range(6)]
+    places = [house.accounts._desk.enter() for _ in range(WAITING)]
     before = house.events()
     assert house.refused("zhang") == "Busy"
     with house.store.read() as con:
@@ -241,6 +235,13 @@ def test_a_crowd_is_turned_away_before_anything_is_written(
     for place in places:
         place.__exit__()
     assert house.refused("zhang") == "Refused"
+    # Nor does one count that waited in vain.
+    monkeypatch.setattr("dashboards.gate.passwords.PATIENCE", 0.0)
+    monkeypatch.setattr("dashboards.gate.passwords._fits", lambda *_: time.sleep(0.2))
+    for _ in range(ACCOUNT_TRIES + 3):
+        assert house.refused("zhang") == "Busy"
+    with house.store.read() as con:
+        assert set(con.execute(sa.select(ATTEMPT.c.failures)).scalars()) == {1}
 
 
 def test_nothing_that_is_kept_opens_anything(house: House) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import logging
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ from werkzeug.test import Client, EnvironBuilder, TestResponse
 from dashboards.gate import Gate, create_app, embedded
 from dashboards.gate.audit import Tally
 from dashboards.shelf import read_shelf
+
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 UNITS = {
     "city": "city:370400",
@@ -557,6 +560,12 @@ def test_a_busy_database_is_said_and_nothing_else(
     def faulty(**_values: object) -> None:
         raise KeyError(words[1])
 
+    with sqlite3.connect(tmp_path / "home" / "gate" / "accounts.sqlite") as con:
+        con.execute("alter table gate_session rename to elsewhere")
+    assert client.get("/").status_code == 503
+    con.execute("alter table elsewhere rename to gate_session")
+    con.close()
+    assert client.get("/").status_code == 200
     monkeypatch.setattr(gate.accounts._who, "ask", broken)
     assert client.get("/").status_code == 503
     monkeypatch.setattr(gate.accounts._who, "ask", faulty)

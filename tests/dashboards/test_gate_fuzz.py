@@ -4,7 +4,6 @@ import gzip
 import os
 import random
 import re
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from gatehouse import FILES, SCOPES, account, form_token, open_gate, token_of
 from werkzeug.test import Client, EnvironBuilder
 
 from dashboards.gate import Gate
-from dashboards.gate.passwords import HASHER, _nobodys
+
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "20000"))
 MARK = "zqx9marker"
@@ -50,22 +50,16 @@ METHODS = [*["GET"] * 8, "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS", "X"
 FIELDS = ["form", "name", "password", "old", "new", "next", "lang", "r", "ticket", "code", "state"]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Passwords that take no time."""
-    easy = type(HASHER)(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr("dashboards.gate.passwords.HASHER", easy)
-    _nobodys.cache_clear()
-    yield
-    _nobodys.cache_clear()
-
-
 class Fuzzer:
     """Makes up requests by a seed."""
 
-    def __init__(self, seed: int, cookies: list[str], forms: list[str]) -> None:
+    def __init__(
+        self, seed: int, cookies: list[str], forms: list[str], door: tuple[str, str]
+    ) -> None:
         self._chance = random.Random(seed)
         self._cookies, self._forms = cookies, forms
+        self._door = door
+        """Cookie and token of a form of the sign-in, which open the way to what is behind it."""
 
     def word(self) -> str:
         """A path, a harm, or both in one."""
@@ -134,7 +128,14 @@ class Fuzzer:
                 key = f"HTTP_{key}"
             environ[key] = _latin(self.value())
         if environ["REQUEST_METHOD"] in ("POST", "PUT"):
-            body = self.pairs((0, 2, 4)).encode()
+            text = self.pairs((0, 2, 4))
+            if chance.random() < 0.5:
+                cookie = f"eqm-form={self._door[0]}; {environ.get('HTTP_COOKIE', '')}"
+                environ["HTTP_COOKIE"] = cookie
+                text = f"form={self._door[1]}&name={quote(self.value())}&{text}"
+                if chance.random() < 0.5:
+                    environ["PATH_INFO"] = "/gate/sign-in"
+            body = text.encode()
             body = b"\xff\xfe" + body if chance.random() < 0.1 else body
             environ["wsgi.input"] = BytesIO(body)
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
@@ -183,8 +184,12 @@ def test_no_request_brings_the_gate_down(
     gate = open_gate(tmp_path, accounts_url=url)
     tokens = {scope: token_of(gate, text) for scope, text in SCOPES.items()}
     name, password = account(gate, "city", "zhang")
-    forms = [form_token(Client(gate)), name, password[:-1], "r1", "r2"]
-    fuzzer = Fuzzer(20261128, list(tokens.values()), forms)
+    client = Client(gate)
+    token = form_token(client)
+    kept = client.get_cookie("eqm-form")
+    assert kept is not None
+    forms = [token, name, password[:-1], "r1", "r2"]
+    fuzzer = Fuzzer(20261128, list(tokens.values()), forms, (kept.value, token))
     seen: dict[int, int] = {}
     for _ in range(number):
         environ = fuzzer.request()
@@ -203,7 +208,10 @@ def test_no_request_brings_the_gate_down(
         if status in (200, 206) and environ["REQUEST_METHOD"] == "GET":
             assert _belongs(body, headers, cookie, tokens), told
     assert "a fault in the gate" not in caplog.text
-    assert {200, 303, 404, 405} <= seen.keys() and seen[200] > number / 50
+    refused = [line for line in gate.audit.lines() if line.event == "sign_in_refused"]
+    assert len(refused) > number / 200, "the sign-in itself was reached"
+    assert gate.audit.verify().faults == []
+    assert {200, 303, 401, 403, 404, 405} <= seen.keys() and seen[200] > number / 50
 
 
 def _belongs(

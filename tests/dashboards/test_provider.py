@@ -25,6 +25,8 @@ from werkzeug.test import Client, TestResponse
 
 from dashboards.gate import Gate, Scope, create_app
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 SECRET = "what the provider and the platform share"
 CITY = Scope("city", "370400")
 

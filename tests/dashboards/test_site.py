@@ -1,6 +1,7 @@
 """The site says what the published layer holds, in both languages, and nothing more."""
 
 import csv
+import gzip
 import hashlib
 import html
 import re
@@ -8,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 from made_up_city import DISTRICTS, SCHOOLS, City, Rendered, added_rows, rows_of
 from plotly.offline import get_plotlyjs_version
 
 from dashboards import pages
+from dashboards.pages import value_added
 from dashboards.pages.sentences import Teller
+from dashboards.shelf import SUFFIXES, read_shelf
 from dashboards.site.render import STATIC
 
 Render = Callable[[City], Rendered]
@@ -192,6 +196,56 @@ def test_a_district_lists_its_schools_by_code_and_withholds_small_ones(whole: Re
     assert "暂无本区（市）学校的增值" in empty and "<script" not in empty
 
 
+def test_a_school_is_told_of_itself_alone(whole: Rendered) -> None:
+    code, name, district = SCHOOLS[6]
+    for lang in ("", "en/"):
+        page = (whole.site / lang / "school" / code / "index.html").read_text(encoding="utf-8")
+        assert name in page and f"downloads/value-added-school-{code}.csv" in page
+        assert not [other for _, other, _ in SCHOOLS if other != name and other in page]
+        assert district not in page and DISTRICTS[district] not in page
+    path = whole.folder / "downloads" / f"value-added-school-{code}.csv"
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        assert {row["unit_code"] for row in csv.DictReader(text)} == {code}
+    withheld = (whole.site / "school" / SCHOOLS[0][0] / "index.html").read_text(encoding="utf-8")
+    assert "暂无本校的增值" in withheld and "<script" not in withheld
+
+
+def test_the_list_says_whose_each_file_is(whole: Rendered) -> None:
+    shelf = read_shelf(whole.folder)
+    assert shelf is not None
+    files = {p for p in whole.site.rglob("*") if p.is_file() and p.suffix not in (".gz", ".br")}
+    assert len(shelf) == len(files)
+    city, district = "city:370400", "district:370402"
+    owners = {
+        "index.html": (city,),
+        "en/": (city,),
+        "district/370402/": (city, district),
+        "en/school/3137000001/index.html": (city, district, "school:3137000001"),
+        "downloads/pass-rate-trend.csv": (city,),
+        "downloads/value-added-districts.csv": (city,),
+        "downloads/value-added-370402.csv": (city, district),
+        "downloads/value-added-school-3137000003.csv": (city, district, "school:3137000003"),
+    }
+    for path, own in owners.items():
+        item = shelf.find(path)
+        assert item is not None and item.owners == own, path
+    for file in files:
+        item = shelf.find(file.relative_to(whole.site).as_posix())
+        assert item is not None and item.size == file.stat().st_size
+        assert bool(item.owners) != item.lasting, "only scripts and styles are everybody's"
+        for encoding, unpack in (("gzip", gzip.decompress), ("br", brotli.decompress)):
+            if encoding in item.packed:
+                packed = file.with_name(file.name + SUFFIXES[encoding]).read_bytes()
+                assert unpack(packed) == file.read_bytes()
+                assert len(packed) == item.packed[encoding]
+
+
+def test_a_table_of_two_units_is_refused(rendered: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(value_added.FILES, "school", "value-added-one-for-all.csv")
+    with pytest.raises(ValueError, match=r"value-added-one-for-all\.csv is of two units"):
+        rendered(City())
+
+
 def test_every_link_resolves_and_is_relative(whole: Rendered) -> None:
     for page in whole.site.rglob("*.html"):
         links = re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8"))
@@ -228,8 +282,6 @@ def test_the_same_warehouse_gives_the_same_bytes(rendered: Render, whole: Render
 
 
 def test_the_page_stays_within_its_budget(whole: Rendered) -> None:
-    import gzip
-
     assert len(gzip.compress(whole.page().encode())) < 150_000
     scripts = (whole.site / "static").glob("*.js")
     assert sum(len(gzip.compress(path.read_bytes())) for path in scripts) < 600_000

@@ -7,8 +7,8 @@ of its level, its district's and its locale's their earlier scores do not show y
 senior school, whose students come from elsewhere, that is nearly all of it.
 
 **Trials.** Each city of another seed has waves of its own, so that it is estimated by itself: large
-ones, of some 190 schools a grade, and cities of the usual size, of some 40 primary, 20 junior and 9
-senior schools. In some nothing tells schools apart. One build computes all.
+ones, of 190 primary, 96 junior and 42 senior schools, and cities of the usual size, of some 40, 20
+and 9. In some nothing tells schools apart. One build computes all.
 
 **Random.** Schools are drawn with their effects, as the model has it; then students, their talents
 and the luck of both days. Papers of a school share its students, so shares are averaged within

@@ -8,7 +8,9 @@ import duckdb
 import pytest
 
 from pipelines.feeds.contract import quoted
-from pipelines.intake import Ledger
+from pipelines.intake import Ledger, load_key
+from pipelines.intake.paths import Paths
+from pipelines.intake.raw import path_of
 from pipelines.intake.reader import Unreadable, read_sheets
 from pipelines.sample import write_messy, write_sample
 from pipelines.settings import Settings
@@ -95,9 +97,11 @@ def test_no_number_and_no_name_outside_the_restricted_area(city: House) -> None:
 def test_a_return_workbook_holds_its_own_file_alone(city: House) -> None:
     settings = Settings.load(raw=city.raw, home=city.home, pseudonym_key_file=city.key)
     files = {s["submission_id"]: s["source_file"] for s in Ledger(settings).submissions()}
+    paths = Paths(load_key(settings), Ledger(settings).named())
     checked = 0
     for path in (city.home / "feedback").rglob("*.xlsx"):
-        source = city.raw / files[path.name.split(".")[-2]]
+        source = path_of(settings, files[path.name.split(".")[-2]], paths)
+        assert source is not None
         try:
             own = sheets_of(source)
         except Unreadable:

@@ -67,7 +67,7 @@ def test_value_added_is_found_where_there_are_earlier_scores(built: House) -> No
     assert set(models.loc[1, "reason"]) == {"no_priors"}
     assert set(models.loc[[2, 3, 4], "state"]) == {"estimated"}
     note = (built.current / "analysis" / "STAR-1989" / "note.html").read_text(encoding="utf-8")
-    assert "只有学校、没有区（市）效应，因为只有一个区（市）" in note
+    assert "只有学校、没有区（市）效应，因为学校所属的区（市）不足两个" in note
     assert len(list((built.current / "analysis" / "STAR-1989").glob("4-*.html"))) == 2
 
 

@@ -1,7 +1,7 @@
 """Estimates of the last build stand where what they rest on is the same, and only there."""
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.estimates import of_last_build
-from pipelines.estimates.tables import estimated, ordered, parts, with_origin
+from pipelines.estimates.tables import Part, estimated, ordered, parts, with_origin
 
 SCHEMA = with_origin(("paper_no", pa.int32()), ("total", pa.float64()), ("n", pa.int64()))
 Rows = list[tuple[int, float | None]]
@@ -29,7 +29,7 @@ class Work:
         return pa.table({"total": [sum(scores)], "n": [len(scores)]})
 
 
-def papers(rows: Rows) -> Iterator[tuple[dict[str, Any], list[pa.Table]]]:
+def papers(rows: Rows) -> Iterator[Part]:
     table = pa.table(
         {
             "paper_no": pa.array([row[0] for row in rows], pa.int32()),
@@ -37,7 +37,7 @@ def papers(rows: Rows) -> Iterator[tuple[dict[str, Any], list[pa.Table]]]:
         }
     )
     for (paper,), own in parts(ordered(table, "paper_no", "score"), "paper_no"):
-        yield {"paper_no": paper}, [own]
+        yield {"paper_no": paper}, partial(list, (own,))
 
 
 def run(rows: Rows, before: pa.Table | None = None, given: object = None) -> tuple[pa.Table, int]:

@@ -56,7 +56,8 @@ def numbers(found: Fit) -> dict[str, Any]:
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any], within: float = 1e-10) -> None:
     for name, value in expected.items():
-        largest = max(float(np.max(np.abs(value))), 1e-3)
+        # A variance beside 0 is held to a hundredth of that of the scores, which is about 1.
+        largest = max(float(np.max(np.abs(value))), 1e-2)
         difference = float(np.max(np.abs(np.asarray(found[name]) - np.asarray(value))))
         assert difference < within * largest, (name, found[name], value)
 

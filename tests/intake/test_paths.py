@@ -138,6 +138,7 @@ def test_what_can_be_told_of_a_path() -> None:
         assert paths.told(f"r/{YEAR}/{plain}") == f"r/{YEAR}/{plain}"
     back = paths.told(f"r/{YEAR}/{NUMBER}.0123456789abcdef.xlsx")
     assert back.startswith(f"r/{YEAR}/…1237~") and back.endswith(".0123456789abcdef.xlsx")
+    assert "张伟2" in possible_names(f"r/{YEAR}/七年级张伟2补考.csv")
     assert "Li Lei" in possible_names(f"r/{YEAR}/Li Lei W24.csv")
     assert not possible_names(f"students/{YEAR}/成绩.csv")
     once = paths.without(f"r/{YEAR}/Li Lei 韩梅.csv", ["韩梅", "Li Lei"])

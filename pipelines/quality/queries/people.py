@@ -144,7 +144,7 @@ def lessons_lost_zero() -> str:
     Which class was meant no lesson can tell; of results, the students in it do.
     """
     return f"""
-        with both as (
+        with paired as (
             select distinct a.school_year, a.school_code, a.grade, a.class_no
             from roll as a join roll as b on b.school_year = a.school_year
                 and b.school_code = a.school_code and b.grade = a.grade
@@ -154,7 +154,7 @@ def lessons_lost_zero() -> str:
             count(*)::varchar as found, l.class_no || '、' || l.class_no || '0' as expected,
             count(*) as strength
         from lesson_observations as l join pointed using (source_file)
-        join both using (school_year, school_code, grade, class_no)
+        join paired using (school_year, school_code, grade, class_no)
         group by l.source_file, l.school_year, l.school_code, l.grade, l.class_no
     """
 
