@@ -427,10 +427,10 @@ def looks_like_rows(sheet: Sheet) -> bool:
 
 
 def _first_row(sheet: Sheet) -> list[str]:
-    """The cells of the first row that holds anything."""
+    """The cells of the first row that holds anything, half-width and without a leading mark."""
     top = sheet.cells.slice(0, HEADER_WITHIN).to_pylist()
     first: dict[str, str | None] = next((row for row in top if any(row.values())), {})
-    return [(cell or "").strip() for cell in first.values()]
+    return [unicodedata.normalize("NFKC", c or "").strip().lstrip("'") for c in first.values()]
 
 
 def records(sheet: Sheet) -> int:
@@ -440,7 +440,10 @@ def records(sheet: Sheet) -> int:
     statistics have not. Few such rows, or rows of two cells, are no list: 0.
     """
     filled = np.zeros(sheet.cells.num_rows, dtype=np.int32)
-    columns = [pc.utf8_trim_whitespace(pc.fill_null(c, "")) for c in sheet.cells.columns]
+    columns = [
+        pc.utf8_trim_whitespace(pc.utf8_normalize(pc.fill_null(c, ""), form="NFKC"))
+        for c in sheet.cells.columns
+    ]
     for column in columns:
         filled += np.asarray(pc.not_equal(column, ""))
     enough = pa.array(filled >= RECORD_CELLS)

@@ -133,6 +133,12 @@ HARMLESS: dict[str, tuple[Sheets, Callable[[openpyxl.Workbook], None], set[str]]
     "a sheet that goes on": (
         {"a": [HEADER, ROWS[0]], "b": [ROWS[1]]}, id, {"continued_sheet"},
     ),
+    "a sheet that goes on in full width": (
+        {"a": [HEADER, ROWS[0]],
+         "b": [[NUMBERS[1].translate({ord(c): ord(c) + 0xFEE0 for c in "0123456789"}), "李明",
+                "第一小学", "五年级", "１班", "缺考", "６０"]]},
+        id, {"continued_sheet", "tidied_class"},
+    ),
     "a hidden list": (
         {"a": [HEADER, *ROWS], "选项表": [["缺考"], ["缓考"]]}, hide_last, {"unknown_sheet"},
     ),
@@ -165,6 +171,10 @@ HARMLESS: dict[str, tuple[Sheets, Callable[[openpyxl.Workbook], None], set[str]]
 BESIDE: dict[str, tuple[list[list[Any]], str]] = {
     "a class whose header nobody knows": (
         [["代号", "称呼", "卷面"], *([f"G37049920100101{at}", "甲", 80] for at in range(4))],
+        "unread_records",
+    ),
+    "numbers of full width": (
+        [["代号", "称呼", "卷面"], *([f"２０２３０１０{at}", "甲", "８０"] for at in range(3))],
         "unread_records",
     ),
     "short numbers, a title above": (
