@@ -8,10 +8,9 @@ where it was made.
 import gzip
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import brotli
 
@@ -103,39 +102,61 @@ class Shelf:
         return len({item.path for item in self._items.values()})
 
 
+@dataclass(frozen=True)
+class Filed:
+    """What the list tells of a file beside whose it is."""
+
+    size: int
+    tag: str
+    packed: Mapping[str, int]
+
+
+def file_away(site: Path, path: str) -> Filed:
+    """Write the packed forms of a file of a site, where they are worth it.
+
+    Args:
+        site: the rendered site.
+        path: of the file in it.
+    """
+    content = (site / path).read_bytes()
+    packed = {}
+    if Path(path).suffix in _PACKED and len(content) >= _WORTH:
+        for encoding, form in _pack(content, path.startswith(_STATIC)).items():
+            if len(form) < 0.9 * len(content):
+                target = site / f"{path}{SUFFIXES[encoding]}"
+                target.unlink(missing_ok=True)
+                target.write_bytes(form)
+                packed[encoding] = len(form)
+    return Filed(len(content), tag_of(content), packed)
+
+
+def tag_of(content: bytes) -> str:
+    """The tag of a file of this content."""
+    return sha256(content).hexdigest()[:24]
+
+
 def write_shelf(
-    site: Path, owners: Mapping[str, Owners], fronts: Mapping[str, Mapping[str, str]]
+    site: Path,
+    owners: Mapping[str, Owners],
+    fronts: Mapping[str, Mapping[str, str]],
+    filed: Mapping[str, Filed] | None = None,
 ) -> list[Path]:
-    """Write the packed forms of a site's files, and the list; answers what was written.
+    """Write the list of a site's files; answers it and every packed form.
 
     Args:
         site: the rendered site.
         owners: whose each file is, by its path in the site.
         fronts: folder of a language → unit → address of its front page.
+        filed: the files whose packed forms are written already; all others are filed away here.
     """
-    written = []
-    files: dict[str, Any] = {}
-    for path, whose in sorted(owners.items()):
-        content = (site / path).read_bytes()
-        packed = {}
-        if Path(path).suffix in _PACKED and len(content) >= _WORTH:
-            for encoding, form in _pack(content, path.startswith(_STATIC)).items():
-                if len(form) < 0.9 * len(content):
-                    target = site / f"{path}{SUFFIXES[encoding]}"
-                    target.unlink(missing_ok=True)
-                    target.write_bytes(form)
-                    written.append(target)
-                    packed[encoding] = len(form)
-        files[path] = {
-            "owners": whose,
-            "size": len(content),
-            "tag": sha256(content).hexdigest()[:24],
-            "packed": packed,
-        }
+    known = filed or {}
+    files = {path: known.get(path) or file_away(site, path) for path in sorted(owners)}
+    told = {path: {"owners": owners[path], **asdict(one)} for path, one in files.items()}
     target = site.with_name(LIST)
-    text = json.dumps({"files": files, "fronts": fronts}, ensure_ascii=False, sort_keys=True)
+    text = json.dumps({"files": told, "fronts": fronts}, ensure_ascii=False, sort_keys=True)
     target.write_text(text + "\n", encoding="utf-8")
-    return [*written, target]
+    packed = [site / f"{path}{SUFFIXES[e]}" for path, one in files.items() for e in one.packed]
+    return [*packed, target]
 
 
 def _pack(content: bytes, lasting: bool) -> dict[str, bytes]:

@@ -37,6 +37,8 @@ SHOWN_CHECKS = 20
 
 Say = Callable[[str], None]
 """Takes one line on what is going on."""
+Tell = Callable[[int, int], None]
+"""Is told how many units have their pages, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def dagster_home(settings: Settings) -> str:
     return str(settings.dagster)
 
 
-def build(settings: Settings, say: Say) -> BuildReport:
+def build(settings: Settings, say: Say, pages: Tell | None = None) -> BuildReport:
     """Files → release. The earlier release stays served unless this one is whole and verified.
 
     With the setting `as_of` nothing is taken in, the warehouse is that of a moment of the past, and
@@ -118,7 +120,7 @@ def build(settings: Settings, say: Say) -> BuildReport:
         if settings.as_of:
             intake.freeze(settings)
         try:
-            report = _run(settings, say)
+            report = _run(settings, say, pages)
         except (OSError, sa.exc.SQLAlchemyError, WarehouseError) as error:
             failure, environment = _plain(settings, str(error))
             report = BuildReport(
@@ -131,12 +133,12 @@ def build(settings: Settings, say: Say) -> BuildReport:
         return replace(report, key_made=key_missing, key_changed=told)
 
 
-def _run(settings: Settings, say: Say) -> BuildReport:
+def _run(settings: Settings, say: Say, pages: Tell | None) -> BuildReport:
     say("reading the definitions")
     from pipelines import events
     from pipelines.definitions import JOB, build_definitions
 
-    definitions = build_definitions(settings, _console(say))
+    definitions = build_definitions(settings, _console(say), pages)
     with events.instance(dagster_home(settings)) as instance:
         result = definitions.resolve_job_def(JOB).execute_in_process(
             instance=instance, raise_on_error=False, run_config={"loggers": {"console": {}}}

@@ -32,6 +32,8 @@ EPILOG = (
 )
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from dashboards.gate import Gate
     from pipelines.intake import Checked
 
@@ -156,7 +158,10 @@ def build(
 
     settings = _settings(raw, home, as_of=as_of, target=target)
     try:
-        report = run(settings, say=lambda line: notes.print(f"· {line}", markup=False))
+        with _progress_of_pages() as pages:
+            report = run(
+                settings, say=lambda line: notes.print(f"· {line}", markup=False), pages=pages
+            )
     except NothingHandedIn as error:
         if as_json:
             _print_json(BuildReport(False, current(settings), failure=str(error)).as_dict())
@@ -198,8 +203,8 @@ def build(
 
 
 @contextmanager
-def _progress(files: int) -> Iterator[Callable[[str, int], None]]:
-    """A bar over this many files while someone watches; told the feed and how many are done."""
+def _bar() -> "Iterator[Progress]":
+    """Room for bars while someone watches."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -210,8 +215,23 @@ def _progress(files: int) -> Iterator[Callable[[str, int], None]]:
     )
     watched = notes.is_terminal
     with Progress(*columns, console=notes, transient=True, disable=not watched) as bar:
+        yield bar
+
+
+@contextmanager
+def _progress_of_files(files: int) -> Iterator[Callable[[str, int], None]]:
+    """A bar over this many files; told the feed and how many are done."""
+    with _bar() as bar:
         task = bar.add_task("", total=files)
         yield lambda feed, done: bar.update(task, advance=done, description=feed)
+
+
+@contextmanager
+def _progress_of_pages() -> Iterator[Callable[[int, int], None]]:
+    """A bar while pages are made; told how many units have theirs, and of how many."""
+    with _bar() as bar:
+        task = bar.add_task("release/site", visible=False)
+        yield lambda done, of: bar.update(task, completed=done, total=of, visible=done < of)
 
 
 @app.command()
@@ -242,7 +262,7 @@ def ingest(
             for new, old in pairs:
                 intake.declare_replacement(settings, new, old)
             former = intake.former_key(settings)
-            with _progress(intake.files_in_all(settings)) as tell:
+            with _progress_of_files(intake.files_in_all(settings)) as tell:
                 reports = intake.ingest(settings, tell)
     except intake.NothingHandedIn as error:
         if as_json:

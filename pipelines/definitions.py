@@ -8,12 +8,13 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from graphlib import TopologicalSorter
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -75,13 +76,16 @@ class Dbt(DbtCliResource):
 
 
 def build_definitions(
-    settings: Settings, console: dg.LoggerDefinition | None = None
+    settings: Settings,
+    console: dg.LoggerDefinition | None = None,
+    pages: Callable[[int, int], None] | None = None,
 ) -> dg.Definitions:
     """Assets, checks, the job and its schedule, over the folders of these settings.
 
     Args:
         settings: where everything lies.
         console: who tells of progress, in place of Dagster's own log on the terminal.
+        pages: is told how many units have their pages, and of how many.
     """
     feeds = list(load_contracts().values())
     manifest = warehouse.manifest(settings)
@@ -321,11 +325,16 @@ def build_definitions(
             unit_name_zh=home.unit_name_zh,
             unit_name_en=home.unit_name_en,
             unit_code=home.unit_code,
+            code=release.code_digest(),
+            earlier=_served(home),
+            workers=min(4, os.cpu_count() or 1),
+            tell=pages,
         )
         return dg.MaterializeResult(
             metadata={
                 "files": report.files,
                 "bytes": report.bytes,
+                "reused": report.reused,
                 "pass rate": dg.MetadataValue.json(ops.headline(building)),
             }
         )
@@ -342,7 +351,7 @@ def build_definitions(
         if building.complete:
             return dg.MaterializeResult(metadata={"reused": building.release_id})
         shutil.rmtree(building.analysis, ignore_errors=True)
-        served = release.current(home)
+        before = _served(home)
         report = render_analysis(
             building.warehouse,
             building.analysis,
@@ -352,7 +361,7 @@ def build_definitions(
             unit_name_zh=home.unit_name_zh,
             unit_name_en=home.unit_name_en,
             code=release.code_digest(),
-            earlier=home.releases / served / building.analysis.name if served else None,
+            earlier=before / building.analysis.name if before else None,
         )
         return dg.MaterializeResult(
             metadata={"files": report.files, "bytes": report.bytes, "reused": report.reused}
@@ -508,6 +517,12 @@ def _name(settings: Settings, view: intake.Standing) -> str:
 
 def _building(settings: Settings) -> release.Building:
     return release.open_building(settings, _name(settings, intake.freeze(settings)))
+
+
+def _served(settings: Settings) -> Path | None:
+    """The folder of the release that is served meanwhile; none before the first."""
+    name = release.current(settings)
+    return settings.releases / name if name else None
 
 
 @contextlib.contextmanager

@@ -31,8 +31,8 @@ class Published:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """The rows of a query, in its order, one dictionary a row."""
+    def rows(self, query: str, parameters: Sequence[str | int] = ()) -> list[Row]:
+        """The rows of a query, in its order, one dictionary a row; the caller's own."""
         result = self._connection.execute(query, list(parameters))
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, values, strict=True)) for values in result.fetchall()]

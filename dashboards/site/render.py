@@ -3,53 +3,25 @@
 Nothing that a clock or a path gives enters a file: the same warehouse gives the same bytes.
 """
 
-import csv
-import hashlib
-import io
 import json
-import os
-import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from dashboards.analysis import Part, Rules, parts
-from dashboards.pages import PAGES, Download, Page, Published, Unit, View
-from dashboards.shelf import Owners, write_shelf
-from pipelines.wording import LANGUAGES, Lang, inert, translator
-
-HERE = Path(__file__).parent
-STATIC = HERE / "static"
-TEMPLATES = HERE / "templates"
-
-SCRIPTS: dict[Lang, tuple[str, ...]] = {
-    "zh": (
-        "vendor/plotly-cartesian-4.1.1.min.js",
-        "vendor/plotly-locale-zh-cn-3.7.0.js",
-        "page.js",
-    ),
-    "en": ("vendor/plotly-cartesian-4.1.1.min.js", "page.js"),
-}
-"""Scripts of a page, in the order of loading."""
-
-STYLES = ("page.css",)
-
-LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
-FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
+from dashboards.pages import PAGES, Page, Published, Unit
+from dashboards.shelf import Filed, Owners, write_shelf
+from dashboards.site.asked import Earlier, write_record
+from dashboards.site.press import Order, Tell, link, printed_sheets, write
+from dashboards.site.text import FOLDERS, page_text, static_files
+from pipelines.wording import LANGUAGES
 
 DRAWN = "drawn.json"
 """Of the analyst area: folder → digest of what its pages were drawn from, and the pages."""
-
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -59,7 +31,7 @@ class RenderReport:
     files: int
     bytes: int
     reused: int = 0
-    """Files that an earlier release had, and that were not made anew."""
+    """Pages that an earlier release had, and that were not made anew."""
 
 
 def render_site(
@@ -71,60 +43,66 @@ def render_site(
     unit_name_zh: str,
     unit_name_en: str,
     unit_code: str,
+    code: str = "",
+    earlier: Path | None = None,
+    workers: int = 1,
+    tell: Tell | None = None,
 ) -> RenderReport:
     """Renders every page in every language, with the tables to download and the gate's list.
+
+    Pages of a unit whose questions have the answers of an earlier release are made out of its
+    files, if its code and settings were these; a file that is not as it was written is not used.
 
     Args:
         warehouse: the DuckDB file; opened read-only, only its schema `published` is read.
         site: folder of the pages, made if missing.
         downloads: folder of the tables; the same files are linked under `site/downloads`.
-            The list, `site.json`, is written beside the site.
+            The list, `site.json`, is written beside the site, and so is what the pages asked.
         release_id: printed at the foot of each page.
         unit_name_zh: the city's name on Chinese pages.
         unit_name_en: the city's name on English pages.
         unit_code: the city's code in the published layer.
+        code: digest of the code that draws; without it nothing is used again.
+        earlier: the folder of an earlier release, if there is any.
+        workers: processes that make pages side by side; 1: this one alone.
+        tell: is told how many units have their pages, and of how many.
     """
     unit = Unit(unit_code, unit_name_zh, unit_name_en)
-    written: list[Path] = []
-    static = _write_static(site, written)
+    static = _write_static(site)
     # Scripts and styles tell nothing of anybody.
-    owners: dict[str, Owners] = dict.fromkeys(static.values(), ())
+    owners: dict[str, Owners] = dict.fromkeys(static, ())
     fronts: dict[str, dict[str, str]] = {FOLDERS[lang]: {} for lang in LANGUAGES}
-    tables: dict[str, bytes] = {}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        published = Published(connection)
-        made = [(page, *own) for page in PAGES for own in _units(page, published, unit)]
-        for page, own, whose in made:
-            for lang in LANGUAGES:
-                view = page.build(published, own, lang)
-                for download in view.downloads:
-                    tables[download.name] = _csv(download)
-                    if owners.setdefault(f"downloads/{download.name}", whose) != whose:
-                        raise ValueError(f"{download.name} is of two units")
-                place = page.path.format(code=own.code)
-                root = "../" * (FOLDERS[lang] + place).count("/")
-                text = _page(
-                    lang,
-                    page.template,
-                    place,
-                    static,
-                    view,
-                    # The release in the address, so that a page that was opened before the next
-                    # release gives its own figures away; a plain file server takes no notice.
-                    downloads_folder=f"{root}downloads/",
-                    of_release=f"?r={release_id}",
-                    release_id=release_id,
-                    unit_name=own.name(lang),
-                    front=f"{root}{FOLDERS[lang]}index.html",
-                )
-                owners[FOLDERS[lang] + place] = whose
-                fronts[FOLDERS[lang]].setdefault(whose[-1], FOLDERS[lang] + place)
-                _write(site / FOLDERS[lang] / place, text, written)
-    for name, content in sorted(tables.items()):
-        _write(downloads / name, content, written)
-        _link(downloads / name, site / "downloads" / name, written)
-    written += write_shelf(site, owners, fronts)
-    return RenderReport(len(written), sum(path.stat().st_size for path in written))
+        made = [
+            (number, *own)
+            for number, page in enumerate(PAGES)
+            for own in _units(page, Published(connection), unit)
+        ]
+    made_by = sha256("\0".join([code, unit_code, unit_name_zh, unit_name_en]).encode()).hexdigest()
+    sheets = printed_sheets(
+        Order(warehouse, site, downloads, release_id),
+        [(number, own) for number, own, _ in made],
+        Earlier(earlier, made_by) if earlier and code else None,
+        workers,
+        tell or (lambda done, of: None),
+    )
+    filed: dict[str, Filed] = {}
+    for (_, _, whose), sheet in zip(made, sheets, strict=True):
+        filed |= sheet.filed
+        for path in sheet.filed:
+            if owners.setdefault(path, whose) != whose:
+                raise ValueError(f"{Path(path).name} is of two units")
+        for lang, path in zip(LANGUAGES, sheet.printed.pages, strict=True):
+            fronts[FOLDERS[lang]].setdefault(whose[-1], path)
+    written = [
+        *(site / path for path in owners),
+        *(downloads / name for name in {n for one in sheets for n in one.printed.tables}),
+        *write_shelf(site, owners, fronts, filed),
+        write_record(site, made_by, release_id, [sheet.printed for sheet in sheets]),
+    ]
+    size = sum(path.stat().st_size for path in written)
+    reused = sum(len(sheet.printed.pages) for sheet in sheets if sheet.reused)
+    return RenderReport(len(written), size, reused)
 
 
 def render_analysis(
@@ -156,9 +134,10 @@ def render_analysis(
     """
     city = Unit("", unit_name_zh, unit_name_en)
     written: list[Path] = []
-    static = _static()
+    static = static_files()
     for path, _content in static.values():
-        _link(site / path, area / path, written)
+        link(site / path, area / path)
+        written.append(area / path)
     names = {name: path for name, (path, _content) in static.items()}
     before = _drawn(earlier) if earlier and code else {}
     drawn: dict[str, dict[str, Any]] = {}
@@ -170,12 +149,13 @@ def render_analysis(
             if part.folder and earlier and known.get("digest") == digest:
                 pages = known["pages"]
                 for page in pages:
-                    _link(earlier / page, area / page, written)
+                    link(earlier / page, area / page)
+                    written.append(area / page)
                 reused += len(pages)
             else:
                 pages = []
                 for sheet in part.sheets():
-                    text = _page(
+                    text = page_text(
                         sheet.lang,
                         sheet.template,
                         sheet.path,
@@ -187,16 +167,18 @@ def render_analysis(
                         unit_name=city.name(sheet.lang),
                     )
                     pages.append(FOLDERS[sheet.lang] + sheet.path)
-                    _write(area / pages[-1], text, written)
+                    write(area / pages[-1], text)
+                    written.append(area / pages[-1])
             if part.folder:
                 drawn[part.folder] = {"digest": digest, "pages": pages}
-    _write(area / DRAWN, json.dumps(drawn, indent=2).encode() + b"\n", written)
+    write(area / DRAWN, json.dumps(drawn, indent=2).encode() + b"\n")
+    written.append(area / DRAWN)
     return RenderReport(len(written), sum(path.stat().st_size for path in written), reused)
 
 
 def _digest(part: Part, *more: str) -> str:
     """Of all that decides the pages of a part."""
-    return hashlib.sha256("\0".join([part.digest, *more]).encode()).hexdigest()
+    return sha256("\0".join([part.digest, *more]).encode()).hexdigest()
 
 
 def _drawn(area: Path) -> dict[str, dict[str, Any]]:
@@ -210,42 +192,6 @@ def _drawn(area: Path) -> dict[str, dict[str, Any]]:
         for folder, own in told.items()
         if all((area / page).is_file() for page in own["pages"])
     }
-
-
-def _page(
-    lang: Lang, template: str, place: str, static: Mapping[str, str], view: View, **more: Any
-) -> bytes:
-    """The text of a page.
-
-    Args:
-        lang: its language.
-        template: its template.
-        place: where it lies within its language's folder.
-        static: path of each static file, by name.
-        view: what it shows.
-        more: what the template asks for beside.
-    """
-    root = "../" * (FOLDERS[lang] + place).count("/")
-    text = (
-        environment(lang)
-        .get_template(template)
-        .render(
-            **view.context,
-            **more,
-            title=view.title,
-            figures={name: figure_json(f) for name, f in view.figures.items()},
-            language=LANGUAGE_TAGS[lang],
-            alternates=[
-                (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{place}")
-                for other in LANGUAGES
-                if other != lang
-            ],
-            styles=[root + static[name] for name in STYLES],
-            scripts=[root + static[name] for name in SCRIPTS[lang]],
-            icon=root + static["icon.svg"],
-        )
-    )
-    return text.encode()
 
 
 def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit, Owners]]:
@@ -269,93 +215,9 @@ def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit,
         yield unit, (*above, *between, f"{page.level}:{unit.code}")
 
 
-@cache
-def environment(lang: Lang) -> Environment:
-    """The templates' environment in one language; an unknown name in a template is an error."""
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    made.install_gettext_translations(translator(lang), newstyle=True)  # type: ignore[attr-defined]
-    made.filters["tongue"] = lambda text: tongue(text, lang)
-    return made
-
-
-def tongue(text: str, lang: Lang) -> Markup:
-    """A name from the data; on a page in another language, Chinese is marked as Chinese."""
-    if lang != "zh" and _HAN.search(text):
-        return Markup('<span lang="zh-CN">{}</span>').format(text)
-    return Markup("{}").format(text)
-
-
-def figure_json(figure: go.Figure) -> Markup:
-    """A figure as text that may stand inside a script element."""
-    text = json.dumps(
-        figure.to_plotly_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":")
-    )
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
-
-
-def _static() -> dict[str, tuple[str, bytes]]:
-    """The static files: source name → path under a name with its hash, and content."""
-    names = sorted({"icon.svg", *STYLES, *(name for used in SCRIPTS.values() for name in used)})
-    found = {}
-    for name in names:
-        content = (STATIC / name).read_bytes()
-        source = Path(name)
-        digest = hashlib.sha256(content).hexdigest()[:12]
-        found[name] = (f"static/{source.stem}.{digest}{source.suffix}", content)
-    return found
-
-
-def _write_static(site: Path, written: list[Path]) -> dict[str, str]:
-    """Copies the static files under names with their hash; returns path by source name."""
-    paths = {}
-    for name, (path, content) in _static().items():
-        _write(site / path, content, written)
-        paths[name] = path
-    return paths
-
-
-def _csv(download: Download) -> bytes:
-    """UTF-8 with a byte order mark, which is how Excel recognises it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(download.columns)
-    for row in download.rows:
-        writer.writerow([_plain(row[column]) for column in download.columns])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _plain(value: Any) -> str:
-    """A value of a download: `0.834`, `-0.3`, `32156`; what a sheet would compute is quoted."""
-    if value is None:
-        return ""
-    if isinstance(value, float | Decimal):
-        number = Decimal(str(value)).normalize()
-        return format(abs(number) if number == 0 else number, "f")
-    return str(inert(value))
-
-
-def _write(path: Path, content: bytes, written: list[Path]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
-    written.append(path)
-
-
-def _link(source: Path, target: Path, written: list[Path]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-    written.append(target)
+def _write_static(site: Path) -> list[str]:
+    """Copies the static files under names with their hash; answers their paths in the site."""
+    files = dict(static_files().values())
+    for path, content in files.items():
+        write(site / path, content)
+    return list(files)

@@ -18,7 +18,7 @@ from dashboards import pages
 from dashboards.pages import value_added
 from dashboards.pages.sentences import Teller
 from dashboards.shelf import SUFFIXES, read_shelf
-from dashboards.site.render import STATIC
+from dashboards.site.text import STATIC
 
 Render = Callable[[City], Rendered]
 

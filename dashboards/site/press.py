@@ -1,0 +1,198 @@
+"""Makes the pages of units, those of many units in processes of their own."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import duckdb
+from pebble import ProcessPool
+
+from dashboards.pages import PAGES, Unit
+from dashboards.shelf import Filed, file_away
+from dashboards.site.asked import Asking, Earlier, Printed, names_of
+from dashboards.site.text import FOLDERS, csv_text, page_text, static_files
+from pipelines.wording import LANGUAGES
+
+FEW = 64
+"""So many units are done with before processes of their own would have started."""
+AT_A_TIME = 8
+"""Units that a process takes with it."""
+
+Task = tuple[int, Unit]
+"""Which of `PAGES`, and of which unit."""
+Tell = Callable[[int, int], None]
+"""Is told how many units have their pages, and of how many."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Out of what pages are made, and where to."""
+
+    warehouse: Path
+    site: Path
+    downloads: Path
+    release_id: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The files of a unit's page that were written."""
+
+    printed: Printed
+    filed: dict[str, Filed]
+    """By the path in the site."""
+    reused: bool = False
+
+
+class Press:
+    """Makes the pages of one unit after the other."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._connection = duckdb.connect(str(order.warehouse), read_only=True)
+        self.close = self._connection.close
+        self._static = {name: path for name, (path, _content) in static_files().items()}
+
+    def again(self, task: Task, earlier: Earlier) -> Sheet | None:
+        """The pages as an earlier release has them; none where they do not hold."""
+        number, unit = task
+        place = PAGES[number].path.format(code=unit.code)
+        found = earlier.find(place, unit, Asking(self._connection))
+        if found is None:
+            return None
+        printed, contents = found
+        # The id is a digest of all that was handed in: it stands where the template put it alone.
+        before, now = earlier.release_id.encode(), self._order.release_id.encode()
+        pages = [content.replace(before, now) for content in contents[: len(printed.pages)]]
+        tables = dict(zip(printed.tables, contents[len(printed.pages) :], strict=True))
+        return replace(self._written(printed, pages, tables), reused=True)
+
+    def anew(self, task: Task) -> Sheet:
+        """The pages and tables, made out of what the published layer holds."""
+        number, unit = task
+        page = PAGES[number]
+        published = Asking(self._connection)
+        place = page.path.format(code=unit.code)
+        pages: list[bytes] = []
+        tables: dict[str, bytes] = {}
+        for lang in LANGUAGES:
+            view = page.build(published, unit, lang)
+            tables |= {download.name: csv_text(download) for download in view.downloads}
+            root = "../" * (FOLDERS[lang] + place).count("/")
+            text = page_text(
+                lang,
+                page.template,
+                place,
+                self._static,
+                view,
+                # The release in the address, so that a page that was opened before the next
+                # release gives its own figures away; a plain file server takes no notice.
+                downloads_folder=f"{root}downloads/",
+                of_release=f"?r={self._order.release_id}",
+                release_id=self._order.release_id,
+                unit_name=unit.name(lang),
+                front=f"{root}{FOLDERS[lang]}index.html",
+            )
+            pages.append(text)
+        paths = tuple(FOLDERS[lang] + place for lang in LANGUAGES)
+        printed = Printed(place, paths, tuple(sorted(tables)), names_of(unit), published.asked)
+        return self._written(printed, pages, tables)
+
+    def _written(self, printed: Printed, pages: Sequence[bytes], tables: dict[str, bytes]) -> Sheet:
+        site, filed = self._order.site, {}
+        for path, text in zip(printed.pages, pages, strict=True):
+            write(site / path, text)
+            filed[path] = file_away(site, path)
+        for name in printed.tables:
+            write(self._order.downloads / name, tables[name])
+            path = f"downloads/{name}"
+            link(self._order.downloads / name, site / path)
+            filed[path] = file_away(site, path)
+        return Sheet(printed, filed)
+
+
+def printed_sheets(
+    order: Order,
+    tasks: Sequence[Task],
+    earlier: Earlier | None,
+    workers: int,
+    tell: Tell,
+) -> list[Sheet]:
+    """The pages of all units, in their order: those of an earlier release that hold, others anew.
+
+    Args:
+        order: out of what, and where to.
+        tasks: the units' pages.
+        earlier: an earlier release, if there is any.
+        workers: processes that make pages side by side; 1: this one alone.
+        tell: is told how many units are done, and of how many.
+    """
+    found: dict[int, Sheet] = {}
+
+    def done(i: int, sheet: Sheet) -> None:
+        found[i] = sheet
+        tell(len(found), len(tasks))
+
+    with closing(Press(order)) as press:
+        if earlier:
+            for i, task in enumerate(tasks):
+                sheet = press.again(task, earlier)
+                if sheet is not None:
+                    done(i, sheet)
+        left = [i for i in range(len(tasks)) if i not in found]
+        todo = [tasks[i] for i in left]
+        many = workers > 1 and len(todo) > FEW
+        made = _in_processes(order, todo, workers) if many else map(press.anew, todo)
+        for i, sheet in zip(left, made, strict=True):
+            done(i, sheet)
+    return [found[i] for i in range(len(tasks))]
+
+
+_press: Press | None = None
+"""Of a process that makes pages."""
+
+
+def _start(order: Order) -> None:
+    global _press
+    _press = Press(order)
+
+
+def _anew(task: Task) -> Sheet:
+    assert _press is not None
+    return _press.anew(task)
+
+
+def _in_processes(order: Order, tasks: Sequence[Task], workers: int) -> Iterator[Sheet]:
+    pool = ProcessPool(
+        max_workers=workers,
+        initializer=_start,
+        initargs=[order],
+        context=get_context("forkserver"),
+    )
+    try:
+        yield from pool.map(_anew, tasks, chunksize=AT_A_TIME).result()
+        pool.close()
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of its own: not into one that another release links to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
+def link(source: Path, target: Path) -> None:
+    """Let a file stand in a second place, by a link where the file system has links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

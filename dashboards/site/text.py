@@ -1,0 +1,145 @@
+"""The text of a page, and of a table to take away.
+
+Nothing that a clock or a path gives enters it.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboards.pages import Download, View
+from pipelines.wording import LANGUAGES, Lang, inert, translator
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+TEMPLATES = HERE / "templates"
+
+SCRIPTS: dict[Lang, tuple[str, ...]] = {
+    "zh": (
+        "vendor/plotly-cartesian-4.1.1.min.js",
+        "vendor/plotly-locale-zh-cn-3.7.0.js",
+        "page.js",
+    ),
+    "en": ("vendor/plotly-cartesian-4.1.1.min.js", "page.js"),
+}
+"""Scripts of a page, in the order of loading."""
+
+STYLES = ("page.css",)
+
+LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
+FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def page_text(
+    lang: Lang, template: str, place: str, static: Mapping[str, str], view: View, **more: Any
+) -> bytes:
+    """The text of a page.
+
+    Args:
+        lang: its language.
+        template: its template.
+        place: where it lies within its language's folder.
+        static: path of each static file, by name.
+        view: what it shows.
+        more: what the template asks for beside.
+    """
+    root = "../" * (FOLDERS[lang] + place).count("/")
+    text = (
+        environment(lang)
+        .get_template(template)
+        .render(
+            **view.context,
+            **more,
+            title=view.title,
+            figures={name: figure_json(f) for name, f in view.figures.items()},
+            language=LANGUAGE_TAGS[lang],
+            alternates=[
+                (LANGUAGE_TAGS[other], f"{root}{FOLDERS[other]}{place}")
+                for other in LANGUAGES
+                if other != lang
+            ],
+            styles=[root + static[name] for name in STYLES],
+            scripts=[root + static[name] for name in SCRIPTS[lang]],
+            icon=root + static["icon.svg"],
+        )
+    )
+    return text.encode()
+
+
+def static_files() -> dict[str, tuple[str, bytes]]:
+    """The static files: source name → path under a name with its hash, and content."""
+    names = sorted({"icon.svg", *STYLES, *(name for used in SCRIPTS.values() for name in used)})
+    found = {}
+    for name in names:
+        content = (STATIC / name).read_bytes()
+        source = Path(name)
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        found[name] = (f"static/{source.stem}.{digest}{source.suffix}", content)
+    return found
+
+
+def csv_text(download: Download) -> bytes:
+    """UTF-8 with a byte order mark, which is how Excel recognises it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(download.columns)
+    for row in download.rows:
+        writer.writerow([_plain(row[column]) for column in download.columns])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _plain(value: Any) -> str:
+    """A value of a download: `0.834`, `-0.3`, `32156`; what a sheet would compute is quoted."""
+    if value is None:
+        return ""
+    if isinstance(value, float | Decimal):
+        number = Decimal(str(value)).normalize()
+        return format(abs(number) if number == 0 else number, "f")
+    return str(inert(value))
+
+
+@cache
+def environment(lang: Lang) -> Environment:
+    """The templates' environment in one language; an unknown name in a template is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(translator(lang), newstyle=True)  # type: ignore[attr-defined]
+    made.filters["tongue"] = lambda text: tongue(text, lang)
+    return made
+
+
+def tongue(text: str, lang: Lang) -> Markup:
+    """A name from the data; on a page in another language, Chinese is marked as Chinese."""
+    if lang != "zh" and _HAN.search(text):
+        return Markup('<span lang="zh-CN">{}</span>').format(text)
+    return Markup("{}").format(text)
+
+
+def figure_json(figure: go.Figure) -> Markup:
+    """A figure as text that may stand inside a script element."""
+    text = json.dumps(
+        figure.to_plotly_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":")
+    )
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)

@@ -1,0 +1,230 @@
+"""An earlier release's pages are used again exactly where nothing that they show has changed."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from made_up_city import SCHOOLS, City, write_warehouse
+
+from dashboards.shelf import LIST
+from dashboards.site import RenderReport, press, render_site
+from dashboards.site.asked import RECORD
+
+CODE = "digest of the code"
+CHANGED, DISTRICT = SCHOOLS[6][0], SCHOOLS[6][2]
+FIRST, SECOND = "r-0123456789ab", "r-ba9876543210"
+
+
+def render(folder: Path, release_id: str, **more: Any) -> RenderReport:
+    """The site of the warehouse that lies in the folder of a release."""
+    given = {"unit_name_zh": "全市", "unit_name_en": "the city", "unit_code": City().code}
+    return render_site(
+        folder / "warehouse.duckdb",
+        folder / "site",
+        folder / "downloads",
+        release_id=release_id,
+        **{"code": CODE, **given, **more},
+    )
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Everything that was rendered."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".duckdb"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="session")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of a usual city. Tests must leave it as it is."""
+    folder = tmp_path_factory.mktemp("earlier")
+    write_warehouse(folder / "warehouse.duckdb", City())
+    assert render(folder, FIRST).reused == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def later(earlier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The next release of the same figures, made from nothing. Tests must leave it as it is."""
+    folder = tmp_path_factory.mktemp("later")
+    shutil.copyfile(earlier / "warehouse.duckdb", folder / "warehouse.duckdb")
+    assert render(folder, SECOND).reused == 0
+    return folder
+
+
+@pytest.fixture
+def next_one(earlier: Path, tmp_path: Path) -> Callable[..., Path]:
+    """The warehouse of a next release, after a statement has changed it."""
+
+    def give(statement: str = "", name: str = "next") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copyfile(earlier / "warehouse.duckdb", folder / "warehouse.duckdb")
+        with duckdb.connect(str(folder / "warehouse.duckdb")) as con:
+            con.execute(statement or "select 1")
+        return folder
+
+    return give
+
+
+def all_pages(earlier: Path) -> set[str]:
+    return {name for name in content(earlier) if name.endswith(".html")}
+
+
+def test_where_nothing_changed_every_page_is_used_again_under_the_new_release(
+    earlier: Path, later: Path, next_one: Callable[..., Path]
+) -> None:
+    made = next_one()
+    assert render(made, SECOND, earlier=earlier).reused == len(all_pages(earlier))
+    assert content(made) == content(later)
+    assert FIRST.encode() not in b"".join(content(made).values())
+
+
+@pytest.mark.parametrize(
+    ("statement", "anew"),
+    [
+        (
+            f"update published.value_added set n = n + 1 where unit_code = '{CHANGED}' "
+            "and school_year = '2026-2027' and n > 30",
+            {f"school/{CHANGED}/", f"district/{DISTRICT}/"},
+        ),
+        # Of another wave than the one that pages show.
+        ("update published.value_added set n = 0 where school_year < '2026-2027'", set()),
+        (
+            f"update published.unit set unit_name = '新名学校' where unit_code = '{CHANGED}'",
+            {f"school/{CHANGED}/", f"district/{DISTRICT}/"},
+        ),
+        ("update published.pass_rate_trend set n = n + 1 where level = 'city'", {""}),
+        (f"delete from published.value_added where unit_code = '{CHANGED}'", {
+            f"school/{CHANGED}/", f"district/{DISTRICT}/",
+        }),
+        (
+            "insert into published.unit values "
+            f"('school', '3137000099', '新建学校', '{DISTRICT}')",
+            {"school/3137000099/"},
+        ),
+        (f"delete from published.unit where unit_code = '{CHANGED}'", {f"district/{DISTRICT}/"}),
+    ],
+)  # fmt: skip
+def test_only_pages_whose_figures_changed_are_made_anew(
+    earlier: Path, next_one: Callable[..., Path], statement: str, anew: set[str]
+) -> None:
+    made, nothing = next_one(statement), next_one(statement, "nothing")
+    report = render(made, SECOND, earlier=earlier)
+    render(nothing, SECOND)
+    assert content(made) == content(nothing)
+    before, pages = content(earlier), {name: content(made)[name] for name in all_pages(made)}
+    changed = {
+        name
+        for name, text in pages.items()
+        if text != before.get(name, b"").replace(FIRST.encode(), SECOND.encode())
+    }
+    expected = {f"site/{lang}{place}index.html" for place in anew for lang in ("", "en/")}
+    assert changed <= expected
+    assert report.reused == len(pages) - len(expected)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"code": "digest of another template, catalogue or figure"},
+        {"code": ""},
+        {"unit_name_en": "Zaozhuang"},
+        {"unit_name_zh": "枣庄市"},
+    ],
+)
+def test_other_code_or_names_make_every_page_anew(
+    earlier: Path, next_one: Callable[..., Path], changed: dict[str, str]
+) -> None:
+    assert render(next_one(), SECOND, earlier=earlier, **changed).reused == 0
+
+
+def test_what_was_made_without_knowing_the_code_is_not_used_again(
+    earlier: Path, next_one: Callable[..., Path]
+) -> None:
+    unknown = next_one(name="unknown")
+    render(unknown, FIRST, code="")
+    assert render(next_one(), SECOND, earlier=unknown).reused == 0
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        f"site/school/{CHANGED}/index.html",
+        f"site/en/school/{CHANGED}/index.html",
+        f"site/downloads/value-added-school-{CHANGED}.csv",
+    ],
+)
+@pytest.mark.parametrize("how", ["changed", "cut short", "lost"])
+def test_a_file_that_is_not_as_it_was_written_is_not_used(
+    earlier: Path,
+    later: Path,
+    next_one: Callable[..., Path],
+    tmp_path: Path,
+    damaged: str,
+    how: str,
+) -> None:
+    before = shutil.copytree(earlier, tmp_path / "before")
+    whole = (before / damaged).read_bytes()
+    (before / damaged).unlink()
+    if how != "lost":
+        worse = whole.replace(b"1", b"2") if how == "changed" else whole[:-9]
+        assert worse != whole
+        (before / damaged).write_bytes(worse)
+    made = next_one()
+    assert render(made, SECOND, earlier=before).reused == len(all_pages(earlier)) - 2
+    assert content(made) == content(later)
+
+
+@pytest.mark.parametrize("record", [RECORD, LIST])
+@pytest.mark.parametrize("told", [None, "[]", '{"made_by": "', '{"files": {}}'])
+def test_without_a_whole_record_every_page_is_made_anew(
+    earlier: Path,
+    later: Path,
+    next_one: Callable[..., Path],
+    tmp_path: Path,
+    record: str,
+    told: str | None,
+) -> None:
+    before = shutil.copytree(earlier, tmp_path / "before")
+    (before / record).unlink()
+    if told is not None:
+        (before / record).write_text(told)
+    made = next_one()
+    assert render(made, SECOND, earlier=before).reused == 0
+    assert content(made) == content(later)
+
+
+def test_an_answer_is_known_by_its_values_and_their_types_and_order(
+    earlier: Path, next_one: Callable[..., Path]
+) -> None:
+    made = next_one(
+        "alter table published.reporting alter schools_expected type double",
+    )
+    # The front pages alone ask for it: 60 schools became 60.0.
+    assert render(made, SECOND, earlier=earlier).reused == len(all_pages(earlier)) - 2
+
+
+def test_processes_make_the_same_files_and_progress_is_told(
+    earlier: Path, next_one: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(press, "FEW", 0)
+    told: list[tuple[int, int]] = []
+    made = next_one()
+    report = render(made, FIRST, workers=2, tell=lambda done, of: told.append((done, of)))
+    assert report.reused == 0
+    assert content(made) == content(earlier)
+    units = len(json.loads((made / RECORD).read_text(encoding="utf-8"))["pages"])
+    assert told == [(done, units) for done in range(1, units + 1)]
+
+
+def test_a_fault_in_a_process_is_raised(
+    next_one: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(press, "FEW", 0)
+    made = next_one("drop table published.value_added")
+    with pytest.raises(duckdb.CatalogException, match="value_added"):
+        render(made, FIRST, workers=2)
