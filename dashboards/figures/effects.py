@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -34,56 +35,91 @@ def effect_dots(frame: pd.DataFrame, axis: tuple[float, float]) -> go.Figure:
     names = list(frame["name"])
     shown = frame[frame["effect"].notna()]
     absent = frame[frame["effect"].isna()]
-    figure = go.Figure(layout={"template": TEMPLATE})
-    figure.add_vline(x=0, line={"color": GREY, "width": 1.2}, layer="below")
-    for band, colour in COLOURS.items():
-        own = shown[shown["band"] == band]
-        if own.empty:
-            continue
-        figure.add_scatter(
-            x=numbers(own["effect"]),
-            y=list(own["name"]),
-            mode="markers",
-            marker={
-                "symbol": SYMBOLS[band],
-                "color": ["#ffffff" if mark == "u" else colour for mark in own["mark"]],
-                "size": 9 if band == "as_expected" else 11,
-                "line": {"color": colour, "width": 2},
-            },
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": distance(own["ci_high"], own["effect"]),
-                "arrayminus": distance(own["effect"], own["ci_low"]),
-                "color": colour,
-                "thickness": 1.5,
-                "width": 4,
-            },
-            text=list(own["hover"]),
-            hovertemplate="%{text}<extra></extra>",
-        )
-    for name, note in zip(absent["name"], absent["note"], strict=True):
-        figure.add_annotation(
-            x=0, y=name, text=note, showarrow=False, font={"color": GREY}, bgcolor="#fff"
-        )
     step = next((s for s in STEPS if axis[1] / s <= 3), STEPS[-1])
     ticks = [round(i * step, 1) for i in range(-int(axis[1] / step), int(axis[1] / step) + 1)]
-    figure.update_layout(
-        height=MARGINS + LINE * max(1, len(names)),
-        margin={"l": 8, "r": 12, "t": 8, "b": 28},
-        xaxis={
-            "range": list(axis),
-            "tickvals": ticks,
-            "ticktext": [f"{tick:+.1f}".replace("-", "−") if tick else "0" for tick in ticks],
-            "tickfont": {"size": 11},
-        },
-        yaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": names,
-            "range": [len(names) - 0.5, -0.5],
-            "automargin": True,
-            "tickfont": {"size": 11},
-        },
+    # Said at once, since a city has thousands of these: each later change costs Plotly ten times
+    # what the whole figure does.
+    return go.Figure(
+        data=[
+            _markers(shown[shown["band"] == band], band)
+            for band in COLOURS
+            if (shown["band"] == band).any()
+        ],
+        layout={
+            "template": TEMPLATE,
+            "height": MARGINS + LINE * max(1, len(names)),
+            "margin": {"l": 8, "r": 12, "t": 8, "b": 28},
+            "shapes": [
+                {
+                    "type": "line",
+                    "layer": "below",
+                    "line": {"color": GREY, "width": 1.2},
+                    "x0": 0,
+                    "x1": 0,
+                    "xref": "x",
+                    "y0": 0,
+                    "y1": 1,
+                    "yref": "y domain",
+                }
+            ],
+            "xaxis": {
+                "range": list(axis),
+                "tickvals": ticks,
+                "ticktext": [f"{tick:+.1f}".replace("-", "−") if tick else "0" for tick in ticks],
+                "tickfont": {"size": 11},
+            },
+            "yaxis": {
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": names,
+                "range": [len(names) - 0.5, -0.5],
+                "automargin": True,
+                "tickfont": {"size": 11},
+            },
+        }
+        | _notes(absent),
     )
-    return figure
+
+
+def _markers(own: pd.DataFrame, band: str) -> dict[str, Any]:
+    """The units of one band."""
+    colour = COLOURS[band]
+    return {
+        "type": "scatter",
+        "x": numbers(own["effect"]),
+        "y": list(own["name"]),
+        "mode": "markers",
+        "marker": {
+            "symbol": SYMBOLS[band],
+            "color": ["#ffffff" if mark == "u" else colour for mark in own["mark"]],
+            "size": 9 if band == "as_expected" else 11,
+            "line": {"color": colour, "width": 2},
+        },
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": distance(own["ci_high"], own["effect"]),
+            "arrayminus": distance(own["effect"], own["ci_low"]),
+            "color": colour,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "text": list(own["hover"]),
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _notes(absent: pd.DataFrame) -> dict[str, Any]:
+    """What is written in the lines of units without a figure; nothing where there are none."""
+    notes = [
+        {
+            "x": 0,
+            "y": name,
+            "text": note,
+            "showarrow": False,
+            "font": {"color": GREY},
+            "bgcolor": "#fff",
+        }
+        for name, note in zip(absent["name"], absent["note"], strict=True)
+    ]
+    return {"annotations": notes} if notes else {}

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterable
-
-import plotly.graph_objects as go
+from typing import Any
 
 BLUE = "#1f5fa8"
 ORANGE = "#b85c00"
@@ -12,8 +11,8 @@ GREY = "#5b6770"
 GRID = "#e3e8ed"
 FONTS = '"Noto Sans SC","Source Han Sans SC","PingFang SC","Microsoft YaHei",sans-serif'
 
-TEMPLATE = go.layout.Template(
-    layout={
+TEMPLATE: dict[str, Any] = {
+    "layout": {
         "font": {"family": FONTS, "size": 12, "color": INK},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -36,7 +35,7 @@ TEMPLATE = go.layout.Template(
             "ticks": "",
         },
     }
-)
+}
 
 
 def numbers(values: Iterable[object]) -> list[float | None]:

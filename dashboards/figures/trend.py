@@ -21,42 +21,45 @@ def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, fl
         axis: the range of the vertical axis: the same in all panels.
     """
     shown = frame[frame["pass_rate"].notna()]
-    figure = go.Figure(layout={"template": TEMPLATE})
     paced = frame[frame["pace_rate"].notna()]
-    if len(paced) > 1:
-        figure.add_scatter(
-            x=list(paced["year"]),
-            y=numbers(paced["pace_rate"]),
-            mode="lines",
-            line={"color": ORANGE, "width": 2, "dash": "dash"},
-            hoverinfo="skip",
-        )
-    figure.add_scatter(
-        x=list(shown["year"]),
-        mode="lines+markers",
-        line={"color": BLUE, "width": 1.5},
+    pace = {
+        "type": "scatter",
+        "x": list(paced["year"]),
+        "y": numbers(paced["pace_rate"]),
+        "mode": "lines",
+        "line": {"color": ORANGE, "width": 2, "dash": "dash"},
+        "hoverinfo": "skip",
+    }
+    rate = {
+        "type": "scatter",
+        "x": list(shown["year"]),
+        "mode": "lines+markers",
+        "line": {"color": BLUE, "width": 1.5},
         **rate_markers(shown, "y", size=7, cap=4),
-    )
+    }
     step = -(-len(years) // MOST_TICKS)
     labelled = list(reversed(list(reversed(years))[::step])) if years else []
-    figure.update_layout(
-        height=190,
-        margin={"l": 40, "r": 12, "t": 10, "b": 28},
-        xaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": list(years),
-            "range": [-0.5, len(years) - 0.5],
-            "tickvals": labelled,
-            "tickangle": 0,
-            "showgrid": False,
-            "tickfont": {"size": 11},
-        },
-        yaxis={
-            "range": list(axis),
-            "tickvals": ticks(axis),
-            "tickformat": ".0%",
-            "tickfont": {"size": 11},
+    return go.Figure(
+        data=[pace, rate] if len(paced) > 1 else [rate],
+        layout={
+            "template": TEMPLATE,
+            "height": 190,
+            "margin": {"l": 40, "r": 12, "t": 10, "b": 28},
+            "xaxis": {
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": list(years),
+                "range": [-0.5, len(years) - 0.5],
+                "tickvals": labelled,
+                "tickangle": 0,
+                "showgrid": False,
+                "tickfont": {"size": 11},
+            },
+            "yaxis": {
+                "range": list(axis),
+                "tickvals": ticks(axis),
+                "tickformat": ".0%",
+                "tickfont": {"size": 11},
+            },
         },
     )
-    return figure
