@@ -243,8 +243,8 @@ def build_definitions(
         tests = {name: row for name, row in last.tests.items() if name in same}
         built: list[dg.Output] = []
         if len(same) < len(nodes):
-            given = json.dumps(home.figures(), ensure_ascii=False)
-            build = ["build", "--exclude-resource-type", "unit_test", "--vars", given]
+            given = ["--vars", warehouse.variables(home)]
+            build = ["build", "--exclude-resource-type", "unit_test", *given]
             if same:
                 # Of a table's tests those are left out that look at no other table.
                 held = [
@@ -256,7 +256,9 @@ def build_definitions(
             standing = kept.show_standing(home, view)
             with (
                 _environment(
-                    warehouse.environment(home, standing, building.work) | spark.environment(made)
+                    warehouse.environment(home, standing, building.work)
+                    | {"EQM_DBT_READ": str(warehouse.read_project(home))}
+                    | spark.environment(made)
                 ),
                 open(os.devnull, "w") as nothing,  # noqa: PTH123
                 contextlib.redirect_stdout(nothing),
@@ -425,7 +427,8 @@ def build_definitions(
             "dbt": Dbt(
                 project_dir=str(warehouse.DBT_PROJECT),
                 profiles_dir=str(warehouse.DBT_PROJECT),
-                dbt_executable=warehouse.DBT,
+                dbt_executable=warehouse.READY_DBT[0],
+                global_config_flags=list(warehouse.READY_DBT[1:]),
             ),
         },
     )

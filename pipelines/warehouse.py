@@ -21,6 +21,8 @@ from pipelines.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
+READY_DBT = (sys.executable, "-P", "-m", "pipelines.dbt")
+"""dbt that may know its project already; needs `EQM_DBT_READ`."""
 KEPT = ("marts", "restricted", "published", "ops")
 """Schemas of the sealed warehouse. Rows of single students, under pseudonyms, are in `restricted`
 only, which no page and no download reads; staging and intermediate stay behind."""
@@ -134,6 +136,18 @@ def environment(settings: Settings, standing: Path, database: Path) -> dict[str,
     }
 
 
+def read_project(settings: Settings) -> Path:
+    """The file of what dbt read of its project, made by the first build under these variables."""
+    given = [settings.target, str(plan_seeds(settings)), variables(settings)]
+    digest = hashlib.sha256("\0".join(given).encode()).hexdigest()[:12]
+    return manifest(settings).with_name(f"read-{digest}.msgpack")
+
+
+def variables(settings: Settings) -> str:
+    """The values that the platform's settings give to the project's variables, as JSON."""
+    return json.dumps(settings.figures(), ensure_ascii=False)
+
+
 def plan_seeds(settings: Settings) -> Path:
     """The folder whose one file are the plan's targets, under the name that the models know.
 
@@ -235,7 +249,7 @@ def write_docs(settings: Settings, standing: Path, database: Path, target: Path,
     Raises:
         WarehouseError: dbt can't write it.
     """
-    given = json.dumps(settings.figures(), ensure_ascii=False)
+    given = variables(settings)
     kept = manifest(settings).with_name(f"docs-{_columns_digest(database, given)}.html")
     if not kept.exists():
         dbt(

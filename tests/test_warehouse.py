@@ -1,6 +1,8 @@
 """The warehouse around dbt: what is sealed, what is said of submissions, when dbt is asked."""
 
+import os
 import shutil
+import subprocess
 from datetime import datetime
 from pathlib import Path
 
@@ -42,6 +44,55 @@ def test_a_broken_project_is_said_in_dbts_words(
     monkeypatch.setattr(warehouse, "DBT_PROJECT", project)
     with pytest.raises(warehouse.WarehouseError, match="no_such_model"):
         warehouse.manifest(settings_in(tmp_path))
+
+
+def test_what_dbt_read_is_of_one_project_its_variables_and_its_engine(tmp_path: Path) -> None:
+    (tmp_path / "home" / "dagster" / "dbt").mkdir(parents=True)
+    settings = settings_in(tmp_path)
+    first = warehouse.read_project(settings)
+    assert first == warehouse.read_project(settings) and first.parent.is_dir()
+    own = tmp_path / "targets.csv"
+    own.write_bytes(warehouse.TARGETS.read_bytes())
+    changes = ({"pass_share": 0.7}, {"target": "spark"}, {"plan_targets": own})
+    others = [warehouse.read_project(settings.model_copy(update=change)) for change in changes]
+    assert len({first, *others}) == 4
+
+
+def test_dbt_reads_its_project_once_and_again_where_what_it_kept_is_damaged(
+    tmp_path: Path,
+) -> None:
+    kept, database = tmp_path / "read.msgpack", tmp_path / "work.duckdb"
+
+    def models(place: str) -> str:
+        (tmp_path / place).mkdir()
+        done = subprocess.run(
+            [*warehouse.READY_DBT, "--log-format", "json", "ls", "--select", "stg_districts"],
+            cwd=warehouse.DBT_PROJECT,
+            env={
+                **os.environ,
+                "EQM_DBT_READ": str(kept),
+                "EQM_WAREHOUSE": str(database.with_name(f"{place}.duckdb")),
+                "DBT_TARGET_PATH": str(tmp_path / place),
+                "DBT_LOG_PATH": str(tmp_path / place),
+                "DBT_PROFILES_DIR": str(warehouse.DBT_PROJECT),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def read(place: str) -> bool:
+        return (tmp_path / place / "partial_parse.msgpack").exists()
+
+    first = models("first")
+    assert read("first") and "eqm.staging.stg_districts" in first
+    whole = kept.read_bytes()
+    # Another database does not matter; dbt by itself would read all anew.
+    assert "eqm.staging.stg_districts" in models("second") and not read("second")
+    kept.write_bytes(whole[:-1000])
+    assert "eqm.staging.stg_districts" in models("third") and read("third")
+    assert len(kept.read_bytes()) > len(whole) - 1000
 
 
 def test_a_sealed_warehouse_has_rows_in_order_constraints_and_no_student(tmp_path: Path) -> None:
