@@ -30,6 +30,8 @@ AIMS = {
     ("gate", "gate, p99 at half of that rate"): "under 0.05 s",
     ("gate", "gate, 100 switches under load"): "none failed, none mixed",
     ("gate", "gate, 1,000 wrong ones a minute"): "at most 1.10 times without",
+    ("pages", "pages, two processes"): "under 300 s; under 2,000 MB",
+    ("pages", "pages, one school changed"): "at most 0.33 of the first",
     ("estimates", "everything"): "under 180 s; under 4,000 MB",
 }
 """What was aimed at, by measurement and step: on 2 cores."""

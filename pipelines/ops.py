@@ -162,13 +162,17 @@ def release_row(
 
 
 def stages(context: dg.AssetExecutionContext) -> list[dict[str, Any]]:
-    """Seconds, rows and bytes of every step of this run so far, as Dagster recorded them."""
+    """Seconds, rows, bytes, files of every step of this run so far, and what was used again.
+
+    Used again are files of a feed, tables and pages, each as Dagster recorded it.
+    """
     instance, run = context.instance, context.run_id
     told: dict[str, dict[str, int]] = {}
     for entry in instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
         event = entry.get_dagster_event()
         metadata = event.step_materialization_data.materialization.metadata
-        numbers = told.setdefault(str(event.step_key), {"rows": 0, "bytes": 0, "files": 0})
+        nothing = {"rows": 0, "bytes": 0, "files": 0, "reused": 0}
+        numbers = told.setdefault(str(event.step_key), nothing)
         for name in numbers:
             value = metadata.get(name) or (
                 metadata.get("dagster/row_count") if name == "rows" else None

@@ -163,6 +163,13 @@ def made_anew(home: Path) -> set[str]:
     return {one["model"] for one in record["models"]}
 
 
+def pages_used_again(home: Path) -> int:
+    """Pages that the build of the served release made out of those of the release before."""
+    record = json.loads((home / "current" / "release.json").read_text(encoding="utf-8"))
+    (site,) = (stage for stage in record["stages"] if stage["stage"] == "release__site")
+    return int(site["reused"])
+
+
 def assert_gate_answers(home: Path) -> None:
     with viewer(home) as client:
         answer = client.get("/")
@@ -189,6 +196,7 @@ def assert_next_build_is_fine(scene: Scene, home: Path) -> None:
     assert tables(home) == tables(scene.undisturbed)
     assert not made_anew(home) & OF_REGISTERS
     assert made_anew(scene.undisturbed) >= OF_REGISTERS
+    assert pages_used_again(home) > 0 == pages_used_again(scene.undisturbed)
     for folder in ("site", "downloads", "analysis"):
         assert tree(home / "current" / folder) == tree(scene.undisturbed / "current" / folder)
     assert_gate_answers(home)
