@@ -15,9 +15,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from graphlib import TopologicalSorter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +30,6 @@ from pipelines.warehouse import WarehouseError
 DATABASE, RECORD, STANDING = "tables.duckdb", "made.json", "standing"
 CODE = ("pipelines", "dbt_project")
 """Folders whose files decide what a table holds."""
-LIBRARIES = ("numpy", "scipy", "pyarrow", "pandas")
-"""Beside those of the release's name: an estimate may change by its last digit with them."""
 
 
 @dataclass(frozen=True)
@@ -179,14 +175,8 @@ def _table(database: Path, table: str) -> str:
     return _digest(map(repr, rows))
 
 
-@cache
-def _libraries() -> list[str]:
-    return [f"{name}=={version(name)}" for name in LIBRARIES]
-
-
 def _base(settings: Settings) -> str:
-    given = json.dumps(settings.figures(), sort_keys=True)
-    return _digest([code_digest(CODE), given, *_libraries()])
+    return _digest([code_digest(CODE), json.dumps(settings.figures())])
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -157,7 +157,7 @@ def release_row(
         "as_of": settings.as_of_utc,
         "inputs": view.digest,
         "code": code_digest(),
-        "settings": json.dumps(settings.figures(), ensure_ascii=False, sort_keys=True),
+        "settings": json.dumps(settings.figures(), ensure_ascii=False),
     }
 
 

@@ -52,9 +52,9 @@ class Window(TypedDict):
 
 
 class Months(TypedDict):
-    """How long ago something may lie."""
+    """How long ago something may lie; what is to be later than it is no month old."""
 
-    least: Annotated[int, Field(ge=0)]
+    least: Annotated[int, Field(ge=1)]
     most: Annotated[int, Field(ge=1)]
 
 
@@ -62,6 +62,9 @@ Covariate = Literal[
     "boarding", "left_behind", "migrant", "subsidised", "rural_household", "female", "school_prior"
 ]
 """What a model of value added may take in beside the prior scores."""
+
+ModelName = Annotated[str, Field(pattern=r"^\w[\w -]*$", max_length=40)]
+"""It stands in queries and on pages, in any script."""
 
 
 class Settings(BaseSettings):
@@ -145,7 +148,7 @@ class Settings(BaseSettings):
         Months(least=6, most=60),
         description="How many months before a wave its prior scores may lie.",
     )
-    value_added_models: dict[str, list[Covariate]] = Field(
+    value_added_models: dict[ModelName, list[Covariate]] = Field(
         {
             "standard": [],
             "intake": ["school_prior"],
@@ -290,6 +293,21 @@ class Settings(BaseSettings):
             plan.check(value)
         return value
 
+    @field_validator("prior_months")
+    @classmethod
+    def _a_stretch(cls, value: Months) -> Months:
+        if value["least"] > value["most"]:
+            raise ValueError(f"no wave was held {value['least']} to {value['most']} months before")
+        return value
+
+    @field_validator("value_added_models")
+    @classmethod
+    def _each_term_once(cls, value: dict[str, list[Covariate]]) -> dict[str, list[Covariate]]:
+        for name, terms in value.items():
+            if len(set(terms)) < len(terms):
+                raise ValueError(f"model {name} names a term twice")
+        return value
+
     @model_validator(mode="after")
     def _home_beside_raw(self) -> "Settings":
         if self.home.is_relative_to(self.raw) or self.raw.is_relative_to(self.home):
@@ -416,7 +434,10 @@ class Settings(BaseSettings):
         return plan.kinds(self.plan_targets or plan.TARGETS)
 
     def figures(self) -> dict[str, Any]:
-        """The settings that a published figure depends on; they enter the release's id."""
+        """The settings that a published figure depends on; they enter the release's id.
+
+        The order within a setting says something: the first model of value added is published.
+        """
         names = (
             "unit_code unit_name_zh unit_name_en school_year_start_month stages "
             "plan_baseline_year plan_rise_points plan_years "

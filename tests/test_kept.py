@@ -94,6 +94,10 @@ def test_a_setting_changes_all_and_another_place_nothing(
     before = digests(settings, manifest)
     stricter = settings.model_copy(update={"pass_share": 0.7})
     assert changed(before, digests(stricter, manifest)) == set(PROJECT["nodes"])
+    # The first model of value added is the one that is published.
+    models = dict(reversed(settings.value_added_models.items()))
+    other = settings.model_copy(update={"value_added_models": models})
+    assert changed(before, digests(other, manifest)) == set(PROJECT["nodes"])
     moved = settings.model_copy(update={"home": tmp_path / "another"})
     assert not changed(before, digests(moved, manifest))
 

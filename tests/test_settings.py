@@ -53,6 +53,38 @@ def test_a_value_that_is_no_json_is_wrong_usage(monkeypatch: pytest.MonkeyPatch)
         Settings.load()
 
 
+@pytest.mark.parametrize(
+    ("models", "why"),
+    [
+        ({"it's": []}, "pattern"),
+        ({"{{ x }}": []}, "pattern"),
+        ({"": []}, "pattern"),
+        ({"a": ["female", "female"]}, "a term twice"),
+        ({"a": ["shoe_size"]}, "shoe_size"),
+        ({}, "at least 1"),
+    ],
+)
+def test_a_model_of_value_added_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, models: dict[str, list[str]], why: str
+) -> None:
+    monkeypatch.setenv("EQM_VALUE_ADDED_MODELS", json.dumps(models))
+    with pytest.raises(SettingsError, match=why):
+        Settings.load()
+
+
+def test_a_model_may_be_named_in_any_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EQM_VALUE_ADDED_MODELS", '{"标准 1": [], "with-girls": ["female"]}')
+    assert list(Settings.load().value_added_models) == ["标准 1", "with-girls"]
+
+
+@pytest.mark.parametrize("months", ['{"least": 0, "most": 60}', '{"least": 24, "most": 12}'])
+def test_a_prior_score_is_older_than_the_wave(monkeypatch: pytest.MonkeyPatch, months: str) -> None:
+    """Of no months before, a wave would be its own prior, and every score foretold."""
+    monkeypatch.setenv("EQM_PRIOR_MONTHS", months)
+    with pytest.raises(SettingsError, match="prior_months"):
+        Settings.load()
+
+
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 

@@ -32,9 +32,10 @@ CODE_SUFFIXES = {
 OUTPUTS = ("target", "logs")
 """Folders that dbt writes where it is run by hand."""
 LIBRARIES = (
-    "babel", "brotli", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "jinja2", "plotly",
+    "babel", "brotli", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "jinja2", "numpy",
+    "pandas", "plotly", "pyarrow", "scipy",
 )  # fmt: skip
-"""Libraries whose version may change a figure or a page."""
+"""Libraries whose version may change a page or a figure, be it an estimate's last digit."""
 IN_THE_MAKING, DEAD = ".building", ".dead"
 
 
@@ -124,9 +125,11 @@ def code_digest(folders: tuple[str, ...] = CODE) -> str:
 def release_id(inputs: str, figures: dict[str, Any]) -> str:
     """Name of the release of these inputs (a digest) and settings under this code.
 
-    Equal inputs, settings and code have equal names, wherever and whenever they are built.
+    Equal inputs, settings and code have equal names, wherever and whenever they are built. Of the
+    settings themselves the order is nothing; within one it may be: the first model is published.
     """
-    parts = [inputs, json.dumps(figures, sort_keys=True, ensure_ascii=False), code_digest()]
+    given = json.dumps(dict(sorted(figures.items())), ensure_ascii=False)
+    parts = [inputs, given, code_digest()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 

@@ -141,6 +141,9 @@ def test_the_name_follows_inputs_and_settings_alone() -> None:
     name = release.release_id("x", {"a": 1, "b": 2})
     assert name == release.release_id("x", {"b": 2, "a": 1})
     assert len({name, release.release_id("y", {"a": 1, "b": 2}), release.release_id("x", {})}) == 3
+    # The first of the models is the one that is published.
+    models = [{"models": {"a": [], "b": []}}, {"models": {"b": [], "a": []}}]
+    assert len({release.release_id("x", given) for given in models}) == 2
 
 
 @pytest.mark.parametrize(
