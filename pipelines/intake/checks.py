@@ -2,7 +2,8 @@
 
 Each function adds rows to `found`; those that resolve or drop rows say so. Beside `typed` and
 `found` they read `files(file_no, school_year, source_file)` and the views `register_<feed>` of
-landed rows. A large file comes in pieces: `begin` once, `repeats` and `across_rows` at the end.
+landed rows. `begin` comes before any cells; a large file comes in pieces, `repeats` and
+`across_rows` at the end.
 """
 
 import difflib
@@ -40,9 +41,21 @@ LIKE, MANY_KINDS = 3, 200
 """So many kinds are offered in place of an unknown one, for so many unknown ones."""
 
 
-def begin(con: duckdb.DuckDBPyConnection) -> None:
-    """The tables that grow with every piece."""
+def begin(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """The tables that grow with every piece, and those of what the registers say."""
     con.execute(TABLES)
+    for column in contract.columns:
+        if column.references:
+            _known(con, column)
+    if contract.feed == "monitoring_results":
+        con.execute(
+            """
+            create temp table papers as
+            select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark,
+                arg_max(school_year, arrival) as school_year
+            from register_monitoring_waves group by all
+            """
+        )
     con.execute(
         """
         create temp table keys (
@@ -224,28 +237,32 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 def without_scores(con: duckdb.DuckDBPyConnection) -> None:
     """Rows of the wide form of which `unfold` kept nothing: every cell is empty, none was due."""
+    ids = con.execute("select id from shared").fetchnumpy()["id"]
+    kept = con.execute(f"select seq // {SEATS} as id from typed").fetchnumpy()["id"]
+    # Numbers of rows are dense: to tick them off takes a tenth of a join.
+    first = ids.min()
+    is_kept = np.zeros(ids.max() - first + 1, dtype=bool)
+    is_kept[kept - first] = True
+    lost = ids[~is_kept[ids - first]]
+    if not len(lost):
+        return
+    con.register("lost", pa.table({"id": lost}))
     con.execute(
-        f"""
-        insert into found
-        select s.file_no, s.part, s.row, '', 'without_scores', '', ''
-        from shared as s
-        where id in (select id from unfolded)
-            and id not in (select seq // {SEATS} from typed where _wide)
-        """
+        "insert into found select file_no, part, row, '', 'without_scores', '', '' "
+        "from shared semi join lost using (id)"
     )
+    con.unregister("lost")
 
 
-def keys(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Keep the hash of each row's key."""
+def keys(con: duckdb.DuckDBPyConnection, contract: Contract, in_pieces: bool) -> None:
+    """Keep the hash of each row's key, where the rows themselves are not kept."""
     names = [c.name for c in contract.columns if c.type != "dropped"]
-    key = [name for name in contract.key if name in names]
-    con.execute(
-        f"""
-        insert into keys
-        select seq, file_no, part, row, hash(file_no, {", ".join(f'"{k}"' for k in key)})
-        from typed
-        """
-    )
+    key = ", ".join(f'"{name}"' for name in contract.key if name in names)
+    hashed = f"select seq, file_no, part, row, hash(file_no, {key}) as key_hash from typed"
+    if in_pieces:
+        con.execute(f"insert into keys {hashed}")
+    else:
+        con.execute(f"drop table keys; create temp view keys as {hashed}")
     if "school_code" in names:
         con.execute(
             "insert into file_schools select file_no, any_value(school_code) from shared "
@@ -356,7 +373,7 @@ def across_rows(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
             from file_schools as s where s.file_no = named.file_no
         )
         from named
-        where named.school_code in (select school_code from register_schools)
+        where named.school_code in (select code from known_school_code)
             and exists (from file_schools as s where s.file_no = named.file_no)
             and not exists (
                 from file_schools as s
@@ -374,21 +391,26 @@ def references(con: duckdb.DuckDBPyConnection, contract: Contract) -> set[str]:
     return {c.name for c in contract.columns if c.references and _resolve(con, c)}
 
 
-def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> bool:
+def _known(con: duckdb.DuckDBPyConnection, column: Column) -> None:
+    """Table `known_<name>`: the codes that a column may refer to, by year, with their names."""
     feed, _, target = str(column.references).partition(".")
-    register = load_contracts()[feed]
-    yearly = "school_year" in register.key
-    own = "f.school_year" if yearly else "''"
-    year = "school_year" if yearly else "''"
-    value, number, title = f'"{column.name}"', f'"i_{column.name}"', quoted(register.title)
+    year = "school_year" if "school_year" in load_contracts()[feed].key else "''"
     name = half_width(f"trim({column.resolve_by}, {quoted(BLANKS)})") if column.resolve_by else "''"
+    con.execute(
+        f"create temp table known_{column.name} as "
+        f"select distinct {year} as year, {target} as code, {name} as name from register_{feed}"
+    )
+
+
+def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> bool:
+    register = load_contracts()[str(column.references).partition(".")[0]]
+    own = "f.school_year" if "school_year" in register.key else "''"
+    value, number, title = f'"{column.name}"', f'"i_{column.name}"', quoted(register.title)
+    known = f"known_{column.name}"
     con.execute(
         f"""
         create or replace temp table lookup as
-        with known as (
-            select distinct {year} as year, {target} as code, {name} as name from register_{feed}
-        ),
-        asked as (
+        with asked as (
             select distinct {own} as year, t.id, m.value
             from (select distinct file_no, {number} as id from shared) as t
             join files as f using (file_no) join "m_{column.name}" as m on m.id = t.id
@@ -398,10 +420,10 @@ def _resolve(con: duckdb.DuckDBPyConnection, column: Column) -> bool:
             coalesce(
                 any_value(coded.code), if(count(distinct named.code) = 1, min(named.code), null)
             ) as code,
-            asked.year in (select year from known) as handed_in
+            asked.year in (select year from {known}) as handed_in
         from asked
-        left join known as coded on coded.year = asked.year and coded.code = asked.value
-        left join known as named on named.year = asked.year and named.name = asked.value
+        left join {known} as coded on coded.year = asked.year and coded.code = asked.value
+        left join {known} as named on named.year = asked.year and named.name = asked.value
         group by asked.year, asked.id, asked.value
         """
     )
@@ -474,7 +496,7 @@ def _like(value: str, kinds: Mapping[str, str]) -> str:
     return "、".join(f"{kind} {kinds[kind]}" for kind in found[:LIKE])
 
 
-def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]:
+def papers(contract: Contract) -> dict[str, str]:
     """What `unfold` is to add to results: the full mark of the paper, and the year of its wave.
 
     In the wide form an empty cell of a subject that the grade does not sit is no row, nor is an
@@ -484,14 +506,6 @@ def papers(con: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, str]
         return {"where": "m_score.raw is not null"}
     if contract.feed != "monitoring_results":
         return {}
-    con.execute(
-        """
-        create or replace temp table papers as
-        select wave_id, grade, subject, arg_max(full_mark, arrival) as full_mark,
-            arg_max(school_year, arrival) as school_year
-        from register_monitoring_waves group by all
-        """
-    )
     return {
         "join": "left join papers as p on p.wave_id = t.wave_id and p.grade = t.grade "
         "and p.subject = m_subject.value",

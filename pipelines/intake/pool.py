@@ -38,7 +38,7 @@ def _pool(megabytes: int) -> ProcessPool:
     own = (os.getpid(), megabytes)
     if own not in _pools:
         context = get_context("forkserver")
-        context.set_forkserver_preload(["pipelines.intake.gather"])
+        context.set_forkserver_preload(["pipelines.intake.warm"])
         _pools[own] = ProcessPool(
             max_workers=min(4, os.cpu_count() or 1),
             initializer=_limit,
@@ -65,7 +65,7 @@ def close() -> None:
 def in_turn(
     work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], seconds: float, megabytes: int
 ) -> Iterator[T | Unreadable]:
-    """The result of each task in their order, some being worked on ahead.
+    """The result of each task in their order; the first are begun at once, the others ahead.
 
     A task that takes longer than `seconds`, wants more than `megabytes`, or whose process dies,
     gives an `Unreadable` instead.
@@ -78,6 +78,12 @@ def in_turn(
             begun.append(_pool(megabytes).schedule(work, args=task, timeout=seconds))
 
     begin(AHEAD)
+    return _results(begun, begin, seconds, megabytes)
+
+
+def _results(
+    begun: list[Future[T]], begin: Callable[[int], None], seconds: float, megabytes: int
+) -> Iterator[T | Unreadable]:
     while begun:
         future = begun.pop(0)
         try:

@@ -6,12 +6,14 @@ in a process of its own, which may hang or die without harm to anything else.
 """
 
 import csv
+import gc
 import io
 import re
 import struct
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice, zip_longest
@@ -294,13 +296,30 @@ def _numbered(
 def _read_book(path: Path) -> list[Sheet]:
     _check_size(path)
     # Looked through beside calamine, which lets other threads run.
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, _without_collector():
         passed_over = thread.submit(_damaged, path)
         sheets = _sheets(path)
         damaged = passed_over.result()
-    for number, name, rows, *_ in sheets:
-        _put(rows, damaged.get(name) or damaged.get(number) or {})
-    return [Sheet(name, _table(rows), hidden, merged) for _, name, rows, hidden, merged in sheets]
+        for number, name, rows, *_ in sheets:
+            _put(rows, damaged.get(name) or damaged.get(number) or {})
+        return [
+            Sheet(name, _table(rows), hidden, merged) for _, name, rows, hidden, merged in sheets
+        ]
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let nobody look for garbage among rows by the ten thousand, of which none is any.
+
+    It would take longer than to make them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _sheets(path: Path) -> list[tuple[int, str, list[list[Any]], bool, tuple[Merged, ...]]]:

@@ -155,6 +155,7 @@ def take(
     large = {file for file in every if _is_large(file.path)}
     tasks = ((contract.feed, f.path, f.source_file, how.waves) for f in every if f not in large)
     read = in_turn(gather, tasks, limits.seconds, limits.megabytes)
+    how.prepare()
     held: list[tuple[File, Gathered]] = []
     size = 0
     for file in every:
@@ -180,7 +181,7 @@ def take(
         yield from _take_together(how, held)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _How:
     """What is the same for every file of a feed."""
 
@@ -189,6 +190,23 @@ class _How:
     key: bytes
     usual: Usual
     waves: Mapping[str, str]
+    _ready: duckdb.DuckDBPyConnection | None = None
+
+    def prepare(self) -> None:
+        """Make the next connection while files are read."""
+        self._ready = self._connected()
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A database that knows the registers, to clean some files in."""
+        ready, self._ready = self._ready, None
+        return ready or self._connected()
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect()
+        con.execute("set enable_progress_bar = false")
+        _register_feeds(con, self.contract, self.registers)
+        checks.begin(con, self.contract)
+        return con
 
 
 def _is_large(path: Path) -> bool:
@@ -207,17 +225,13 @@ def _waves(contract: Contract, registers: Mapping[str, list[Path]]) -> dict[str,
     paths = registers.get("monitoring_waves")
     if not contract.wave_elsewhere or not paths:
         return {}
-    listed = ", ".join(quoted(str(p)) for p in paths)
-    with duckdb.connect() as con:
-        rows = con.execute(
-            "select distinct wave_id, wave_name "
-            f"from read_parquet([{listed}], union_by_name = true)"
-        ).fetchall()
     names: dict[str, set[str]] = defaultdict(set)
-    for wave, name in rows:
-        names[wave].add(wave)
-        if name:
-            names[name].add(wave)
+    for path in paths:
+        waves = pq.read_table(path, columns=["wave_id", "wave_name"])
+        for wave, name in set(zip(*waves.to_pydict().values(), strict=True)):
+            names[wave].add(wave)
+            if name:
+                names[name].add(wave)
     return {name: waves.pop() for name, waves in names.items() if len(waves) == 1}
 
 
@@ -278,10 +292,16 @@ class _Outcome:
         """Rows of files so far, over all pieces."""
 
     def __enter__(self) -> "_Outcome":
-        self.con = duckdb.connect()
-        self.con.execute("set enable_progress_bar = false")
-        checks.begin(self.con)
-        _register_feeds(self.con, self.how, self.files)
+        self.con = self.how.connection()
+        origin = pa.table(
+            {
+                "file_no": pa.array(range(len(self.files)), pa.int32()),
+                "school_year": [f.school_year for f in self.files],
+                "source_file": [f.source_file for f in self.files],
+                "file_sha256": [f.sha256 for f in self.files],
+            }
+        )
+        self.con.register("files", origin)
         if self.on_disk:
             self.folder = tempfile.TemporaryDirectory(prefix="eqm-")
             self.path = Path(self.folder.name) / "rows.parquet"
@@ -335,13 +355,13 @@ class _Outcome:
         checks.usual_values(con, contract, self.how.usual.kinds)
         checks.two_classes(con, contract)
         checks.lost_zeros(con, contract)
-        unfold(con, contract, self.known, wide is not None, **checks.papers(con, contract))
+        unfold(con, contract, self.known, wide is not None, **checks.papers(contract))
         if wide is not None:
             checks.without_scores(con)
         checks.row_rules(con, contract)
         checks.totals(con, contract)
         checks.marks(con, contract)
-        checks.keys(con, contract)
+        checks.keys(con, contract, self.on_disk)
         rows, texts = _checked(con, contract, changed)
         if self.on_disk:
             # In a thread of its own, while the next piece is cleaned.
@@ -547,22 +567,15 @@ def _wide_cells(contract: Contract, first: int, part: Part) -> pa.Table:
     )
 
 
-def _register_feeds(con: duckdb.DuckDBPyConnection, how: _How, files: list[File]) -> None:
-    """Table `files`, and a view of the landed rows of each feed referred to."""
-    origin = pa.table(
-        {
-            "file_no": pa.array(range(len(files)), pa.int32()),
-            "school_year": [f.school_year for f in files],
-            "source_file": [f.source_file for f in files],
-            "file_sha256": [f.sha256 for f in files],
-        }
-    )
-    con.register("files", origin)
-    for feed in how.contract.depends_on:
+def _register_feeds(
+    con: duckdb.DuckDBPyConnection, contract: Contract, registers: Mapping[str, list[Path]]
+) -> None:
+    """A view of the landed rows of each feed referred to."""
+    for feed in contract.depends_on:
         typed = ", ".join(f'null::{t} as "{n}"' for n, t in load_contracts()[feed].landed.items())
         query = f"select {typed}, null::integer as arrival where false"
-        if how.registers.get(feed):
-            paths = ", ".join(quoted(str(p)) for p in how.registers[feed])
+        if registers.get(feed):
+            paths = ", ".join(quoted(str(p)) for p in registers[feed])
             query += (
                 f" union all by name select * exclude (filename), "
                 f"list_position([{paths}], filename) as arrival "
