@@ -19,6 +19,7 @@ from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import PARTS_WITHIN, Column, RowRule, quoted
 from pipelines.intake.clean import (
     BLANKS,
+    DAMAGED,
     NOTHING,
     NUMBER,
     SEATS,
@@ -224,7 +225,11 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
             from rows_with_total where total not in ({", ".join(map(quoted, NOTHING))})
         )
         select file_no, part, row, {quoted(contract.total)},
-            if(number is null, 'bad_number', 'wrong_total'), total,
+            case when number is not null then 'wrong_total'
+                when regexp_full_match(total, {quoted(DAMAGED)}) then 'damaged_cell'
+                when starts_with(total, '=') then 'formula_without_value'
+                else 'bad_number' end as rule,
+            if(rule = 'formula_without_value', '', total),
             if(number is null, '', {_plain("points")})
         from read
         where abs(number - points) > {PARTS_WITHIN} or (
@@ -237,8 +242,8 @@ def totals(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
 def without_scores(con: duckdb.DuckDBPyConnection) -> None:
     """Rows of the wide form of which `unfold` kept nothing: every cell is empty, none was due."""
-    ids = con.execute("select id from shared").fetchnumpy()["id"]
-    kept = con.execute(f"select seq // {SEATS} as id from typed").fetchnumpy()["id"]
+    ids = np.asarray(con.execute("select id from shared").fetchnumpy()["id"])
+    kept = np.asarray(con.execute(f"select seq // {SEATS} as id from typed").fetchnumpy()["id"])
     # Numbers of rows are dense: to tick them off takes a tenth of a join.
     first = ids.min()
     is_kept = np.zeros(ids.max() - first + 1, dtype=bool)

@@ -504,7 +504,9 @@ class _Intake:
         alive |= {s["source_file"] for s in lingering if s["submission_id"] in fit}
         declared = [*declared_replacements(self.ledger, self.feed), *self._answers(entries)]
         for entry in [*entries.values(), *lingering]:
-            if _superseded(entry, declared, alive):
+            # Rows wait for an answer that is taken; without rows any answer is the one to mend.
+            waits = targets[entry["submission_id"]] == "landed"
+            if _superseded(entry, declared, alive if waits else {*alive, *entries}):
                 targets[entry["submission_id"]] = "replaced"
         return targets
 
@@ -581,7 +583,7 @@ def _is_refused(entry: Mapping[str, Any]) -> bool:
 
 
 def _superseded(entry: Mapping[str, Any], declared: Iterable[Declared], alive: set[str]) -> bool:
-    """Whether a file that stands was declared to replace these bytes, itself or through others."""
+    """Whether one of these files was declared to replace these bytes, itself or through others."""
     over, todo = set(), [(entry["source_file"], entry["file_sha256"])]
     while todo:
         path, digest = todo.pop()

@@ -302,17 +302,16 @@ class _Outcome:
             }
         )
         self.con.register("files", origin)
+        self.thread = ThreadPoolExecutor(1)
         if self.on_disk:
             self.folder = tempfile.TemporaryDirectory(prefix="eqm-")
             self.path = Path(self.folder.name) / "rows.parquet"
             self.writer: pq.ParquetWriter | None = None
-            self.thread = ThreadPoolExecutor(1)
             self.writing: Future[None] | None = None
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.on_disk:
-            self.thread.shutdown()
+        self.thread.shutdown()
         self.con.close()
 
     def note(self, number: int, gathered: Gathered) -> list[tuple[int, Part]]:
@@ -347,6 +346,7 @@ class _Outcome:
         self.cells += cells.num_rows
         cells = cells.append_column("id", [ids])
         changed = clean(con, contract, cells, self.how.usual.student_no, self.known, wide)
+        keys = self._keys()
         for number, count in con.execute(
             "select file_no, count(*) from shared group by file_no"
         ).fetchall():
@@ -367,16 +367,28 @@ class _Outcome:
             # In a thread of its own, while the next piece is cleaned.
             if self.writing is not None:
                 self.writing.result()
-            self.writing = self.thread.submit(self._put_aside, rows, texts)
+            self.writing = self.thread.submit(self._put_aside, rows, texts | keys)
         else:
-            own = _landed_rows(con, self.how, self.files, self.sheet_names, rows, texts)
+            own = _landed_rows(self.how, self.files, self.sheet_names, rows, texts | keys)
             # A dictionary is written whole, with what other files of the batch hold.
             self.tables.append(spelt_out(own) if len(self.files) > 1 else own)
 
-    def _put_aside(self, rows: pa.Table, texts: dict[str, pa.Table]) -> None:
+    def _keys(self) -> "_Texts":
+        """The pseudonyms of the students, which a thread makes while their rows are checked."""
+        if all(c.type != "student_no" for c in self.how.contract.columns):
+            return {}
+        query = "select id, value from m_student_no order by id"
+        numbers = self.con.sql(query).to_arrow_table()
+
+        def made() -> pa.Array:
+            with self.con.cursor() as con:
+                return student_keys(con, self.how.key, numbers)
+
+        return {"student_key": self.thread.submit(made).result}
+
+    def _put_aside(self, rows: pa.Table, texts: "_Texts") -> None:
         """Add rows to those that wait on disk."""
-        with self.con.cursor() as con:
-            own = _landed_rows(con, self.how, self.files, self.sheet_names, rows, texts)
+        own = _landed_rows(self.how, self.files, self.sheet_names, rows, texts)
         self.order.append(own["seq"].to_numpy())
         own = own.drop_columns(["file_no", "seq"])
         if self.writer is None:
@@ -659,13 +671,17 @@ def spelt_out(rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+_Texts = dict[str, Callable[[], pa.Array]]
+"""Landed name → what gives the texts that the numbers in that column stand for."""
+
+
 def _checked(
     con: duckdb.DuckDBPyConnection, contract: Contract, changed: set[str]
-) -> tuple[pa.Table, dict[str, pa.Table]]:
-    """What is landed of `typed`, and the texts (id, value) of columns that stand as numbers.
+) -> tuple[pa.Table, _Texts]:
+    """What is landed of `typed`, and the texts of columns that stand as numbers.
 
     Those are numbers that a text has as a value; in columns that were `changed` it may not be the
-    row's, so there the value itself is given.
+    row's, so there the value itself is given. Students' numbers are not among the texts.
     """
     own = [c for c in contract.columns if c.type != "dropped"]
     numbered = [
@@ -678,12 +694,12 @@ def _checked(
     rows = rows.rename_columns(
         ["file_no", "seq", "part", "source_row", *(c.landed_name for c in own)]
     )
-    texts = {
-        str(c.landed_name): con.sql(
-            f'select id, value from "m_{c.name}" order by id'
-        ).to_arrow_table()
-        for c in numbered
-    }
+    texts: _Texts = {}
+    for column in numbered:
+        if column.type != "student_no":
+            query = f'select value from "m_{column.name}" order by id'
+            values = con.sql(query).to_arrow_table()["value"]
+            texts[str(column.landed_name)] = values.combine_chunks
     return rows, texts
 
 
@@ -703,12 +719,7 @@ def _in_order(rows: pa.Table) -> pa.Table:
 
 
 def _landed_rows(
-    con: duckdb.DuckDBPyConnection,
-    how: _How,
-    files: list[File],
-    sheets: list[str],
-    rows: pa.Table,
-    texts: dict[str, pa.Table],
+    how: _How, files: list[File], sheets: list[str], rows: pa.Table, texts: _Texts
 ) -> pa.Table:
     """The rows as they would be landed, with `file_no` and `seq` first, in the order of the source.
 
@@ -736,12 +747,8 @@ def _landed_rows(
         name: column.dictionary_encode() if pa.types.is_string(column.type) else column
         for name, column in zip(rows.column_names, rows.columns, strict=True)
     }
-    for name, table in texts.items():
-        if name == "student_key":
-            values = student_keys(con, how.key, table)
-        else:
-            values = table["value"].combine_chunks()
-        columns[name] = named(name, values)
+    for name, values in texts.items():
+        columns[name] = named(name, values())
     told = {"school_year": "school_year", "source_file": "source_file", "file_sha256": "sha256"}
     for name, field_name in told.items():
         own = pa.array([getattr(file, field_name) for file in files], pa.string())

@@ -284,6 +284,14 @@ ERRORS: dict[str, tuple[Sheets, str, dict[str, str]]] = {
         {"a": [HEADER, [*ROWS[0][:6], "=1+2"], ROWS[1]]}, "r-W24.xlsx",
         {"formula_without_value": "error"},
     ),
+    "a total that is an error": (
+        {"a": [[*HEADER, "总分"], [*ROWS[0], "#REF!"], [*ROWS[1], None]]}, "r-W24.xlsx",
+        {"damaged_cell": "error"},
+    ),
+    "a total without a result": (
+        {"a": [[*HEADER, "总分"], [*ROWS[0], "=F2+G2"], [*ROWS[1], None]]}, "r-W24.xlsx",
+        {"formula_without_value": "error"},
+    ),
     "a class that became a day": (
         {"a": [HEADER, [*ROWS[0][:4], datetime.date(2024, 5, 1), 80, 90], ROWS[1]]},
         "r-W24.xlsx", {"turned_into_date": "error"},

@@ -18,11 +18,19 @@ from pipelines.settings import Settings
 from tests.intake.conftest import FILES, YEAR, Handed
 from tests.intake.mend import mend
 from tests.intake.test_forms import bomb
-from tests.intake.wrongs import EXPLAINED, MENDED, NOTES, STUDENT_LIST, STUDENTS, Wrong
+from tests.intake.wrongs import (
+    EXPLAINED,
+    IN_EVERY_FORM,
+    MENDED,
+    NOTES,
+    STUDENT_LIST,
+    STUDENTS,
+    Wrong,
+)
 
 TURNS = 4
 """One problem may hide another: so often a file may be handed in again."""
-HANDED_IN = MENDED | EXPLAINED | NOTES
+HANDED_IN = IN_EVERY_FORM | EXPLAINED | NOTES
 
 ANSWERED_BY_A_FILE = {
     "unreadable": "nothing could be read of it that could be given back",
@@ -112,27 +120,31 @@ def courses(city: Settings) -> dict[str, Course]:
             name = course.path.relative_to(city.raw).as_posix()
             said = [(p["rule"], rules()[p["rule"]].severity) for p in told[name]]
             course.said.append(said)
-            if rule in MENDED and any(severity != "note" for _, severity in said):
+            if rule in IN_EVERY_FORM and any(severity != "note" for _, severity in said):
                 back = _workbook(city, course.path)
-                course.path = mend(back, MENDED[rule].truth, course.path.with_name(back.name))
+                truth = IN_EVERY_FORM[rule].truth
+                course.path = mend(back, truth, course.path.with_name(back.name))
                 todo = True
     return found
 
 
+def rule_of(case: str) -> str:
+    """`required` of `required-csv`."""
+    return case.partition("-")[0]
+
+
 def _workbook(city: Settings, path: Path) -> Path:
-    """The return workbook of a file: named like it, with the submission that it answers."""
-    stem = path.stem
-    if (before := returned_submission(path.name)) is not None:
-        stem = stem.removesuffix(f".{before}")
+    """The return workbook of a file: its name ends in the submission that it answers."""
+    name = path.relative_to(city.raw).as_posix()
+    (one,) = [f.submission_id for f in submissions(city) if f.source_file == name and f.present]
     folder = city.feedback / path.parent.relative_to(city.raw)
-    found = sorted(folder.glob(f"{stem}.*.xlsx"), key=lambda p: p.stat().st_mtime_ns)
-    return found[-1]
+    return next(folder.glob(f"*.{one}.xlsx"))
 
 
 def _explain(city: Settings, found: dict[str, Course]) -> None:
     """Answer every query with the id that the return workbook's name carries."""
-    for rule, course in found.items():
-        if rules()[rule].severity == "query":
+    for case, course in found.items():
+        if rules()[rule_of(case)].severity == "query":
             named = str(returned_submission(_workbook(city, course.path).name))
             places = ["--raw", str(city.raw), "--home", str(city.home)]
             result = CliRunner().invoke(app, ["explain", named, "--reason", "情况属实", *places])
@@ -150,28 +162,29 @@ def cells(path: Path) -> list[list[list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("rule", MENDED)
+@pytest.mark.parametrize("case", IN_EVERY_FORM)
 def test_who_does_what_the_list_says_has_nothing_left_to_mend(
-    city: Settings, courses: dict[str, Course], rule: str
+    city: Settings, courses: dict[str, Course], case: str
 ) -> None:
-    course, wrong = courses[rule], MENDED[rule]
-    assert rule in {name for name, _ in course.said[0]}
+    course, wrong = courses[case], IN_EVERY_FORM[case]
+    assert rule_of(case) in {name for name, _ in course.said[0]}
     assert {severity for _, severity in course.said[-1]} <= {"note"}, course.said
     assert returned_submission(course.path.name)
     if not wrong.added:  # there the list leaves more than one way
         right = [["" if v is None else str(v) for v in row] for row in wrong.right]
         assert cells(course.path)[0] == right
     stands = [Path(s["source_file"]).name for s in Ledger(city).submissions(wrong.feed, "landed")]
-    assert [name for name in stands if name.startswith(rule)] == [course.path.name]
+    own = wrong.file_name(case).removesuffix(wrong.suffix)
+    assert [name for name in stands if name.startswith(f"{own}.")] == [course.path.name]
 
 
-@pytest.mark.parametrize("rule", [r for r in HANDED_IN if rules()[r].severity == "query"])
+@pytest.mark.parametrize("case", [c for c in HANDED_IN if rules()[rule_of(c)].severity == "query"])
 def test_a_query_is_answered_by_the_id_in_the_workbooks_name(
-    city: Settings, courses: dict[str, Course], rule: str
+    city: Settings, courses: dict[str, Course], case: str
 ) -> None:
-    assert (rule, "query") in courses[rule].said[0]
-    wrong = HANDED_IN[rule]
-    name = f"{wrong.feed}/{YEAR}/{wrong.file_name(rule)}"
+    assert (rule_of(case), "query") in courses[case].said[0]
+    wrong = HANDED_IN[case]
+    name = f"{wrong.feed}/{YEAR}/{wrong.file_name(case)}"
     files = [f for f in submissions(city) if f.source_file == name and f.explained]
     assert files and not [f for f in files if f.open_queries]
 
@@ -182,6 +195,25 @@ def test_a_note_asks_for_nothing(city: Settings, courses: dict[str, Course], rul
     assert (rule, "note") in said and {severity for _, severity in said} == {"note"}
     folder = city.feedback / courses[rule].path.parent.relative_to(city.raw)
     assert not list(folder.glob(f"{rule}*"))
+
+
+def test_of_a_file_that_is_still_wrong_there_is_one_workbook_to_mend(handed: Handed) -> None:
+    wrong = MENDED["bad_code"]
+    path = wrong.write(handed.settings.raw / wrong.feed / YEAR / "roll.xlsx")
+    handed.ingest()
+    for turn in ("again", "and again"):
+        back = _workbook(handed.settings, path)
+        path = path.with_name(back.name)
+        book = openpyxl.load_workbook(back)
+        book.worksheets[-1]["B2"].value = turn
+        book.save(path)
+        handed.ingest()
+        named = path.relative_to(handed.settings.raw).as_posix()
+        returned = [s["source_file"] for s in Ledger(handed.settings).submissions(state="returned")]
+        assert returned == [named]
+        assert list(handed.settings.feedback.rglob("roll.*.xlsx")) == [
+            _workbook(handed.settings, path)
+        ]
 
 
 # Answered by another file.

@@ -1,14 +1,15 @@
 """Small files of which each breaks one rule, and how they would be right."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 from openpyxl.worksheet.worksheet import Worksheet
 
+from pipelines.sample.books import Page, as_ods, as_text, as_xls
 from tests.intake.conftest import NUMBERS
 from tests.intake.mend import Do
 
@@ -89,6 +90,8 @@ class Wrong:
     name: str = ""
     """Goes on with the file's name, which begins with the rule."""
     suffix: str = ".xlsx"
+    form: str = ".xlsx"
+    """What the file is, whatever its name says."""
     sheet: str = "表"
     above: int = 0
     """Rows of a title."""
@@ -124,8 +127,30 @@ class Wrong:
         self.touch(sheet)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            book.save(file)
+            if self.form == ".xlsx":
+                book.save(file)
+            else:
+                file.write(WRITERS[self.form](list(_pages(book))))
         return path
+
+
+def _pages(book: openpyxl.Workbook) -> Iterator[Page]:
+    """The same sheets for another form, which has no formulas of its own here."""
+    for sheet in book.worksheets:
+        rows = [["" if v is None else _day(v) for v in row] for row in sheet.values]
+        yield Page(sheet.title, rows, hidden=sheet.sheet_state == "hidden")
+
+
+def _day(value: Any) -> Any:
+    return value.date() if isinstance(value, datetime) else value
+
+
+WRITERS: dict[str, Callable[[list[Page]], bytes]] = {
+    ".csv": lambda pages: as_text(pages[0], ",", "utf-8-sig"),
+    ".txt": lambda pages: as_text(pages[0], "\t", "gb18030"),
+    ".xls": as_xls,
+    ".ods": as_ods,
+}
 
 
 def _more(right: Grid, *cells: Any) -> dict[Place, Any]:
@@ -215,6 +240,16 @@ MENDED: dict[str, Wrong] = {
     "no_item": Wrong("item_results", ITEMS, _beside(ITEMS, "第99题", 1, 1)),
 }  # fmt: skip
 """Rule → a file that breaks it, and is right again once its cells are."""
+
+SHEETS = {"continued_unclear", "unread_records", "hidden_sheet"}
+"""Rules of a second sheet, which text files have not."""
+IN_EVERY_FORM = MENDED | {
+    f"{rule}{form.replace('.', '-')}": replace(wrong, suffix=form, form=form)
+    for rule, wrong in MENDED.items()
+    for form in WRITERS
+    if rule not in SHEETS or form in (".xls", ".ods")
+}
+"""The same by rule and form: `required`, `required-csv`."""
 
 EXPLAINED: dict[str, Wrong] = {
     "other_school": Wrong("monitoring_results", RESULTS, {}, name="-3137000002"),
