@@ -7,7 +7,7 @@ that the rows came from.
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -121,6 +121,16 @@ def _filled(**lists: Sequence[str]) -> dict[str, list[str]]:
 def _word(code_set: str, code: str | int) -> str:
     """A code as templates show it."""
     return codes()[code_set].get(str(code), [str(code)])[0]
+
+
+def _in_words(code_set: str) -> Callable[[str], str]:
+    """What puts the word that templates offer in place of a text that means the same."""
+    offered = {
+        normalise(text): words[0]
+        for code, words in codes()[code_set].items()
+        for text in (code, *words)
+    }
+    return lambda text: offered.get(normalise(text), text)
 
 
 def _all(
@@ -330,6 +340,9 @@ def _fill(
         class_length=students["class_no"].str.len(), **{n: v for n, v in fixed.items() if v}
     ).sort_values(["grade", "class_length", "class_no", "student_no"], kind="stable")
     students["grade"] = students["grade"].map(lambda grade: _word("grade", int(grade)))
+    for column in contract.columns:
+        if column.code_set and column.name in students:
+            students[column.name] = students[column.name].map(_in_words(column.code_set))
     found.rows = [
         {str(name): cell for name, cell in row.items() if cell}
         for row in students.reindex(columns=names, fill_value="").fillna("").to_dict("records")

@@ -21,6 +21,8 @@ NOTE = re.compile(
     r"|单位|日期|注意|以上|数据来源)[^，,]{0,8}[:：\s]|(附?注|说明)\d?[、.．:：])"
 )
 SENTENCE = re.compile(r"[\u4e00-\u9fff].{3,}")
+DAY = re.compile(r"(19|20)\d\d[年./-]\d{1,2}([月./-]|[月./-]\d{1,2}日?)?")
+"""Below a table, the day on which it was signed."""
 
 
 def rows_aside(
@@ -76,7 +78,8 @@ def _doubtful(codes: pa.ChunkedArray, headers: pa.Array) -> list[int]:
         numbers = [chunk.indices.to_numpy() for chunk in codes.chunks]
         return np.flatnonzero(odd[np.concatenate(numbers)]).tolist() if odd.any() else []
     plain = pc.match_substring_regex(codes, r"^\s*[!-.0-~][!-~ ]*$")
-    header = pc.is_in(codes, value_set=headers)
+    day = pc.match_substring_regex(codes, rf"^\s*{DAY.pattern}\s*$")
+    header = pc.or_(pc.is_in(codes, value_set=headers), pc.fill_null(day, False))
     record = pc.and_not(pc.fill_null(plain, False), header)
     return list(pc.indices_nonzero(pc.invert(record)).to_pylist())
 
@@ -111,7 +114,8 @@ def _why(
         return "note"
     if not recognised:
         return "note"
-    # One sentence in a row by itself, below the last record.
-    if trailing and len(filled) == 1 and SENTENCE.match(filled[0]) and len(used) > 2:
+    # One sentence, or a day, in a row by itself below the last record.
+    alone = trailing and len(filled) == 1 and len(used) > 2
+    if alone and (SENTENCE.match(filled[0]) or DAY.fullmatch(filled[0])):
         return "note"
     return ""

@@ -1,6 +1,7 @@
 """Reading in processes of their own: one that hangs or dies costs one file, and nothing else."""
 
 import atexit
+import gc
 import os
 import resource
 from collections.abc import Callable, Iterable, Iterator
@@ -26,8 +27,10 @@ _pools: dict[tuple[int, int], ProcessPool] = {}
 def _limit(megabytes: int) -> None:
     """In the new process: no more memory than this, one thread, and no chatter.
 
-    What a damaged file makes a library print would fill the terminal; the caller is told why.
+    What a damaged file makes a library print would fill the terminal; the caller is told why. What
+    stands already is not looked through for garbage.
     """
+    gc.freeze()
     os.environ["OMP_NUM_THREADS"] = "1"
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with suppress(ValueError, OSError):

@@ -1,10 +1,8 @@
 """What every process that reads needs, made once: imported by the server that they are forked from.
 
-Contracts are parsed here, Arrow looks for pandas here, and whatever stands then is no longer looked
-through for garbage: in a process that reads, that would take as long as the reading.
+Contracts are parsed here, and Arrow looks for pandas here.
 """
 
-import gc
 from contextlib import suppress
 
 import pyarrow as pa
@@ -17,5 +15,3 @@ __all__ = ["gather"]
 with suppress(Exception):  # what is wrong with them is said by the process that needs them
     load_contracts(), codes(), rules()
 pa.array([""], pa.string())
-gc.collect()
-gc.freeze()

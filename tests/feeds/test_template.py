@@ -399,6 +399,15 @@ def test_a_file_that_has_changed_since_fills_nothing_in(changing_city: Settings)
     assert known(city, load_contracts()["students"], "第二中学").rows == []
 
 
+def test_the_roll_comes_back_in_the_words_that_its_lists_offer(changing_city: Settings) -> None:
+    """A roll may have come out of a system that writes codes."""
+    path = changing_city.raw / "students" / YEAR / "b.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("女", "Female"), encoding="utf-8")
+    ingest(changing_city)
+    (row,) = known(changing_city, load_contracts()["students"], "第二中学").rows
+    assert row["gender"] == "女"
+
+
 def test_a_school_whose_grades_sit_no_paper(changing_city: Settings) -> None:
     path = changing_city.raw / "students" / YEAR / "b.csv"
     text = path.read_text(encoding="utf-8").replace("七年级", "九年级")

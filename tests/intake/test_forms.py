@@ -742,12 +742,16 @@ def test_a_row_is_left_out_for_a_reason() -> None:
     rows = [
         ["G1", "甲", "80"], ["", "", ""], ["", "乙", "70"], ["全校平均", "", "75"],
         ["合计", "", ""], ["", "", "60"], ["学籍号", "姓名", "语文"], ["G2", "合计", "90"],
-        ["以上数据经核对无误", "", ""],
+        ["", "2024-06-30", ""], ["以上数据经核对无误", "", ""], ["2024年6月30日", "", ""],
+        ["2024-06-30", "", ""], ["", "", "2024.6"],
     ]  # fmt: skip
     table = pa.table({f"c{i}": [row[i] for row in rows] for i in range(3)})
     assert rows_aside(table, 0, [0, 1, 2], [["学籍号", "姓名", "语文"]]) == {
-        1: "blank", 3: "subtotal", 4: "subtotal", 6: "repeated_header", 8: "note",
+        1: "blank", 3: "subtotal", 4: "subtotal", 6: "repeated_header",
+        8: "note", 9: "note", 10: "note", 11: "note", 12: "note",
     }  # fmt: skip
+    above = pa.table({f"c{i}": [rows[8][i], rows[0][i]] for i in range(3)})
+    assert rows_aside(above, 0, [0, 1, 2], [["学籍号", "姓名", "语文"]]) == {}
 
 
 def test_a_wave_is_named_whole(tmp_path: Path) -> None:
