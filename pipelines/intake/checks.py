@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds.contract import PARTS_WITHIN, Column, RowRule, quoted
+from pipelines.intake import clean
 from pipelines.intake.clean import (
     BLANKS,
     DAMAGED,
     NOTHING,
     NUMBER,
     SEATS,
-    TABLES,
     Fault,
     absences,
     find,
@@ -44,7 +44,7 @@ LIKE, MANY_KINDS = 3, 200
 
 def begin(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """The tables that grow with every piece, and those of what the registers say."""
-    con.execute(TABLES)
+    clean.begin(con)
     for column in contract.columns:
         if column.references:
             _known(con, column)

@@ -10,6 +10,7 @@ that is wrong.
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import duckdb
@@ -79,7 +80,7 @@ CHUNK_ROWS = 20_000
 """So many rows go to a thread at a time."""
 
 TABLES = """
-create temp table if not exists found (
+create temp table found (
     file_no integer, part integer, row integer, col varchar,
     rule varchar, found varchar, expected varchar
 )
@@ -100,7 +101,9 @@ def as_word(sql: str) -> str:
     return rf"lower(regexp_replace({sql}, '{ANY_BLANK}', '', 'g'))"
 
 
-def _words(con: duckdb.DuckDBPyConnection) -> None:
+def begin(con: duckdb.DuckDBPyConnection) -> None:
+    """Tables `found`, still empty, and `words`: code sets, words and the codes that they mean."""
+    con.execute(TABLES)
     rows = sorted(
         {
             (name, normalise(word), code)
@@ -113,7 +116,7 @@ def _words(con: duckdb.DuckDBPyConnection) -> None:
         {name: [row[i] for row in rows] for i, name in enumerate(("code_set", "word", "code"))}
     )
     con.register("words_in", table)
-    con.execute("create or replace temp table words as select * from words_in")
+    con.execute("create temp table words as select * from words_in")
     con.unregister("words_in")
 
 
@@ -325,13 +328,13 @@ def _mean(
         for f in faults
     )
     # Most texts are right: one question tells whether any other is to be asked.
-    con.execute(
+    wrong = con.execute(
         f'create or replace temp table odd as select * from "m_{column.name}" '
         f"where id >= {first} and ({odd})"
     )
     if not first:
         known.wrong.discard(column.name)
-    if _any(con, "odd"):
+    if _count(wrong):
         put = (
             "insert into {}" if column.name in known.wrong else "create or replace temp table {} as"
         )
@@ -339,7 +342,12 @@ def _mean(
         known.wrong.add(column.name)
 
 
-def _any(con: duckdb.DuckDBPyConnection, table: str, where: str = "true") -> bool:
+def _count(made: duckdb.DuckDBPyConnection) -> int:
+    """How many rows a table has that was just made."""
+    return int(made.fetchall()[0][0])
+
+
+def _any(con: duckdb.DuckDBPyConnection, table: str, where: str) -> bool:
     """Whether a table holds a row like that."""
     return bool(con.execute(f"select 1 from {table} where {where} limit 1").fetchall())
 
@@ -411,7 +419,7 @@ def clean(
     Returns the columns of which some rows hold another value than that of their text.
 
     Args:
-        con: holds `found`; the tables of an earlier call are replaced.
+        con: as `begin` left it; the tables of an earlier call are replaced.
         contract: of the feed.
         cells: one row a row of a file: `file_no`, `part` (of which sheet it is), `row`, `id`
             (numbers the rows over all calls), `_total`, and one text column a canonical name.
@@ -420,18 +428,22 @@ def clean(
         wide: the cells of rows in the wide form, row by row: `id`, `seat` (its place in the row),
             and two text columns, header and cell, under the names of the contract.
     """
-    if not known.texts:
-        con.execute(TABLES)
-        _words(con)
     columns = [c for c in contract.columns if c.type != "dropped"]
     rows = {name: cells[name] for name in AS_THEY_ARE}
     unfolded = {} if wide is None else {"id": wide["id"], "seat": wide["seat"]}
     joins = []
-    for column in columns:
-        name, both = column.name, [cells[column.name]]
-        if wide is not None and name in wide.column_names:
-            both.append(wide[name])
-        texts, numbers = _numbered(*both)
+
+    def cells_of(name: str) -> list[pa.ChunkedArray]:
+        tables = [cells] if wide is None else [cells, wide]
+        return [table[name] for table in tables if name in table.column_names]
+
+    # Beside the database, which thinks longer about most columns than it works on them.
+    thread = ThreadPoolExecutor(1)
+    coming = [thread.submit(_numbered, *cells_of(column.name)) for column in columns]
+    thread.shutdown(wait=False)
+    for column, numbered in zip(columns, coming, strict=True):
+        name = column.name
+        texts, numbers = numbered.result()
         at, new, first = known.add(column, texts)
         _mean(con, column, contract, new, first, usual_student_no, known)
         rows[f"i_{name}"] = at.take(numbers[0])
@@ -671,13 +683,13 @@ def find(con: duckdb.DuckDBPyConnection, table: str, faults: list[Fault]) -> Non
     One pass tells which rows break any; the few that do are then asked which.
     """
     anything = " or ".join(f"({fault.where})" for fault in faults)
-    con.execute(
+    suspects = con.execute(
         f"""
         create or replace temp table suspects as
         select t.* from {table} as t {looked_up(raws(anything), "t")} where {anything}
         """
     )
-    if not _any(con, "suspects"):
+    if not _count(suspects):
         return
     for fault in faults:
         texts = raws(fault.where, fault.column, fault.found, fault.expected)

@@ -13,7 +13,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice, zip_longest
@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
@@ -387,25 +388,32 @@ def _as_text(column: tuple[Any, ...]) -> pa.Array:
     kinds = set(map(type, column))
     if kinds <= {str}:
         return pa.array(column, pa.string())
-    if kinds == {float}:
-        numbers = pa.array(column, pa.float64())
-        try:
-            return numbers.cast(pa.int64()).cast(pa.string())
-        except pa.ArrowInvalid:  # not whole, or too long
-            each = numbers.dictionary_encode()
-            words = pa.array(map(_word, each.dictionary.to_pylist()), pa.string())
-            return words.take(each.indices)
+    if kinds <= {str, float}:
+        # Texts above numbers: a header, and what stands under it.
+        first = next(at for at, value in enumerate(column) if value.__class__ is float)
+        with suppress(pa.ArrowInvalid, TypeError):  # a text among the numbers
+            below = _numbers(pa.array(column[first:], pa.float64()))
+            return pa.concat_arrays([pa.array(column[:first], pa.string()), below])
     if bool in kinds:  # True == 1.0, so the two would share one word
         return pa.array([_word(v) for v in column], pa.string())
     words = {v: _word(v) for v in set(column) if v.__class__ is not str}
     return pa.array(list(map(words.get, column, column)), pa.string())
 
 
+def _numbers(numbers: pa.Array) -> pa.Array:
+    if pc.all(pc.less(pc.abs(numbers), LONG_NUMBER)).as_py():
+        with suppress(pa.ArrowInvalid):  # not whole
+            return numbers.cast(pa.int64()).cast(pa.string())
+    each = numbers.dictionary_encode()
+    words = pa.array(map(_word, each.dictionary.to_pylist()), pa.string())
+    return words.take(each.indices)
+
+
 def _word(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float):
-        if abs(value) >= LONG_NUMBER:
+        if not abs(value) < LONG_NUMBER:  # nor is what is no number at all
             return f"{value:.2E}"
         # A spreadsheet keeps and shows 15 significant digits: 0.1 + 0.2 is 0.3 there.
         return str(int(value)) if value == int(value) else f"{value:.15g}"

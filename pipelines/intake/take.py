@@ -382,7 +382,7 @@ class _Outcome:
 
         def made() -> pa.Array:
             with self.con.cursor() as con:
-                return student_keys(con, self.how.key, numbers)
+                return student_keys(con, self.how.key, numbers).dictionary_encode()
 
         return {"student_key": self.thread.submit(made).result}
 
@@ -672,7 +672,7 @@ def spelt_out(rows: pa.Table) -> pa.Table:
 
 
 _Texts = dict[str, Callable[[], pa.Array]]
-"""Landed name → what gives the texts that the numbers in that column stand for."""
+"""Landed name → what gives the texts, as a dictionary, for which the numbers in it stand."""
 
 
 def _checked(
@@ -698,8 +698,8 @@ def _checked(
     for column in numbered:
         if column.type != "student_no":
             query = f'select value from "m_{column.name}" order by id'
-            values = con.sql(query).to_arrow_table()["value"]
-            texts[str(column.landed_name)] = values.combine_chunks
+            values = con.sql(query).to_arrow_table()["value"].combine_chunks()
+            texts[str(column.landed_name)] = values.dictionary_encode
     return rows, texts
 
 
@@ -727,10 +727,9 @@ def _landed_rows(
     """
     rows = _in_order(rows)
 
-    def named(numbers: str, values: pa.Array) -> pa.ChunkedArray:
+    def named(numbers: str, each: pa.DictionaryArray) -> pa.ChunkedArray:
         """Texts in place of their numbers; equal texts have one number then."""
-        each = values.dictionary_encode()
-        different = len(each.dictionary) == len(values)
+        different = len(each.dictionary) == len(each)
         return pa.chunked_array(
             [
                 # The numbers are those of rows that were joined to these texts.
@@ -752,8 +751,9 @@ def _landed_rows(
     told = {"school_year": "school_year", "source_file": "source_file", "file_sha256": "sha256"}
     for name, field_name in told.items():
         own = pa.array([getattr(file, field_name) for file in files], pa.string())
-        columns[name] = named("file_no", own)
-    columns["source_sheet"] = named("part", pa.array([s or None for s in sheets], pa.string()))
+        columns[name] = named("file_no", own.dictionary_encode())
+    own = pa.array([s or None for s in sheets], pa.string())
+    columns["source_sheet"] = named("part", own.dictionary_encode())
     own_key = key_id(how.key) if "student_key" in texts else None
     of_all = pa.repeat(pa.scalar(own_key, pa.string()), rows.num_rows)
     columns["key_id"] = of_all.dictionary_encode()

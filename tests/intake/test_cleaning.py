@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.feeds import load_contracts
-from pipelines.intake.clean import Known, clean, unfold
+from pipelines.intake.clean import Known, begin, clean, unfold
 
 USUAL = "[GJL][0-9A-Z]{18}"
 NUMBER = "G370499201001011237"
@@ -39,6 +39,7 @@ def cleaned(feed: str, wide: bool = False, **cells: str) -> tuple[dict[str, Any]
     table |= {name: pa.array([cells.get(name)], pa.string()) for name in names}
     with duckdb.connect() as con:
         known = Known()
+        begin(con)
         clean(con, contract, pa.table(table), USUAL, known, unfolded)
         unfold(con, contract, known, wide=unfolded is not None)
         frame = con.execute("select * from typed")

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -58,6 +59,40 @@ def test_a_workbook_shows_lost_digits_and_keeps_text(tmp_path: Path) -> None:
     assert sheet_read.name == "数学"
     assert sheet_read.cells["c0"].to_pylist() == ["学籍号", "3.70E+17", "0012"]
     assert sheet_read.cells["c1"].to_pylist() == ["成绩", "86", "86.5"]
+
+
+NUMBERS = {
+    0.0: "0", 86.0: "86", -2.5: "-2.5", 0.1 + 0.2: "0.3", 1e14: "1" + "0" * 14,
+    1e15: "1.00E+15", 1234567890123450.0: "1.23E+15", 3.7e17: "3.70E+17", 1e19: "1.00E+19",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", [(), (1.0,), (1.5,), ("缺考", 1.0)])
+@pytest.mark.parametrize("header", ["成绩", None])
+def test_a_number_is_read_alike_whatever_stands_around_it(
+    tmp_path: Path, header: str | None, beside: tuple[str | float, ...]
+) -> None:
+    """A sheet that goes on has no header, and its columns may be numbers alone."""
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        for number in NUMBERS:
+            cells = [header] if header else []
+            book.add_worksheet().write_column(0, 0, [*cells, number, *beside])
+    read = [sheet.cells["c0"].to_pylist()[len([header] if header else [])] for sheet in
+            read_sheets(path)]  # fmt: skip
+    assert read == list(NUMBERS.values())
+
+
+def test_what_is_no_number_is_text(tmp_path: Path) -> None:
+    path, again = tmp_path / "a.xlsx", tmp_path / "b.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet().write_column(0, 0, ["成绩", 86, 87])
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(again, "w") as target:
+        for name in source.namelist():
+            part = source.read(name).replace(b"<v>86</v>", b"<v>NaN</v>")
+            target.writestr(name, part.replace(b"<v>87</v>", b"<v>1e999</v>"))
+    (sheet,) = read_sheets(again)
+    assert sheet.cells["c0"].to_pylist() == ["成绩", "NAN", "INF"]
 
 
 @pytest.mark.parametrize(
