@@ -166,6 +166,25 @@ def lost_in_xls(path: Path) -> list[Cells]:
     ]
 
 
+class Endless(ValueError):
+    """A chain of sectors that comes back to itself: whoever follows it never ends."""
+
+
+def check_chains(path: Path) -> None:
+    """Refuse an .xls whose sectors go round in a circle; other damage is left to its reader.
+
+    Raises:
+        Endless: as it says.
+        OSError: it can't be opened.
+    """
+    try:
+        _workbook(path.read_bytes())
+    except Endless:
+        raise
+    except (ValueError, struct.error):
+        return
+
+
 @dataclass
 class _Sheet:
     cells: Cells = field(default_factory=dict)
@@ -234,7 +253,7 @@ def _workbook(data: bytes) -> bytes:
         numbers: list[int] = []
         while first < LAST_SECTOR:
             if len(numbers) > len(follows):
-                raise ValueError("a chain of sectors without end")
+                raise Endless("sectors go round in a circle")
             numbers.append(first)
             first = follows[first] if first < len(follows) else LAST_SECTOR
         return numbers
@@ -243,6 +262,7 @@ def _workbook(data: bytes) -> bytes:
         return b"".join(map(sector, chain(first, follows)))
 
     entries = whole(first_entry)
+    chain(first_small, follows)  # readers follow it whether they need it or not
     root: tuple[int, int] = (LAST_SECTOR, 0)
     for at in range(0, len(entries) - 127, 128):
         (length,) = struct.unpack_from("<H", entries, at + 64)
@@ -250,6 +270,7 @@ def _workbook(data: bytes) -> bytes:
         first, length = struct.unpack_from("<II", entries, at + 116)
         if entries[at + 66] == 5:
             root = (first, length)
+            chain(first, follows)
         if name in ("Workbook", "Book"):
             if length >= least:
                 return whole(first)[:length]

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
-from pipelines.intake.lost_cells import NO_RESULT, lost_in_ods, lost_in_xls
+from pipelines.intake.lost_cells import NO_RESULT, Endless, check_chains, lost_in_ods, lost_in_xls
 
 TEXT_SUFFIXES = {".csv", ".tsv", ".txt"}
 BOOK_SUFFIXES = {".xlsx", ".xlsm", ".xls", ".ods"}
@@ -296,6 +296,11 @@ def _numbered(
 
 def _read_book(path: Path) -> list[Sheet]:
     _check_size(path)
+    if not zipfile.is_zipfile(path):
+        try:
+            check_chains(path)
+        except Endless as error:
+            raise Unreadable(f"damaged workbook: {error}") from error
     # Looked through beside calamine, which lets other threads run.
     with ThreadPoolExecutor(1) as thread, _without_collector():
         passed_over = thread.submit(_damaged, path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import struct
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pipelines.feeds import load_contracts, rules
 from pipelines.intake import IntakeError, Problem, Unreadable, read_sheets, recognise
 from pipelines.intake.pseudonym import load_key, student_keys
+from pipelines.sample.books import SECTOR, Page, as_xls
 from pipelines.settings import Settings
 from pipelines.wording import translator
 
@@ -81,6 +83,17 @@ def test_a_number_is_read_alike_whatever_stands_around_it(
     read = [sheet.cells["c0"].to_pylist()[len([header] if header else [])] for sheet in
             read_sheets(path)]  # fmt: skip
     assert read == list(NUMBERS.values())
+
+
+@pytest.mark.parametrize("sector", [0, 1])
+def test_sectors_that_go_round_in_a_circle_are_not_followed(tmp_path: Path, sector: int) -> None:
+    """Of the directory, and of the workbook itself; found by `bench.fuzz`."""
+    path, data = tmp_path / "a.xls", bytearray(as_xls([Page("甲", [["学籍号", "成绩"]])]))
+    (table,) = struct.unpack_from("<I", data, 76)
+    struct.pack_into("<I", data, (table + 1) * SECTOR + 4 * sector, sector)
+    path.write_bytes(data)
+    with pytest.raises(Unreadable, match="circle"):
+        read_sheets(path)
 
 
 def test_what_is_no_number_is_text(tmp_path: Path) -> None:
