@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
 
 from pipelines import intake, kept, quality, release, warehouse
-from pipelines.release import code_digest
+from pipelines.release import code_digest, software
 from pipelines.settings import Settings
 
 
@@ -157,6 +156,7 @@ def release_row(
         "as_of": settings.as_of_utc,
         "inputs": view.digest,
         "code": code_digest(),
+        "software": ", ".join(f"{name} {number}" for name, number in software().items()),
         "settings": json.dumps(settings.figures(), ensure_ascii=False),
     }
 
@@ -221,7 +221,11 @@ def release_record(
             }
             for file in submissions
         ],
-        "code": {"version": version("education-quality-monitor"), "digest": code_digest()},
+        "code": {
+            "version": software()["education-quality-monitor"],
+            "digest": code_digest(),
+            "software": software(),
+        },
         "settings": settings.figures(),
         "rows": warehouse.row_counts(building.warehouse),
         "standing_rows": view.rows,

@@ -62,7 +62,8 @@ OPS: dict[str, dict[str, pa.DataType]] = {
     },
     "release": {
         "release_id": pa.string(), "made_at": pa.timestamp("us"), "as_of": pa.timestamp("us"),
-        "inputs": pa.string(), "code": pa.string(), "settings": pa.string(),
+        "inputs": pa.string(), "code": pa.string(), "software": pa.string(),
+        "settings": pa.string(),
     },
 }  # fmt: skip
 """What the platform writes about itself: table → column → type."""

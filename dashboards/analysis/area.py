@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from dashboards.analysis import diagnostics, note
-from dashboards.analysis.record import Wave, contents, read
+from dashboards.analysis.record import Wave, contents, read, software
 from dashboards.pages.base import View
 from dashboards.pages.sentences import Teller
 from pipelines.wording import LANGUAGES, Lang, school_year
@@ -47,15 +47,15 @@ def parts(warehouse: duckdb.DuckDBPyConnection, rules: note.Rules) -> list[Part]
         warehouse: a connection to the sealed warehouse.
         rules: the settings of value added.
     """
-    waves = read(warehouse)
+    waves, made_with = read(warehouse), software(warehouse)
     lists = {lang: _list(waves, lang) for lang in LANGUAGES}
     return [
         Part("", _digest(lists), partial(_front, lists)),
         *(
             Part(
                 wave.folder,
-                _digest([asdict(rules), contents(wave)]),
-                partial(_drawn, wave, rules),
+                _digest([asdict(rules), contents(wave), made_with]),
+                partial(_drawn, wave, rules, made_with),
             )
             for wave in waves
         ),
@@ -72,10 +72,10 @@ def _front(lists: dict[Lang, list[dict[str, Any]]]) -> Iterator[Sheet]:
         yield Sheet("index.html", lang, "analysis.html", View(title, {"waves": waves}))
 
 
-def _drawn(wave: Wave, rules: note.Rules) -> Iterator[Sheet]:
+def _drawn(wave: Wave, rules: note.Rules, made_with: str) -> Iterator[Sheet]:
     for lang in LANGUAGES:
         path = f"{wave.folder}/note.html"
-        view = note.view(wave, rules, lang)
+        view = note.view(wave, rules, made_with, lang)
         yield Sheet(path, lang, "note.html", _led(view, wave, lang))
     for paper in wave.papers:
         if not paper.estimated:

@@ -70,8 +70,8 @@ class Table:
 NOTHING = Cell(mark=NOT_APPLICABLE)
 
 
-def view(wave: Wave, rules: Rules, lang: Lang) -> View:
-    """The note of one wave in one language."""
+def view(wave: Wave, rules: Rules, made_with: str, lang: Lang) -> View:
+    """The note of one wave in one language; `made_with` says of which software it is."""
     tell = Teller(lang)
     _ = tell.words.gettext
     told = [paper for paper in wave.papers if paper.estimated]
@@ -81,7 +81,7 @@ def view(wave: Wave, rules: Rules, lang: Lang) -> View:
             "wave": wave.name,
             "sentences": _summary(tell, wave.papers, told),
             "formula": _formula(tell, rules),
-            "fitted": _fitted(tell, rules, told),
+            "fitted": _fitted(tell, rules, told, made_with),
             "coefficients": _coefficients(tell, told),
             "whom": _whom(tell, rules, told),
             "students": _students(tell, told),
@@ -99,6 +99,11 @@ def view(wave: Wave, rules: Rules, lang: Lang) -> View:
 def _names(tell: Teller, papers: Iterable[Paper]) -> str:
     """Papers by name, in one enumeration."""
     return _joined(tell, (paper_name(tell, paper) for paper in papers))
+
+
+def _which(tell: Teller, papers: Sequence[Paper], told: Sequence[Paper]) -> str:
+    """Papers by name, or that they are all."""
+    return tell.words.gettext("all") if len(papers) == len(told) else _names(tell, papers)
 
 
 def _joined(tell: Teller, words: Iterable[str]) -> str:
@@ -132,7 +137,7 @@ def _formula(tell: Teller, rules: Rules) -> str:
     }
 
 
-def _fitted(tell: Teller, rules: Rules, told: Sequence[Paper]) -> list[str]:
+def _fitted(tell: Teller, rules: Rules, told: Sequence[Paper], made_with: str) -> list[str]:
     _ = tell.words.gettext
     low, high = rules.prior_months
     sentences = [
@@ -147,13 +152,21 @@ def _fitted(tell: Teller, rules: Rules, told: Sequence[Paper]) -> list[str]:
             "come from the same model with districts as a third level."
         ),
     ]
+    before: dict[tuple[str, ...], list[Paper]] = {}
+    for paper in told:
+        before.setdefault(paper.prior_waves, []).append(paper)
+    for waves, papers in before.items():
+        sentences.append(
+            _("Earlier scores are of %(waves)s (%(papers)s).")
+            % {"waves": _joined(tell, waves), "papers": _which(tell, papers, told)}
+        )
     dropped: dict[str, list[Paper]] = {}
     for paper in told:
         for term in paper.schools["dropped"]:
             dropped.setdefault(term, []).append(paper)
     for term, papers in dropped.items():
         sentence = _("Dropped, since it does not vary or repeats others: %(term)s (%(papers)s).")
-        papers_said = _("all") if len(papers) == len(told) else _names(tell, papers)
+        papers_said = _which(tell, papers, told)
         sentences.append(sentence % {"term": term_name(term, tell.words), "papers": papers_said})
     others = [model for model in rules.models if model != rules.published]
     if others:
@@ -161,7 +174,7 @@ def _fitted(tell: Teller, rules: Rules, told: Sequence[Paper]) -> list[str]:
             _("Fitted beside it to see what hangs on the terms: %(models)s.")
             % {"models": _joined(tell, others)}
         )
-    return sentences
+    return [*sentences, _("Made with %(software)s.") % {"software": made_with}]
 
 
 def _coefficients(tell: Teller, told: Sequence[Paper]) -> Table | None:

@@ -105,6 +105,8 @@ class Paper:
     """Pairs of this year with the two before it, the nearest first; none outside annual waves."""
     earlier: pd.DataFrame
     """Effects of schools in the nearest of them that has any: `unit_code`, `effect`."""
+    prior_waves: tuple[str, ...]
+    """Names of the earlier waves whose scores are the priors, that of most students first."""
 
     @property
     def page(self) -> str:
@@ -170,6 +172,12 @@ def read(warehouse: duckdb.DuckDBPyConnection) -> list[Wave]:
     return waves
 
 
+def software(warehouse: duckdb.DuckDBPyConnection) -> str:
+    """With what the release was made: versions, and the digest of its code."""
+    found = warehouse.execute("select software, code from ops.release").fetchall()
+    return "; ".join(f"{versions}; code {code[:12]}" for versions, code in found)
+
+
 def contents(wave: Wave) -> dict[str, Any]:
     """All that a wave's record says, as plain values; of each frame its columns and a digest."""
 
@@ -206,6 +214,7 @@ def _paper(
     if told is not None:
         before = parts["effects"].get((told["earlier_wave_id"], *key[1:]), before)
     kept = (before["level"] == "school") & before["effect"].notna()
+    names = {row["wave_id"]: row["wave_name"] for row in _records(frames["waves"])}
     error = _records(own("error"))
     return Paper(
         grade=int(key[1]),
@@ -221,6 +230,7 @@ def _paper(
         growth=_records(own("growth")),
         years=years,
         earlier=before.loc[kept, ["unit_code", "effect"]],
+        prior_waves=tuple(names.get(code) or code for code in models[2]["prior_waves"]),
     )
 
 

@@ -39,7 +39,8 @@ FIGURES = pa.schema(
         ("model", pa.string()), ("levels", pa.int32()),
         ("state", pa.string()), ("reason", pa.string()), ("present", pa.int64()),
         ("n", pa.int64()), ("schools", pa.int64()), ("terms", pa.list_(pa.string())),
-        ("dropped", pa.list_(pa.string())), ("coefficients", pa.list_(pa.float64())),
+        ("formula", pa.string()), ("dropped", pa.list_(pa.string())),
+        ("coefficients", pa.list_(pa.float64())),
         ("standard_errors", pa.list_(pa.float64())), ("variance_student", pa.float64()),
         ("variance_school", pa.float64()), ("variance_district", pa.float64()),
         ("variance_school_low", pa.float64()), ("variance_school_high", pa.float64()),
@@ -47,6 +48,7 @@ FIGURES = pa.schema(
         ("icc", pa.float64()), ("r_squared", pa.float64()),
         ("r_squared_conditional", pa.float64()), ("log_likelihood", pa.float64()),
         ("lr_statistic", pa.float64()), ("lr_p", pa.float64()),
+        ("lr_statistic_district", pa.float64()), ("lr_p_district", pa.float64()),
         ("evaluations", pa.int32()), ("converged", pa.bool_()),
         ("simple_correlation", pa.float64()), ("effects", pa.list_(EFFECT)),
     ]
@@ -235,7 +237,7 @@ def _fitted(
         | {name: number(values[i]) for name, values in figures.items()}
         for i, code in enumerate(units)
     ]
-    record = _described(fit)
+    record = _described(fit) | {"formula": _formula(fit, levels)}
     if levels == 3 and not codes and moments.weight.any():
         record["reason"] = "one_upper_group"
     return record | {
@@ -243,6 +245,13 @@ def _fitted(
         "simple_correlation": number(both.value),
         "effects": effects,
     }
+
+
+def _formula(fit: Fit, levels: int) -> str:
+    """The model in words: the fitted terms, each with its coefficient, and the random parts."""
+    fixed = [f"b{i} {term}" for i, term in enumerate(fit.terms) if i]
+    random = ["district"] * (levels == 3) + ["school", "student"]
+    return "z = " + " + ".join(["b0", *fixed, *random])
 
 
 def _described(fit: Fit) -> dict[str, Any]:
@@ -269,6 +278,8 @@ def _described(fit: Fit) -> dict[str, Any]:
         "log_likelihood": number(fit.log_likelihood),
         "lr_statistic": number(fit.lr_statistic),
         "lr_p": number(fit.lr_p),
+        "lr_statistic_district": number(fit.lr_statistic_district),
+        "lr_p_district": number(fit.lr_p_district),
         "evaluations": fit.convergence.evaluations if fit.convergence else None,
         "converged": fit.convergence.converged if fit.convergence else None,
     }

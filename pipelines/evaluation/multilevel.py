@@ -75,7 +75,8 @@ class Fit:
     reason: str | None
     """Why there is no estimate, else None: not_finite, negative_weight, one_group,
     too_few_groups, too_few_rows, outcome_constant, perfect_prediction,
-    no_variation_within_groups, no_repeated_rows, one_upper_group, upper_is_group."""
+    no_variation_within_groups, no_repeated_rows, one_upper_group, upper_is_group,
+    no_convergence (the search ended where there is no maximum)."""
     terms: tuple[str, ...]
     dropped: tuple[str, ...]
     """Terms that are constant, or a combination of the constant and the terms before them."""
@@ -476,7 +477,10 @@ class _Problem:
         if given.log_weight is not None:
             constant -= float(given.log_weight[present].sum())
         criterion = Criterion(design, self.rows, self.method == "reml", constant)
-        return self._result(columns, criterion.minimise(), weight, standard, total)
+        optimum = criterion.minimise()
+        if not optimum.convergence().converged:
+            raise _Refused("no_convergence")
+        return self._result(columns, optimum, weight, standard, total)
 
     def _refuse_degenerate(
         self, columns: Columns, within: FloatArray, total: float, groups: int

@@ -313,7 +313,7 @@ def correct_for_error(
         if abs(theta - before) <= 1e-9 * (theta + 1e-9):
             break
     else:
-        return _uncorrected(plain, "not_converged")
+        return _uncorrected(plain, "no_convergence")
     score = design * (size * shrunk * residual)[:, None]
     score[:, 1:] += product - np.einsum("jik,k->ji", inner, slope) + np.outer(added, error * slope)
     solved = np.linalg.solve(matrix, score.T)

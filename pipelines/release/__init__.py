@@ -8,6 +8,7 @@ from pipelines.release.build import (
     open_building,
     publish,
     release_id,
+    software,
 )
 from pipelines.release.errors import Busy, NoSuchRelease, NotVerified, ReleaseError
 from pipelines.release.store import Release, current, point, prune, releases, show, switch
@@ -31,6 +32,7 @@ __all__ = [
     "release_id",
     "releases",
     "show",
+    "software",
     "switch",
     "verify",
 ]

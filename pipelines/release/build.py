@@ -109,6 +109,12 @@ class Building:
 
 
 @cache
+def software() -> dict[str, str]:
+    """The versions of the platform and of the libraries that decide figures and pages."""
+    return {name: version(name) for name in ("education-quality-monitor", *LIBRARIES)}
+
+
+@cache
 def code_digest(folders: tuple[str, ...] = CODE) -> str:
     """SHA-256 over the platform's files and the versions of the libraries that decide figures."""
     digest = hashlib.sha256()

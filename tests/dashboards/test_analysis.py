@@ -71,12 +71,14 @@ def paper(**changes: Any) -> Paper:
         "growth": [],
         "years": [],
         "earlier": pd.DataFrame(),
+        "prior_waves": ("spring",),
     }
     return Paper(**own | changes)
 
 
 def noted(*papers: Paper, lang: Any = "en") -> dict[str, Any]:
-    return dict(view(Wave("w", "2025-2026", "W", list(papers)), RULES, lang).context)
+    wave = Wave("w", "2025-2026", "W", list(papers))
+    return dict(view(wave, RULES, "numpy 2; code 0123", lang).context)
 
 
 def related(low: float, r: float, high: float, characteristic: str = "intake") -> dict[str, Any]:
@@ -168,6 +170,14 @@ def test_what_is_not_estimated_is_said_with_its_reason() -> None:
     nothing = noted(papers[1])
     assert "No grade and subject" in nothing["sentences"][0]
     assert nothing["certainty"] is None and nothing["careful"] == []
+
+
+def test_earlier_waves_and_software_are_named() -> None:
+    said = noted(paper(), paper(grade=9, prior_waves=("autumn", "spring")))["fitted"]
+    assert "Earlier scores are of spring (Grade 6 Chinese)." in said
+    assert "Earlier scores are of autumn, spring (Grade 9 Chinese)." in said
+    assert said[-1] == "Made with numpy 2; code 0123."
+    assert "前测成绩来自spring（全部）。" in noted(paper(), lang="zh")["fitted"]
 
 
 def test_schools_that_do_not_differ_have_no_bands() -> None:

@@ -232,6 +232,26 @@ def test_a_wave_without_priors_says_so(ask: Ask) -> None:
     assert len(units) == 1 and units["effect"].isna().all() and units["band"].isna().all()
 
 
+def test_the_record_says_what_was_fitted_on_which_earlier_waves(ask: Ask) -> None:
+    records = ask("select * from marts.value_added_variant_model")
+    students = ask(
+        "select papers.wave_id, papers.subject, priors.prior_wave_id as before"
+        " from intermediate.int_prior_scores as priors"
+        " join intermediate.int_papers as papers using (paper_no) where priors.prior_z is not null"
+    )
+    for row in records.itertuples():
+        random = " + district + school + student" if row.levels == 3 else " + school + student"
+        fixed = row.formula.removesuffix(random).removeprefix("z = b0 + ").split(" + ")
+        assert fixed == [f"b{i} {term}" for i, term in enumerate(row.terms) if i]
+        own = students[(students["wave_id"] == row.wave_id) & (students["subject"] == row.subject)]
+        told = dict(zip(row.prior_waves, row.prior_students, strict=True))
+        assert told == own["before"].value_counts().to_dict()
+        assert list(told.values()) == sorted(told.values(), reverse=True)
+    three = records[(records["levels"] == 3) & (records["state"] == "estimated")]
+    assert len(three) and three["lr_p_district"].between(0, 1).all()
+    assert records.loc[records["levels"] == 2, "lr_p_district"].isna().all()
+
+
 def test_districts_come_from_the_three_level_model(ask: Ask) -> None:
     records = ask("select * from marts.value_added_model where wave_id = 'W3'")
     assert sorted(records["levels"]) == [2, 2, 2, 3, 3, 3]

@@ -209,5 +209,11 @@ def test_equity_and_growth_say_what_they_lack(city: City) -> None:
     between = equity[equity["dimension"] == "school"]
     assert len(between) and set(between["reason"]) <= {"too_few_schools", "one_group"}
     growth = city.table("marts.growth_model")
-    assert set(growth["reason"]) == {"too_few_students"}
-    assert "no earlier scores" not in {wave.rsplit(" ", 1)[0] for wave in growth["wave_id"]}
+    assert set(growth["reason"]) == {"no_priors", "too_few_students"}
+    # Every paper says what became of its growth percentiles.
+    papers = city.table("marts.value_added_model")[["wave_id", "grade", "subject"]]
+    assert set(growth["wave_id"]) == set(papers["wave_id"])
+    without = of_case(growth, "no earlier scores")
+    assert without[["priors", "state", "reason", "n"]].to_numpy().tolist() == [
+        [1, "not_estimated", "no_priors", 0]
+    ]

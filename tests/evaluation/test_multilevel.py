@@ -13,6 +13,7 @@ from scipy.linalg import block_diag
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
+from pipelines.evaluation.likelihood import Convergence, Optimum
 from pipelines.evaluation.multilevel import Fit, Moments, add, fit, from_sums, moments, pool
 from tests.evaluation.lme4 import covariates, far, table, upper_of_groups
 
@@ -441,6 +442,20 @@ def test_small_cities_have_an_optimum_and_intervals(seed: int) -> None:
     for part in ("student", "school", "district"):
         low, high = getattr(found, f"interval_{part}")
         assert low <= getattr(found, f"variance_{part}") < high < math.inf
+
+
+@pytest.mark.parametrize("three", [False, True])
+def test_a_search_that_ends_nowhere_is_no_estimate(
+    monkeypatch: pytest.MonkeyPatch, three: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    group = np.repeat(np.arange(12), 9)
+    data, _ = moments(rng.normal(size=(108, 1)), rng.normal(size=108), group)
+    lost = Convergence(False, 9, 0.1, 1.0, ())
+    monkeypatch.setattr(Optimum, "convergence", lambda _self: lost)
+    found = fit(data, ["x"], np.arange(12) % 4 if three else None)
+    assert (found.state, found.reason) == ("not_estimated", "no_convergence")
+    assert np.isnan(found.effect).all() and np.isnan(found.variance_school)
 
 
 def test_wrong_shapes_are_the_callers_errors() -> None:
