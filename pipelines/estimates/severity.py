@@ -45,8 +45,10 @@ SEVERITY = with_origin(("school_year", pa.string()), *FIGURES)
 def severity(scores: pa.Table, before: pa.Table | None = None) -> pa.Table:
     """Observers' severity in every school year: one row a year, with its observers.
 
-    The model: score = constant + subject + teacher + observer + rest, the last three random and
-    crossed. An observer above 0 is mild.
+    The model: score = subject + school + teacher + observer + rest, the last three random, teachers
+    and observers crossed. An observer above 0 is mild. Schools are taken out as fixed effects:
+    else the principal of a good school, who sees its teachers above all, would pass for mild. A
+    teacher who changed schools counts as one of each.
 
     Args:
         scores: rows of `int_observed_scores`.
@@ -66,12 +68,14 @@ def _year(own: pa.Table) -> dict[str, Any]:
     score = floats(own, "score")
     observers = strings(own, "observer_code").astype(str)
     teachers = strings(own, "teacher_code").astype(str)
+    schools = np.array([code or "" for code in own.column("school_code").to_pylist()])
+    _, place = np.unique(np.column_stack([schools, teachers]), axis=0, return_inverse=True)
     subject = np.array([name or "none" for name in own.column("subject").to_pylist()])
     names = np.unique(subject).tolist()[1:]
     columns = np.array([subject == name for name in names], dtype=float).T
     columns = columns.reshape(len(score), len(names))
     terms = [f"subject_{name}" for name in names]
-    found = fit_crossed(columns, score, teachers, observers, terms, intervals=False)
+    found = fit_crossed(columns, score, place, observers, terms, intervals=False, within=schools)
     labels, place = np.unique(observers, return_inverse=True)
     taught_by, teacher = np.unique(teachers, return_inverse=True)
     count = np.bincount(place)

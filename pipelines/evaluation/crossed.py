@@ -1,7 +1,9 @@
 """Two crossed random intercepts, exactly: the severity of observers beside the level of teachers.
 
 y = b0 + x b + u_first + v_second + e, all random parts independent and normal; every row belongs to
-one group of each factor, in any pattern. The larger factor is eliminated in closed form (its block
+one group of each factor, in any pattern. A third factor, in whose groups those of the first lie
+(teachers in schools), may be taken out as fixed effects: without it whoever sees the teachers of a
+good school alone would seem mild. The larger factor is eliminated in closed form (its block
 of the mixed-model equations is diagonal: Henderson 1975), the smaller one's Schur complement is
 factored, which also gives the log-determinant and the posterior variances: by a dense Cholesky
 factorisation, or a sparse one where the groups are many, who then mostly have nobody in common.
@@ -57,7 +59,8 @@ class Factor:
     effect: FloatArray
     """Best linear unbiased predictions, in units of the outcome."""
     effect_variance: FloatArray
-    """Posterior variances given the variances and coefficients."""
+    """Posterior variances given the variances and coefficients; of a factor that was taken out as
+    fixed, its effects are not given."""
     effect_error_variance: FloatArray
     """Mean squared errors of the predictions given the variances, with the coefficients'
     uncertainty (Henderson 1975)."""
@@ -72,13 +75,15 @@ class CrossedFit:
     state: Literal["estimated", "not_estimated"]
     reason: str | None
     """Why there is no estimate, else None: not_finite, negative_weight, one_group, too_few_rows,
-    outcome_constant, perfect_prediction, no_repeated_rows, same_factors,
-    no_variation_within_groups."""
+    outcome_constant, perfect_prediction, no_repeated_rows, same_factors (or nobody of the second
+    beside another within a group taken out),
+    no_variation_within_groups, no_convergence."""
     terms: tuple[str, ...]
     """`constant` first."""
     dropped: tuple[str, ...]
     n: int
     coefficients: FloatArray
+    """Where a factor was taken out, the constant is that of its mean group, without an error."""
     covariance: FloatArray
     standard_errors: FloatArray
     variance_residual: float
@@ -101,6 +106,7 @@ def fit_crossed(
     weight: ArrayLike | None = None,
     method: Literal["reml", "ml"] = "reml",
     intervals: bool = True,
+    within: ArrayLike | None = None,
 ) -> CrossedFit:
     """Fit a model with a random intercept for each group of two crossed factors.
 
@@ -112,19 +118,23 @@ def fit_crossed(
         weight: (n,) precision weights; a row of weight 0 does not count.
         method: "reml" or "ml".
         intervals: whether those of the variances are wanted: they take most of the time.
+        within: (n,) labels of groups whose means are taken out (schools); each group of `first`
+            lies in one of them. With `reml` alone.
 
     Raises:
-        ValueError: shapes do not fit each other, or the method is unknown.
+        ValueError: shapes do not fit each other, the method is unknown or not for `within`, or a
+            group of `first` lies in two of `within`.
     """
     outcome, covariates = np.asarray(y, dtype=float), np.asarray(x, dtype=float)
     keys = np.asarray(first), np.asarray(second)
     weights = np.ones(outcome.shape) if weight is None else np.asarray(weight, dtype=float)
     if outcome.ndim != 1 or covariates.shape != (len(outcome), len(terms)):
         raise ValueError(f"x {covariates.shape}, y {outcome.shape}, {len(terms)} terms do not fit")
-    if any(key.shape != outcome.shape for key in (*keys, weights)):
-        raise ValueError(f"first, second and weight must have {len(outcome)} rows")
-    if method not in ("reml", "ml"):
-        raise ValueError(f"method {method!r} is neither reml nor ml")
+    around = np.zeros(outcome.shape) if within is None else np.asarray(within)
+    if any(key.shape != outcome.shape for key in (*keys, weights, around)):
+        raise ValueError(f"first, second, weight and within must have {len(outcome)} rows")
+    if method not in ("reml", "ml") or (within is not None and method == "ml"):
+        raise ValueError(f"method {method!r} is neither reml nor ml, or not for within")
     names = tuple(terms)
     if not (np.isfinite(outcome).all() and np.isfinite(covariates).all()):
         return _refusal("not_finite", names, keys)
@@ -137,6 +147,11 @@ def fit_crossed(
     columns = np.column_stack([covariates, outcome])[counted]
     weights = weights[counted]
     labels, codes = zip(*(np.unique(k, return_inverse=True) for k in keys), strict=True)
+    places, place = np.unique(around[counted], return_inverse=True)
+    lies_in = np.zeros(len(labels[0]), dtype=int)
+    lies_in[codes[0]] = place
+    if (lies_in[codes[0]] != place).any():
+        raise ValueError("a group of first lies in two groups of within")
     reason = _undetermined(len(weights), codes, [len(found) for found in labels])
     if reason:
         return _refusal(reason, names, keys)
@@ -144,10 +159,14 @@ def fit_crossed(
     total = float(weights.sum())
     centre = columns[0] + weights @ (columns - columns[0]) / total
     away = columns - centre
+    if within is not None:
+        size = np.bincount(place, weights)
+        means = [np.bincount(place, weights * column) / size for column in away.T]
+        away = away - np.column_stack(means)[place]
     use = Columns.of(centre, (away * weights[:, None]).T @ away, total)
     dropped = tuple(names[i] for i in use.dropped)
     kept = tuple(names[i] for i in use.kept)
-    rows, k = len(weights), len(kept) + 1
+    rows, k = len(weights) - (len(places) - 1), len(kept) + 1
     if use.scale[-1] == 0:
         return _refusal("outcome_constant", kept, keys, dropped)
     if rows <= k:
@@ -157,9 +176,12 @@ def fit_crossed(
     if 1 - towards @ np.linalg.solve(correlation, towards) < PERFECT:
         return _refusal("perfect_prediction", kept, keys, dropped)
 
-    swapped = len(labels[0]) < len(labels[1])
+    swapped = within is None and len(labels[0]) < len(labels[1])
     larger, smaller = (codes[1], codes[0]) if swapped else (codes[0], codes[1])
-    design = _Crossed(use.standardise(columns), weights, larger, smaller)
+    inside = None if within is None else lies_in
+    design = _Crossed(use.standardise(columns), weights, larger, smaller, inside)
+    if within is not None and not design.tells_apart():
+        return _refusal("same_factors", kept, keys, dropped)
     if not design.leaves_a_residual():
         return _refusal("no_variation_within_groups", kept, keys, dropped)
     reml = method == "reml"
@@ -171,11 +193,15 @@ def fit_crossed(
         optimum = Criterion(design, rows, reml, constant).minimise()
     except NoMaximum:
         return _refusal("no_variation_within_groups", kept, keys, dropped)
+    if not optimum.convergence().converged:
+        return _refusal("no_convergence", kept, keys, dropped)
 
     unit = float(use.scale[-1])
     coefficients, covariance = use.restore(
         optimum.point.coefficients, optimum.point.inverse * optimum.point.residual_variance
     )
+    if within is not None:
+        covariance[0] = covariance[:, 0] = math.nan
     predictions = design.predict(optimum)
     order = (1, 0) if swapped else (0, 1)
     factors = [
@@ -188,7 +214,7 @@ def fit_crossed(
         reason=None,
         terms=("constant", *kept),
         dropped=dropped,
-        n=rows,
+        n=len(weights),
         coefficients=coefficients,
         covariance=covariance,
         standard_errors=np.sqrt(np.diag(covariance)),
@@ -269,11 +295,21 @@ def _factor(
 
 
 class _Crossed:
-    """Two crossed factors; the first ratio is that of the larger one, which is eliminated."""
+    """Two crossed factors; the first ratio is that of the larger one, which is eliminated.
+
+    Groups around those of the larger one may be eliminated too, as fixed effects: their block of
+    the equations is diagonal as well. The constant, which is one of them, is then held at 0.
+    """
 
     def __init__(
-        self, columns: FloatArray, weight: FloatArray, larger: Indices, smaller: Indices
+        self,
+        columns: FloatArray,
+        weight: FloatArray,
+        larger: Indices,
+        smaller: Indices,
+        around: Indices | None,
     ) -> None:
+        """`around` says of each group of the larger factor in which group it lies."""
         shape = int(larger.max()) + 1, int(smaller.max()) + 1
         self._common = csr_array((weight, (larger, smaller)), shape=shape)
         self._common.sum_duplicates()
@@ -297,6 +333,15 @@ class _Crossed:
         inside = columns - self._mean[larger]
         self._cross = (inside * weight[:, None]).T @ inside
         self.scale = np.array([shape[0], shape[1]]) / weight.sum()
+        self._member = None
+        if around is not None:
+            each = np.arange(shape[0])
+            self._member = csr_array((np.ones(shape[0]), (around, each)))
+
+    def tells_apart(self) -> bool:
+        """Whether anything is left of the smaller factor once the groups around are taken out."""
+        left = self._inside(0.0).products.diagonal()
+        return float(left.sum()) > 1e-9 * float(self._other_size.sum())
 
     def leaves_a_residual(self) -> bool:
         """Whether the columns and the groups of both factors, taken as fixed, explain not all.
@@ -312,52 +357,71 @@ class _Crossed:
             left.append(float(gram[-1, -1] - explained))
         return left[1] > 0.012 * left[0]
 
-    def _products(self, large: float) -> csc_array:
-        """(small, small): the small factor's indicators weighted by V⁻¹ without that factor."""
-        weighted = self._common.multiply((large / (1 + large * self._size))[:, None]).tocsr()
-        return csc_array(diags_array(self._other_size) - self._common.T @ weighted)
+    def _inside(self, large: float) -> "_Inside":
+        """What is left of the larger factor's sums, weighted by V⁻¹ without the smaller one."""
+        shrink = 1 / (1 + large * self._size)
+        sums, common = shrink[:, None] * self._sums, self._common.multiply(shrink[:, None]).tocsr()
+        kept = self._size * shrink
+        gram = self._cross + (self._mean * kept[:, None]).T @ self._mean
+        towards = self._other_sums - self._common.T @ (large * sums)
+        products = csc_array(
+            diags_array(self._other_size) - self._common.T @ (large * common).tocsr()
+        )
+        log_determinant = float(np.log1p(large * self._size).sum())
+        if self._member is None:
+            return _Inside(gram, towards, products, sums, common, kept, log_determinant)
+        # The same again, of the groups around.
+        total = self._member @ kept
+        added, met = self._member @ sums, (self._member @ common).tocsr()
+        gram = gram - (added / total[:, None]).T @ added
+        gram[0] = gram[:, 0] = 0.0
+        gram[0, 0] = 1.0
+        towards = towards - met.T @ (added / total[:, None])
+        products = csc_array(products - met.T @ met.multiply((1 / total)[:, None]).tocsr())
+        share = csr_array(self._member.T.multiply(kept[:, None])).multiply(1 / total[None]).tocsr()
+        return _Inside(
+            gram,
+            towards,
+            products,
+            sums - share @ added,
+            (common - share @ met).tocsr(),
+            kept - share.power(2) @ total,
+            log_determinant + float(np.log(total).sum()),
+        )
 
-    def _schur(self, large: float, small: float) -> "_Dense | _Sparse":
+    def _schur(self, inside: "_Inside", small: float) -> "_Dense | _Sparse":
         kind = _Dense if self._common.shape[1] <= DENSE else _Sparse
-        return kind(self._products(large), small)
+        return kind(inside.products, small)
 
-    def _slopes(self, ratios: FloatArray, schur: "_Dense | _Sparse", shrink: FloatArray) -> Any:
+    def _slopes(self, ratios: FloatArray, inside: "_Inside", schur: "_Dense | _Sparse") -> Any:
         """Derivatives of the Schur complement's log-determinant in the two ratios."""
         if isinstance(schur, _Dense):
-            squared = self._common.multiply((shrink**2)[:, None]).tocsr()
-            lost = (self._common.T @ squared).toarray()
+            lost = (inside.common.T @ inside.common).toarray()
             return -ratios[1] * np.sum(lost * schur.inverse), np.sum(schur.inverse * schur.products)
         # The whole inverse would take longest; differences lose nothing that an estimate shows.
         steps = STEP * np.maximum(ratios, STEP * self.scale)
-        ends = [
-            [
-                self._schur(*(ratios + side * step)).log_determinant
-                for step in (steps * [1, 0], steps * [0, 1])
-            ]
-            for side in (1, -1)
-        ]
+        ends = []
+        for side in (1, -1):
+            large, small = ratios + side * steps
+            by_large = self._schur(self._inside(large), ratios[1])
+            ends.append([by_large.log_determinant, self._schur(inside, small).log_determinant])
         return (np.array(ends[0]) - np.array(ends[1])) / (2 * steps)
 
     def _solve(self, ratios: FloatArray) -> "_Solved":
-        large, small = ratios
-        shrink = 1 / (1 + large * self._size)
-        schur = self._schur(large, small)
-        towards = self._other_sums - self._common.T @ ((large * shrink)[:, None] * self._sums)
-        other = schur.solve(towards)
-        own = shrink[:, None] * (self._sums - self._common @ (small * other))
-        return _Solved(shrink, schur, towards, own, other)
+        inside = self._inside(ratios[0])
+        schur = self._schur(inside, ratios[1])
+        other = schur.solve(inside.towards)
+        own = inside.sums - inside.common @ (ratios[1] * other)
+        return _Solved(inside, schur, own, other)
 
     def evaluate(self, ratios: FloatArray) -> Evaluation:
-        large, small = ratios
         s = self._solve(ratios)
-        inverse = self._size * s.shrink
-        by_large, by_small = self._slopes(ratios, s.schur, s.shrink)
-        gram = self._cross + (self._mean * inverse[:, None]).T @ self._mean
-        gram = gram - small * s.towards.T @ s.other
+        by_large, by_small = self._slopes(ratios, s.inside, s.schur)
+        gram = s.inside.gram - ratios[1] * s.inside.towards.T @ s.other
         return Evaluation(
-            float(np.log1p(large * self._size).sum()) + s.schur.log_determinant,
+            s.inside.log_determinant + s.schur.log_determinant,
             (gram + gram.T) / 2,
-            np.array([inverse.sum() + by_large, by_small]),
+            np.array([s.inside.kept.sum() + by_large, by_small]),
             np.stack([-s.own.T @ s.own, -s.other.T @ s.other]),
         )
 
@@ -366,14 +430,14 @@ class _Crossed:
         large, small = optimum.ratios
         residual = optimum.point.residual_variance
         s = self._solve(optimum.ratios)
-        weighted = self._common.multiply(s.shrink[:, None]).tocsr()
-        spread, diagonal = np.zeros(weighted.shape[0]), np.zeros(weighted.shape[1])
+        common = s.inside.common
+        spread, diagonal = np.zeros(common.shape[0]), np.zeros(common.shape[1])
         for start, columns in s.schur.inverse_by_columns():
             part = slice(start, start + columns.shape[1])
             diagonal[part] = columns[part].diagonal()
-            spread += np.asarray(weighted[:, part].multiply(weighted @ columns).sum(axis=1)).ravel()
+            spread += np.asarray(common[:, part].multiply(common @ columns).sum(axis=1)).ravel()
         variances = (
-            residual * large * (s.shrink + large * small * spread),
+            residual * large * (1 - large * s.inside.kept + large * small * spread),
             residual * small * diagonal,
         )
         contrast = np.append(-optimum.point.coefficients, 1.0)
@@ -428,15 +492,32 @@ class _Sparse:
 
 
 @dataclass(frozen=True, eq=False)
+class _Inside:
+    """The equations without the smaller factor: all weighted by V⁻¹ without it, at a ratio of the
+    larger one, and with the groups around it taken out where there are any."""
+
+    gram: FloatArray
+    """(q, q): the columns by themselves."""
+    towards: FloatArray
+    """(small, q): the small factor's indicators by the columns."""
+    products: csc_array
+    """(small, small): its indicators by themselves."""
+    sums: FloatArray
+    """(large, q): the large factor's indicators by the columns."""
+    common: csr_array
+    """(large, small): the large factor's indicators by the small one's."""
+    kept: FloatArray
+    """(large,): each of the large factor's indicators by itself."""
+    log_determinant: float
+
+
+@dataclass(frozen=True, eq=False)
 class _Solved:
     """The mixed-model equations at given ratios; V, the covariance in units of the residual's."""
 
-    shrink: FloatArray
-    """(large,): 1 / (1 + ratio × weight)."""
+    inside: _Inside
     schur: "_Dense | _Sparse"
     """1 + ratio × products, of the small factor's groups."""
-    towards: FloatArray
-    """(small, q): the small factor's indicators by the columns, weighted by V⁻¹ without it."""
     own: FloatArray
     """(large, q): the large factor's indicators by the columns, weighted by V⁻¹."""
     other: FloatArray

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.evaluation import crossed
 from pipelines.evaluation.crossed import CrossedFit, fit_crossed
+from pipelines.evaluation.likelihood import Convergence, Optimum
 from pipelines.evaluation.multilevel import fit, moments
 from tests.evaluation.lme4 import covariates, far, fits, label, table, upper_of_groups
 
@@ -89,6 +91,66 @@ def test_a_mild_observer_does_not_make_a_good_teacher() -> None:
     assert np.corrcoef(found.first.effect, level)[0, 1] ** 2 > with_severity + 0.1
 
 
+@pytest.mark.parametrize("most_dense", [600, 0])
+def test_a_factor_taken_out_is_a_column_for_each_of_its_groups(
+    monkeypatch: pytest.MonkeyPatch, most_dense: int
+) -> None:
+    monkeypatch.setattr(crossed, "DENSE", most_dense)
+    rng = np.random.default_rng(1)
+    school = rng.integers(0, 8, 600)
+    teacher, observer = school * 6 + rng.integers(0, 6, 600), rng.integers(0, 25, 600)
+    x, weight = rng.normal(size=(600, 2)), rng.uniform(0.5, 2, 600)
+    y = x @ [1.0, 2.0] + 3 * rng.normal(size=8)[school] + rng.normal(size=48)[teacher]
+    y += rng.normal(size=25)[observer] + rng.normal(size=600)
+    each = (school[:, None] == np.arange(1, 8)).astype(float)
+    names = ["a", "b", *map(str, range(7))]
+    for own in (None, weight):
+        found = fit_crossed(x, y, teacher, observer, ["a", "b"], own, within=school)
+        plain = fit_crossed(np.column_stack([x, each]), y, teacher, observer, names, own)
+        assert found.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-8)
+        assert found.coefficients[1:] == pytest.approx(plain.coefficients[1:3], abs=1e-9)
+        assert found.standard_errors[1:] == pytest.approx(plain.standard_errors[1:3], abs=1e-9)
+        assert np.isnan(found.standard_errors[0])
+        assert found.variance_residual == pytest.approx(plain.variance_residual, rel=1e-8)
+        for one, other in ((found.first, plain.first), (found.second, plain.second)):
+            assert one.variance == pytest.approx(other.variance, rel=1e-7)
+            assert far(one.effect, other.effect) < 1e-7
+            assert far(one.effect_error_variance, other.effect_error_variance) < 1e-7
+            assert one.lr_statistic == pytest.approx(other.lr_statistic, abs=1e-7)
+            assert one.interval == pytest.approx(other.interval, rel=1e-6)
+
+
+def test_who_sees_a_good_school_alone_is_not_mild() -> None:
+    """Principals see their own teachers, some officials all schools; schools differ much."""
+    rng = np.random.default_rng(11)
+    schools, staff, seen = 60, 12, 4
+    level, principal, official = (rng.normal(0, s, n) for s, n in ((3, 60), (2, 60), (2, 10)))
+    at = np.repeat(np.arange(schools), staff * seen)
+    teacher = np.repeat(np.arange(schools * staff), seen)
+    visited = rng.integers(0, schools * staff, 600)
+    school, teacher = np.append(at, visited // staff), np.append(teacher, visited)
+    observer = np.append(at, schools + np.arange(600) % 10)
+    y = (
+        80
+        + level[school]
+        + rng.normal(0, 2, schools * staff)[teacher]
+        + rng.normal(0, 4, len(at) + 600)
+    )
+    y += np.append(principal, official)[observer]
+    nothing = np.empty((len(y), 0))
+    plain, found = (
+        fit_crossed(nothing, y, teacher, observer, [], within=within).second
+        for within in (None, school)
+    )
+    missed, error = ((own.effect[:schools] - principal) for own in (plain, found))
+    assert np.corrcoef(missed, level)[0, 1] > 0.6
+    assert abs(np.corrcoef(error, level)[0, 1]) < 0.3
+    sure = 1.96 * np.sqrt(found.effect_error_variance[:schools])
+    assert np.mean(np.abs(error) < sure) > 0.9
+    assert np.mean(np.abs(missed) < 1.96 * np.sqrt(plain.effect_error_variance[:schools])) < 0.8
+    assert found.interval[0] < 4 < found.interval[1] < plain.variance
+
+
 def test_weights_of_whole_numbers_equal_averages_of_rows() -> None:
     """A row of weight w is the mean of w rows: only the residual within such rows is lost."""
     rng = np.random.default_rng(8)
@@ -127,10 +189,21 @@ def test_no_estimate_is_said() -> None:
     assert reason(x, y, first, np.zeros(60), ["x"]) == "one_group"
     assert reason(x, y, np.arange(60), second, ["x"]) == "no_repeated_rows"
     assert reason(x, y, first, first + 1, ["x"]) == "same_factors"
+    # Of each place one observer: nothing tells severity from the level of the place.
+    none = (None, "reml", True)
+    assert reason(x, y, first, first // 5, ["x"], *none, first // 5) == "same_factors"
     assert reason(x, np.ones(60), first, second, ["x"]) == "outcome_constant"
     assert reason(x, 2 * x[:, 0] + 1, first, second, ["x"]) == "perfect_prediction"
     assert reason(x, first + 10.0 * second, first, second, ["x"]) == "no_variation_within_groups"
     assert reason(x[:0], y[:0], first[:0], second[:0], ["x"]) == "one_group"
+
+
+def test_a_search_that_ends_nowhere_is_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = Convergence(False, 9, 0.1, 1.0, ())
+    monkeypatch.setattr(Optimum, "convergence", lambda _self: lost)
+    found = fit_crossed(*rows(), ["x"])
+    assert (found.state, found.reason) == ("not_estimated", "no_convergence")
+    assert np.isnan(found.second.effect).all()
 
 
 def test_constant_and_collinear_columns_are_dropped_and_named() -> None:
@@ -151,6 +224,19 @@ def test_wrong_shapes_are_the_callers_errors() -> None:
         fit_crossed(x, y, first[:-1], second, ["x"])
     with pytest.raises(ValueError, match="neither"):
         fit_crossed(x, y, first, second, ["x"], method="mle")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not for within"):
+        fit_crossed(x, y, first, second, ["x"], method="ml", within=first)
+    with pytest.raises(ValueError, match="two groups of within"):
+        fit_crossed(x, y, first, second, ["x"], within=second)
+
+
+def test_taking_out_the_one_place_that_there_is_changes_no_effect() -> None:
+    x, y, first, second = rows()
+    one = fit_crossed(x, y, first, second, ["x"], within=np.zeros(60))
+    plain = fit_crossed(x, y, first, second, ["x"])
+    assert one.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-9)
+    assert far(one.second.effect, plain.second.effect) < 1e-9
+    assert one.coefficients[1] == pytest.approx(plain.coefficients[1], abs=1e-9)
 
 
 def test_many_groups_are_factored_sparsely_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
