@@ -74,6 +74,8 @@ CHECK_DIGIT = (
 
 AS_THEY_ARE = ("file_no", "part", "row", "id", "_total")
 """Columns of the cells that are no texts of the contract."""
+NEVER = "join_filter_pushdown"
+"""What the engine does to spare rows of large tables; texts are so few that it costs more."""
 MANY_TEXTS = 50_000
 """Of a column with more different texts, nothing is kept for the next piece of the file."""
 CHUNK_ROWS = 20_000
@@ -103,6 +105,7 @@ def as_word(sql: str) -> str:
 
 def begin(con: duckdb.DuckDBPyConnection) -> None:
     """Tables `found`, still empty, and `words`: code sets, words and the codes that they mean."""
+    con.execute(f"set disabled_optimizers = '{NEVER}'")
     con.execute(TABLES)
     rows = sorted(
         {
@@ -128,10 +131,8 @@ def _tidied(column: Column, source: str = "texts_in") -> str:
     """
     prose = column.type == "text" and not (column.pattern or column.references)
     half = "word" if prose else half_width("word")
-    trimmed = f"trim(half, {quoted(BLANKS)})"
-    # `not in (…)` would be planned as a join, at a second a column.
-    for mark in NOTHING:
-        trimmed = f"nullif({trimmed}, {quoted(mark)})"
+    # `not in (…)` would be planned as a join; a `nullif` around another doubles what is in it.
+    marks = " ".join(f"when {quoted(mark)} then null" for mark in NOTHING)
     last = "raw"
     if column.type == "text" and not prose:
         # A code that was typed as a number, and shown with commas.
@@ -139,8 +140,9 @@ def _tidied(column: Column, source: str = "texts_in") -> str:
         last = f"if({grouped}, replace(raw, ',', ''), raw) as raw"
     return f"""
         halved as (select id, word, {half} as half from {source}),
-        trimmed as (select id, word, {trimmed} as raw from halved),
-        tidied as (select id, word, {last} from trimmed)
+        trimmed as (select id, word, trim(half, {quoted(BLANKS)}) as trimmed from halved),
+        marked as (select id, word, case trimmed {marks} else trimmed end as raw from trimmed),
+        tidied as (select id, word, {last} from marked)
     """
 
 
@@ -510,7 +512,7 @@ def unfold(
         joins = " ".join(_join(c, f'{"u" if c in unfolded else "t"}."i_{c.name}"') for c in columns)
         # Joined as written: the cells, which are the most, pass by what they are looked up in, a
         # part of them in each thread.
-        con.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
+        con.execute(f"set disabled_optimizers = '{NEVER},join_order,build_side_probe_side'")
         con.execute(
             f"""
             create or replace temp table typed as
@@ -521,7 +523,7 @@ def unfold(
             from unfolded as u join shared as t using (id) {joins} {join} where {where}
             """
         )
-        con.execute("reset disabled_optimizers")
+        con.execute(f"set disabled_optimizers = '{NEVER}'")
     else:
         con.execute(f"create or replace temp view typed as {rows}")
     _told(con, "typed", columns, contract, known)

@@ -311,8 +311,9 @@ class _Outcome:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.thread.shutdown()
-        self.con.close()
+        # Nobody waits until the memory is given back.
+        self.thread.submit(self.con.close)
+        self.thread.shutdown(wait=False)
 
     def note(self, number: int, gathered: Gathered) -> list[tuple[int, Part]]:
         """Keep what was found of a file; its parts, numbered, unless it is refused already."""
@@ -397,7 +398,6 @@ class _Outcome:
 
     def _close(self) -> None:
         """End the writing of the rows that wait on disk, and show them as `waiting`."""
-        self.thread.shutdown()
         if self.writing is not None:
             self.writing.result()
         if self.writer is None:
