@@ -17,7 +17,7 @@ from dashboards.site.asked import Asking, Earlier, Printed, names_of
 from dashboards.site.text import FOLDERS, csv_text, page_text, static_files
 from pipelines.wording import LANGUAGES
 
-FEW = 64
+FEW = 256
 """So many units are done with before processes of their own would have started."""
 AT_A_TIME = 8
 """Units that a process takes with it."""
