@@ -1,6 +1,6 @@
 """The pages of the site, one file each; this list is the register."""
 
-from dashboards.pages import district, pass_rate, school
+from dashboards.pages import district, pass_rate, plan, school
 from dashboards.pages.base import Download, Page, Published, Unit, View
 
 PAGES: tuple[Page, ...] = (
@@ -9,6 +9,13 @@ PAGES: tuple[Page, ...] = (
         path="district/{code}/index.html",
         template="district.html",
         build=district.build,
+        level="district",
+    ),
+    Page(path="plan.html", template="plan.html", build=plan.city),
+    Page(
+        path="district/{code}/plan.html",
+        template="plan.html",
+        build=plan.district,
         level="district",
     ),
     Page(

@@ -1,6 +1,6 @@
 """Sentences that say the figures of a row, claiming no more than its interval allows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from gettext import NullTranslations
 
 from dashboards.pages.base import Row
@@ -179,6 +179,45 @@ class Teller:
         """A heading and what is said of it."""
         _ = self.words.gettext
         return _("%(head)s: %(meaning)s") % {"head": head, "meaning": meaning}
+
+    def noted(self, name: str, note: str) -> str:
+        """A name with a note in brackets, if there is one."""
+        if not note:
+            return name
+        return f"{name}（{note}）" if self.lang == "zh" else f"{name} ({note})"
+
+    def listed(self, names: Sequence[str]) -> str:
+        """Names beside one another within a sentence."""
+        return ("、" if self.lang == "zh" else ", ").join(names)
+
+    def points_between(self, low: float, high: float) -> str:
+        """The interval of a difference in percentage points, without the unit."""
+        return points_interval(low, high, self.lang)
+
+    def targets(self, counts: Mapping[str | None, int], order: Sequence[str]) -> str:
+        """How many targets of the plan have which status; those without one are said to be hidden.
+
+        Args:
+            counts: status → number of targets; of None, those whose status is not shown.
+            order: the statuses in the order of pages.
+        """
+        _, ngettext = self.words.gettext, self.words.ngettext
+        parts = [
+            _("%(n)s %(status)s")
+            % {"status": status_name(status, self.words), "n": count(counts[status], self.lang)}
+            for status in order
+            if counts.get(status)
+        ]
+        if counts.get(None):
+            parts.append(_("%(n)s not shown") % {"n": count(counts[None], self.lang)})
+        total = sum(counts.values())
+        said = ngettext(
+            "%(n)s target of the plan: %(parts)s", "%(n)s targets of the plan: %(parts)s", total
+        )
+        comma = "，" if self.lang == "zh" else ", "
+        # A number and its status stay on one line.
+        together = comma.join(part.replace(" ", "\u00a0") for part in parts)
+        return said % {"n": count(total, self.lang), "parts": together}
 
     def joined(self, parts: Sequence[str]) -> str:
         """Parts of an enumeration in one sentence."""

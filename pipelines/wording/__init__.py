@@ -9,6 +9,7 @@ from pipelines.wording.cells import inert
 from pipelines.wording.glossary import Term, load_glossary
 from pipelines.wording.numbers import (
     count,
+    day,
     deviations,
     deviations_interval,
     interval,
@@ -20,6 +21,7 @@ from pipelines.wording.numbers import (
     points,
     points_interval,
     school_year,
+    span,
 )
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Term",
     "bilingual",
     "count",
+    "day",
     "deviations",
     "deviations_interval",
     "inert",
@@ -41,5 +44,6 @@ __all__ = [
     "points",
     "points_interval",
     "school_year",
+    "span",
     "translator",
 ]

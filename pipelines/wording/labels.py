@@ -136,4 +136,46 @@ def status_name(code: str, words: NullTranslations) -> str:
         "on_pace": _("on pace"),
         "behind": _("behind pace"),
         "not_distinguishable": _("cannot be told yet"),
+        "overdue": _("overdue"),
+        "not_reported": _("not reported"),
+        "not_due": _("not due yet"),
     }.get(code, code)
+
+
+def quantity(n: float, said: str, code: str, words: NullTranslations) -> str:
+    """A number of things with their name, such as `82 lessons`; an unknown code stays as it is.
+
+    Args:
+        n: the number, which decides between singular and plural.
+        said: the number as it is written.
+        code: what is counted: a unit of the plan, or an entity that it asks something of.
+        words: the translations.
+    """
+    many = 1 if n == 1 else 2
+    pattern = {
+        "achievement": words.ngettext("%(n)s achievement", "%(n)s achievements", many),
+        "award": words.ngettext("%(n)s award", "%(n)s awards", many),
+        "base": words.ngettext("%(n)s base", "%(n)s bases", many),
+        "case": words.ngettext("%(n)s case", "%(n)s cases", many),
+        "class": words.ngettext("%(n)s class", "%(n)s classes", many),
+        "community": words.ngettext("%(n)s community", "%(n)s communities", many),
+        "course": words.ngettext("%(n)s course", "%(n)s courses", many),
+        "district": words.ngettext("%(n)s district", "%(n)s districts", many),
+        "festival": words.ngettext("%(n)s festival", "%(n)s festivals", many),
+        "finding": words.ngettext("%(n)s finding", "%(n)s findings", many),
+        "group": words.ngettext("%(n)s group", "%(n)s groups", many),
+        "lesson": words.ngettext("%(n)s lesson", "%(n)s lessons", many),
+        "person": words.ngettext("%(n)s person", "%(n)s persons", many),
+        "school": words.ngettext("%(n)s school", "%(n)s schools", many),
+        "school_week": words.ngettext("%(n)s school week", "%(n)s school weeks", many),
+        "session": words.ngettext("%(n)s session", "%(n)s sessions", many),
+        "society": words.ngettext("%(n)s society", "%(n)s societies", many),
+        "student": words.ngettext("%(n)s student", "%(n)s students", many),
+        "studio": words.ngettext("%(n)s studio", "%(n)s studios", many),
+        "subject": words.ngettext("%(n)s subject", "%(n)s subjects", many),
+        "unit": words.ngettext("%(n)s unit", "%(n)s units", many),
+        "visit": words.ngettext("%(n)s visit", "%(n)s visits", many),
+        "wave": words.ngettext("%(n)s wave", "%(n)s waves", many),
+        "week": words.ngettext("%(n)s week", "%(n)s weeks", many),
+    }.get(code, f"%(n)s {code}")
+    return pattern % {"n": said}

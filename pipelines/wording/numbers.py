@@ -6,9 +6,14 @@ zero on the decimal digits that are stored, never on their binary neighbours.
 
 import math
 import re
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 MINUS = "−"
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
 _SCHOOL_YEAR = re.compile(r"(\d{4})-(\d{4})")
 
 
@@ -115,3 +120,15 @@ def school_year(label: str, lang: str) -> str:
         return label
     years = f"{match[1]}–{match[2]}"
     return f"{years}学年" if lang == "zh" else years
+
+
+def day(value: date, lang: str) -> str:
+    """A day: `2024年3月5日`, in English `5 March 2024`."""
+    if lang == "zh":
+        return f"{value.year}年{value.month}月{value.day}日"
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def span(first: date, last: date, lang: str) -> str:
+    """The days from one to another, both counted."""
+    return interval(day(first, lang), day(last, lang), lang)

@@ -33,6 +33,21 @@ create table published.reporting (
     schools_expected bigint, schools_reported bigint, schools_not_reported bigint,
     files_returned bigint
 );
+create table published.dim_target (
+    target_id varchar, reading varchar, is_default boolean, reading_pending boolean,
+    reading_zh varchar, reading_en varchar, measure integer, measure_zh varchar,
+    measure_en varchar, level varchar, indicator_zh varchar, indicator_en varchar, rule varchar,
+    comparator varchar, target_value decimal(18, 3), unit varchar, window_kind varchar,
+    window_start date, window_months integer, deadline date, entity_type varchar,
+    population_code varchar, stream varchar, selector varchar, policy_quote_zh varchar
+);
+create table published.plan_target (
+    target_id varchar, reading varchar, is_default boolean, as_of date, level varchar,
+    unit_code varchar, actual double, band varchar, threshold double, gap double, pace double,
+    status varchar, numerator bigint, denominator bigint, is_share boolean, line_from date,
+    line_to date, records bigint, records_apart bigint, entities_short bigint,
+    entities_missing bigint, mark varchar
+);
 create table published.attainment (level varchar);
 create schema marts;
 create table marts.pass_rate_trend (secret varchar);
@@ -167,15 +182,116 @@ def added_rows(city: City) -> list[list[Any]]:
     return rows
 
 
+def targets() -> list[dict[str, Any]]:
+    """A plan with a target of every rule, and one whose words allow two readings."""
+    plain = {
+        "reading": "only", "is_default": True, "reading_pending": False, "reading_zh": "唯一口径",
+        "reading_en": "The only reading", "comparator": ">=", "window_kind": "school_year",
+        "window_start": "2024-03-11", "window_months": None, "deadline": None, "selector": "",
+    }  # fmt: skip
+    one, two = {"measure": 1, "measure_zh": "实践育人", "measure_en": "Learning by doing"}, {
+        "measure": 2, "measure_zh": "教师队伍", "measure_en": "Staff",
+    }  # fmt: skip
+    count = {"level": "city", "entity_type": "city", "population_code": "city", "rule": "count"}
+    share = {"level": "school", "entity_type": "school", "population_code": "school"}
+    staff = {"level": "person", "entity_type": "person", "population_code": "duty_head"}
+    rise = {"level": "city", "entity_type": "unit", "population_code": "unit", "rule": "growth"}
+    shown = [
+        one | count | {"target_id": "A1", "indicator_zh": "精品课", "indicator_en": "Model lessons",
+                       "target_value": 100, "unit": "lesson", "stream": "register"},
+        one | count | {"target_id": "A2", "indicator_zh": "基地校", "indicator_en": "Base schools",
+                       "target_value": 50, "unit": "school", "stream": "register",
+                       "deadline": "2024-12-31"},
+        one | share | {"target_id": "A3", "indicator_zh": "实践基地", "indicator_en": "Bases",
+                       "rule": "per_entity_minimum", "target_value": 1, "unit": "base",
+                       "stream": "register"},
+        one | rise | {"target_id": "A4", "indicator_zh": "合格率提升", "indicator_en": "Rise",
+                      "target_value": 10, "unit": "percentage point", "stream": "trend",
+                      "reading": "points", "selector": "points", "reading_pending": True,
+                      "reading_zh": "百分点", "reading_en": "Percentage points"},
+        one | rise | {"target_id": "A4", "indicator_zh": "合格率提升", "indicator_en": "Rise",
+                      "target_value": 10, "unit": "percentage point", "stream": "trend",
+                      "reading": "percent", "selector": "percent", "reading_pending": True,
+                      "is_default": False, "reading_zh": "相对值", "reading_en": "Percent"},
+        two | staff | {"target_id": "B1", "indicator_zh": "校长听课", "indicator_en": "Observing",
+                       "rule": "per_entity_minimum", "target_value": 40, "unit": "lesson",
+                       "stream": "observed_lessons"},
+        two | count | {"target_id": "B2", "indicator_zh": "位次", "indicator_en": "Place",
+                       "rule": "rank", "comparator": "<=", "target_value": 50,
+                       "unit": "percentile from the top", "stream": "benchmark"},
+        two | count | {"target_id": "B3", "indicator_zh": "成果", "indicator_en": "Achievements",
+                       "target_value": 3, "unit": "achievement", "stream": "register"},
+        two | staff | {"target_id": "B4", "indicator_zh": "校长轮训", "indicator_en": "Training",
+                       "rule": "coverage", "target_value": 100, "unit": "percent",
+                       "stream": "training_completed"},
+    ]  # fmt: skip
+    return [plain | row | {"policy_quote_zh": f"{row['indicator_zh']}若干"} for row in shown]
+
+
+def plan_rows(city: City) -> list[dict[str, Any]]:
+    """Figures of every status and mark: of the city, and of districts where the plan asks them."""
+    empty = dict.fromkeys(
+        ("actual", "band", "gap", "status", "numerator", "denominator", "line_from", "line_to",
+         "records", "records_apart", "entities_short", "entities_missing", "mark")
+    )  # fmt: skip
+    empty |= {"reading": "only", "is_default": True, "as_of": "2027-06-26", "is_share": False}
+    line = {"line_from": "2024-03-11", "line_to": "2027-03-11"}
+    of_all = {"threshold": 100.0, "pace": 90.4, "is_share": True}
+    own: list[dict[str, Any]] = [
+        line | {"target_id": "A1", "actual": 104, "threshold": 100, "gap": 4, "pace": 76.5,
+                "status": "reached", "records": 104, "records_apart": 0},
+        line | {"target_id": "A2", "actual": 37, "threshold": 50, "gap": -13, "pace": 50,
+                "status": "overdue", "records": 37, "records_apart": 14},
+        of_all | {"target_id": "A3", "actual": 88.0, "gap": -12.0, "status": "behind",
+                  "numerator": 53, "denominator": 60, "records": 53, "records_apart": 0,
+                  "entities_short": 2, "entities_missing": 5},
+        line | {"target_id": "A4", "reading": "points", "actual": 5.5, "threshold": 10,
+                "gap": -4.5, "pace": 5.0, "status": "on_pace", "denominator": 60000},
+        line | {"target_id": "A4", "reading": "percent", "is_default": False, "actual": 7.4,
+                "threshold": 10, "gap": -2.6, "pace": 5.0, "status": "on_pace",
+                "denominator": 60000},
+        of_all | {"target_id": "B1", "actual": 59.0, "gap": -41.0, "status": "behind",
+                  "numerator": 57, "denominator": 97, "records": 3643, "records_apart": 1,
+                  "entities_short": 40, "entities_missing": 0},
+        {"target_id": "B2", "threshold": 50, "pace": 50, "status": "not_due", "mark": "z"},
+        {"target_id": "B3", "threshold": 3, "pace": 2.4, "status": "not_reported", "mark": "x"},
+        of_all | {"target_id": "B4", "band": ">=95", "status": "behind", "denominator": 58},
+    ]  # fmt: skip
+    rows = [empty | {"level": "city", "unit_code": city.code} | row for row in own]
+    for i, code in enumerate(city.districts):
+        at = empty | of_all | {"level": "district", "unit_code": code}
+        rows.append(
+            at | {"target_id": "A3", "actual": 100.0, "gap": 0.0, "status": "reached",
+                  "numerator": 10, "denominator": 10, "records": 10, "records_apart": 0,
+                  "entities_short": 0, "entities_missing": 0}
+        )  # fmt: skip
+        rows.append(at | {"target_id": "B1", "mark": "c"})
+        rest = {"mark": "c"} if i else {"band": ">=90", "status": "reached", "denominator": 21,
+                                        "mark": "u"}  # fmt: skip
+        rows.append(at | {"target_id": "B4"} | rest)
+    return rows
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows into a table of the published layer."""
+    for row in rows:
+        signs = ", ".join("?" * len(row))
+        con.execute(
+            f"insert into published.{table} ({', '.join(row)}) values ({signs})",
+            list(row.values()),
+        )
+
+
 def write_warehouse(path: Path, city: City) -> Path:
     """A DuckDB file with the published layer of a made-up city."""
     with duckdb.connect(str(path)) as connection:
         connection.execute(SCHEMA)
-        for row in rows_of(city) if city.results else []:
-            signs = ", ".join("?" * len(row))
+        insert(connection, "pass_rate_trend", rows_of(city) if city.results else [])
+        insert(connection, "dim_target", targets() if city.registered else [])
+        insert(connection, "plan_target", plan_rows(city) if city.registered else [])
+        if city.registered:
             connection.execute(
-                f"insert into published.pass_rate_trend ({', '.join(row)}) values ({signs})",
-                list(row.values()),
+                "insert into published.unit values ('city', ?, '全市', null)", [city.code]
             )
         for code, name in city.districts.items() if city.registered else ():
             connection.execute(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from gatehouse import account, settings_of, token_of
 from made_up_city import Rendered
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from dashboards.gate import create_app, embedded
 from pipelines.wording import count, percent, percent_interval
@@ -139,4 +139,74 @@ def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
     page.goto((whole.site / "index.html").as_uri())
     assert page.locator("[data-table=districts]").is_visible()
     assert "图需启用脚本才能显示" in page.inner_text("main")
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390, 320])
+@pytest.mark.parametrize("place", ["plan.html", "district/370402/plan.html"])
+def test_the_plan_fits_every_screen(
+    browser: Browser, whole: Rendered, place: str, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    for lang in ("", "en/"):
+        page.goto((whole.site / lang / place).as_uri())
+        page.wait_for_selector("html[data-drawn]")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert complaints == []
+    page.close()
+
+
+def shown(page: Page) -> list[str]:
+    """The targets that a reader sees, by name."""
+    seen: list[str] = page.eval_on_selector_all(
+        "[data-item]:not(.other)",
+        "rows => rows.filter(r => r.offsetHeight).map(r => r.dataset.item)",
+    )
+    return seen
+
+
+@pytest.mark.parametrize("way", ["gate", "file"])
+def test_a_filter_is_kept_in_the_address(
+    browser: Browser, door: Door, whole: Rendered, way: str
+) -> None:
+    context = browser.new_context()
+    context.add_cookies([{"name": "eqm", "value": door.cookie, "url": door.address}])
+    page = context.new_page()
+    root = door.address if way == "gate" else whole.site.as_uri() + "/"
+    page.goto(root + "plan.html")
+    page.wait_for_selector("html[data-drawn]")
+    everything = shown(page)
+    page.locator("button[value=behind]").focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("plan.html?status=behind")
+    assert shown(page) == ["A3", "B1", "B4"]
+    page.select_option("[data-filter=measure]", "2")
+    assert page.url.endswith("?status=behind&measure=2")
+    assert shown(page) == ["B1", "B4"]
+    assert page.inner_text(".filters [role=status]") == "显示 2 项，共 8 项"
+    page.reload()
+    assert shown(page) == ["B1", "B4"]
+    page.click("a[hreflang=en]")
+    assert "en/plan.html?status=behind&measure=2" in page.url
+    assert page.inner_text(".filters [role=status]") == "2 of 8 targets shown"
+    page.go_back()
+    page.go_back()
+    assert shown(page) == ["A3", "B1", "B4"]
+    page.goto(root + "plan.html?status=<b>lost&measure=7")
+    assert shown(page) == everything
+    assert "无法识别，已按全部显示" in page.inner_text(".filters [role=status]")
+    context.close()
+
+
+def test_the_plan_reads_without_scripts(browser: Browser, whole: Rendered) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((whole.site / "plan.html").as_uri() + "?status=behind")
+    assert len(shown(page)) == 8
+    assert page.locator(".filters").is_hidden()
+    page.click("[data-table=measures] a[href='#measure-2']")
+    assert page.locator("#measure-2").is_visible()
     context.close()

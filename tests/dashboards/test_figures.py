@@ -8,6 +8,7 @@ from dashboards.figures import (
     effect_dots,
     effect_range,
     share_range,
+    status_stacks,
     trend_panel,
     unit_dots,
 )
@@ -208,3 +209,26 @@ def test_probabilities_are_stacked_to_one() -> None:
 def test_axes_are_named_by_the_page() -> None:
     figure = diagnostics.labelled(diagnostics.pairs(schools().assign(x=0.1, y=0.2)), "前", "后")
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("前", "后")
+
+
+def test_stacks_hold_every_count_in_the_order_of_statuses() -> None:
+    frame = pd.DataFrame(
+        [
+            {"name": "2 b", "status": "behind", "n": 2},
+            {"name": "1 a", "status": "reached", "n": 1},
+            {"name": "1 a", "status": "behind", "n": 3},
+            {"name": "1 a", "status": "overdue", "n": 0},
+        ]
+    )
+    said = {"reached": "R", "behind": "B", "overdue": "O", "": "hidden"}
+    figure = status_stacks(frame, ["1 a", "2 b"], said)
+    reached, behind = figure.data
+    assert (list(reached.x), list(reached.y), list(reached.hovertext)) == ([1], ["1 a"], ["R 1"])
+    assert dict(zip(behind.y, behind.x, strict=True)) == {"2 b": 2, "1 a": 3}
+    assert list(figure.layout.yaxis.categoryarray) == ["1 a", "2 b"]
+    assert figure.layout.xaxis.range[1] > 4
+
+
+def test_stacks_of_nothing() -> None:
+    empty = pd.DataFrame({"name": [], "status": [], "n": []})
+    assert not status_stacks(empty, [], {}).data

@@ -366,7 +366,7 @@ def test_the_plan_of_another_city_is_a_file(
         (lambda t: t.replace(",duty_head,", ",,"), "line 4: population_code: nothing"),
         (lambda t: t.replace("K2,", ","), "line 3: target_id: nothing"),
         (lambda t: t.splitlines()[0] + "\n", "no target"),
-        (lambda t: t.replace("K3,2,person,", "K3,2,person,听课,听课,"), "line 4: 34 cells"),
+        (lambda t: t.replace("K3,2,person,", "K3,2,person,听课,听课,"), "line 4: 36 cells"),
     ],
 )  # fmt: skip
 def test_a_malformed_plan_is_refused_with_line_and_column(

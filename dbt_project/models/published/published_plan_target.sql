@@ -1,0 +1,227 @@
+{{ config(alias='plan_target') }}
+
+-- The last day alone: of persons, days beside one another would tell who came in between.
+with last_day as (
+    select max(as_of) as as_of
+    from {{ ref('plan_target') }}
+),
+
+levels as (
+    {{ unit_levels() }}
+),
+
+figures as (
+    select
+        figures.*,
+        targets.rule,
+        targets.rule = 'growth'
+        or (targets.rule = 'rate_threshold' and not figures.is_share)
+        or (
+            figures.is_share
+            and (targets.entity_type = 'person' or targets.population_code = 'student')
+        ) as is_of_persons
+    from {{ ref('plan_target') }} as figures
+    inner join {{ ref('dim_target') }} as targets
+        on figures.target_id = targets.target_id and figures.reading = targets.reading
+    inner join last_day on figures.as_of = last_day.as_of
+    where figures.level in ('city', 'district')
+),
+
+-- A student has at most one result a subject, so that many results are at least so many students.
+subjects as (
+    select count(*) as subjects
+    from {{ ref('dim_subject') }}
+),
+
+smallest as (
+    select
+        level,
+        unit_code,
+        min(students) as students
+    from {{ ref('pass_rate_trend') }}
+    where stage = 'all' and subject = 'all'
+    group by level, unit_code
+),
+
+sized as (
+    select
+        figures.*,
+        coalesce(case
+            when figures.rule <> 'growth' then figures.denominator
+            when smallest.students < figures.denominator / subjects.subjects
+                then smallest.students
+            else figures.denominator / subjects.subjects
+        end, 0) as persons
+    from figures
+    cross join subjects
+    left join smallest
+        on figures.level = smallest.level and figures.unit_code = smallest.unit_code
+),
+
+-- Shares of persons in districts, and what the city has beyond them: anybody can subtract that.
+parts as (
+    select
+        target_id,
+        reading,
+        unit_code,
+        denominator as persons,
+        numerator as met,
+        false as is_beyond
+    from sized
+    where is_of_persons and is_share and level = 'district' and denominator > 0
+    union all
+    select
+        target_id,
+        reading,
+        '' as unit_code,
+        sum(case when level = 'city' then denominator else -denominator end) as persons,
+        sum(case when level = 'city' then numerator else -numerator end) as met,
+        true as is_beyond
+    from sized
+    where is_of_persons and is_share and denominator > 0
+    group by target_id, reading
+    having sum(case when level = 'city' then denominator else -denominator end) > 0
+),
+
+judged as (
+    select
+        *,
+        is_beyond or not {{ shown('persons') }} or {{ is_rare('met', 'persons') }} as is_untold
+    from parts
+),
+
+-- Those that are not told in full, then the smallest: the first so many of them together must be
+-- what the rules allow, since the others, taken from the whole, leave just these.
+together as (
+    select
+        *,
+        row_number() over line as place,
+        sum(persons) over line as sum_persons,
+        sum(met) over line as sum_met,
+        count_if(is_untold) over (partition by target_id, reading) as untold
+    from judged
+    window line as (
+        partition by target_id, reading
+        order by is_untold desc, persons asc, unit_code asc nulls last
+        rows between unbounded preceding and current row
+    )
+),
+
+enough as (
+    select
+        target_id,
+        reading,
+        min(place) as places
+    from together
+    where
+        place >= untold
+        and {{ shown('sum_persons') }}
+        and not {{ is_rare('sum_met', 'sum_persons') }}
+    group by target_id, reading
+),
+
+partners as (
+    select
+        together.target_id,
+        together.reading,
+        together.unit_code
+    from together
+    left join enough
+        on together.target_id = enough.target_id and together.reading = enough.reading
+    where
+        together.untold > 0
+        and not together.is_untold
+        and together.place <= coalesce(enough.places, together.place)
+),
+
+fates as (
+    select
+        sized.*,
+        sized.is_of_persons and (
+            (sized.persons > 0 and not {{ shown('sized.persons') }})
+            or partners.unit_code is not null
+        ) as is_withheld,
+        sized.is_of_persons and sized.numerator is not null
+        and {{ is_rare('sized.numerator', 'sized.persons') }} as is_banded
+    from sized
+    left join partners
+        on
+            sized.level = 'district'
+            and sized.target_id = partners.target_id
+            and sized.reading = partners.reading
+            and sized.unit_code = partners.unit_code
+),
+
+counted as (
+    select
+        evidence.target_id,
+        evidence.reading,
+        levels.level,
+        {{ unit_of('levels.level', 'evidence.district_code', 'cast(null as string)') }}
+            as unit_code,
+        cast(count_if(evidence.counts) as bigint) as records,
+        cast(count_if(not evidence.counts and evidence.record_key is not null) as bigint)
+            as records_apart,
+        cast(count_if(evidence.reason = 'short') as bigint) as entities_short,
+        cast(count_if(evidence.reason = 'missing') as bigint) as entities_missing
+    from {{ ref('plan_evidence') }} as evidence
+    cross join levels
+    inner join {{ ref('dim_target') }} as targets
+        on evidence.target_id = targets.target_id and evidence.reading = targets.reading
+    where levels.level <> 'school' and targets.rule not in ('growth', 'rank')
+    group by
+        evidence.target_id, evidence.reading, levels.level,
+        {{ unit_of('levels.level', 'evidence.district_code', 'cast(null as string)') }}
+)
+
+{%- set told = 'not fates.is_withheld' %}
+{%- set exact = 'not fates.is_withheld and not fates.is_banded' %}
+
+select
+    fates.target_id,
+    fates.reading,
+    fates.is_default,
+    fates.as_of,
+    fates.level,
+    fates.unit_code,
+    case
+        when not ({{ exact }}) then null
+        when fates.is_share or fates.rule = 'rate_threshold'
+            then {{ published_percent('fates.actual', 'fates.denominator') }}
+        else {{ rounded('fates.actual', 1) }}
+    end as actual,
+    case
+        when {{ told }} and fates.is_banded then {{ banded('fates.numerator', 'fates.persons') }}
+    end as band,
+    fates.threshold,
+    case
+        when not ({{ exact }}) then null
+        when fates.is_share or fates.rule = 'rate_threshold'
+            then {{ published_percent('fates.gap', 'fates.denominator') }}
+        else {{ rounded('fates.gap', 1) }}
+    end as gap,
+    {{ rounded('fates.pace', 1) }} as pace,
+    case when {{ told }} then fates.status end as status,
+    case when {{ exact }} then fates.numerator end as numerator,
+    case when {{ told }} then fates.denominator end as denominator,
+    fates.is_share,
+    fates.line_from,
+    fates.line_to,
+    case when {{ exact }} then counted.records end as records,
+    case when {{ exact }} then counted.records_apart end as records_apart,
+    case when {{ exact }} then counted.entities_short end as entities_short,
+    case when {{ exact }} then counted.entities_missing end as entities_missing,
+    case
+        when fates.is_withheld then 'c'
+        when fates.status = 'not_reported' then 'x'
+        when fates.actual is null then 'z'
+        when fates.is_of_persons then {{ mark('fates.persons') }}
+    end as mark
+from fates
+left join counted
+    on
+        fates.target_id = counted.target_id
+        and fates.reading = counted.reading
+        and fates.level = counted.level
+        and fates.unit_code = counted.unit_code
+order by fates.target_id, fates.reading, fates.level, fates.unit_code
