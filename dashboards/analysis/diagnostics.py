@@ -66,7 +66,10 @@ class Figures:
         if len(districts) and (paper.districts or {}).get("variance_district"):
             told = districts.assign(name=districts["label"], mark=None, note="", hover="")
             axis = effect_range([*told["ci_low"], *told["ci_high"]])
-            self.drawn["districts"] = effect_dots(told, axis)
+            figure = self.drawn["districts"] = effect_dots(told, axis)
+            # Room for what the axis is called.
+            layout = figure.layout
+            layout.update(height=layout.height + 22, margin_b=layout.margin.b + 22)
 
     def _compare(self) -> None:
         """Other models against the published one, and the range of all."""
@@ -107,8 +110,7 @@ def view(wave: Wave, figures: Figures, lang: Lang) -> View:
         else:
             shown[key] = figures.drawn[key]
             x, y = panel.pop("axes")
-            if key != "districts":
-                draw.labelled(shown[key], x, y)
+            draw.labelled(shown[key], x, y)
         panels.append({"figure": key, **panel})
     return View(
         _("Value added, diagnostics: %(paper)s") % {"paper": name},
@@ -214,7 +216,7 @@ def _bands(tell: Teller, figures: Figures) -> Panel:
             "schools have in common, so one or two bands beyond are no alarm; a pattern is."
         ),
         _("Earlier (z)"),
-        _("Residual"),
+        _("Residual (SD)"),
     )
 
 
@@ -288,8 +290,8 @@ def _years(tell: Teller, figures: Figures) -> Panel | None:
             "Other students sat each year. Where a school stands apart one year and not the next, "
             "its effect is of that year, or chance."
         ),
-        _("Effect %(year)s") % {"year": year},
-        _("Effect now"),
+        _("Effect %(year)s (SD)") % {"year": year},
+        _("Effect now (SD)"),
     )
 
 
@@ -327,8 +329,8 @@ def _models(tell: Teller, figures: Figures) -> go.Figure:
             figures.schools["effect"],
             figures.others | {simple: figures.simple},
         ),
-        figures.published,
-        tell.words.gettext("Other models"),
+        tell.words.gettext("Effect (SD): %(model)s") % {"model": figures.published},
+        tell.words.gettext("Effect (SD): other models"),
     )
 
 
@@ -406,6 +408,7 @@ def _districts(tell: Teller, figures: Figures) -> Panel | None:
         _("Effects of districts"),
         bands(tell, figures.paper.units("district")),
         _("From the three-level model, in the order of codes."),
+        _("Effect (SD)"),
     )
 
 

@@ -414,8 +414,12 @@ def _checks(tell: Teller, rules: Rules, told: Sequence[Paper]) -> Table | None:
     def growth(paper: Paper) -> Cell:
         used = [row for row in paper.growth if row["state"] == "estimated" and row["used"]]
         if used:
-            worst = max(row["furthest"] for row in used)
-            return Cell(percent(worst, 100, tell.lang))
+            worst = max(used, key=lambda row: float(row["furthest"] - row["by_chance"]))
+            limit = percent(worst["by_chance"], 100, tell.lang)
+            return Cell(
+                percent(worst["furthest"], 100, tell.lang),
+                _("by chance up to %(limit)s") % {"limit": limit},
+            )
         if not paper.growth:
             return NOTHING
         return Cell("—", reason_name(paper.growth[0]["reason"], tell.words))

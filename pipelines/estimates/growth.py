@@ -37,6 +37,7 @@ FIT = pa.struct(
     [
         ("priors", pa.int32()), ("state", pa.string()), ("reason", pa.string()), ("n", pa.int64()),
         ("used", pa.int64()), ("coefficients", pa.int32()), ("furthest", pa.float64()),
+        ("by_chance", pa.float64()),
     ]
 )  # fmt: skip
 GROWTH = with_origin(
@@ -118,7 +119,10 @@ def _units(level: str, percentile: Any, codes: Any) -> list[dict[str, Any]]:
 
 def _described(fit: Fit, score: Any, priors: Any, growth: Growth) -> dict[str, Any]:
     """What the record keeps of a fit; `furthest` is how far a share is from its quantile."""
+    found = None
     own = np.isfinite(score) & np.isfinite(priors[:, : fit.order]).all(axis=1)
+    if fit.state == "estimated":
+        found = calibration(fit, score[own], priors[own])
     return {
         "priors": fit.order,
         "state": fit.state,
@@ -126,9 +130,6 @@ def _described(fit: Fit, score: Any, priors: Any, growth: Growth) -> dict[str, A
         "n": fit.n,
         "used": int((growth.order == fit.order).sum()),
         "coefficients": int(fit.band.coefficients.shape[1]) if fit.band else None,
-        "furthest": (
-            number(calibration(fit, score[own], priors[own]).largest)
-            if fit.state == "estimated"
-            else None
-        ),
+        "furthest": found and number(found.largest),
+        "by_chance": found and number(found.by_chance),
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline
-from scipy.special import stdtrit
+from scipy.special import kolmogi, stdtrit
 from scipy.stats import binom
 
 from pipelines.evaluation import quantiles
@@ -258,6 +258,16 @@ class Calibration:
     def largest(self) -> float:
         """The largest difference of a share from its tau."""
         return float(np.abs(self.share - TAUS).max(initial=0.0))
+
+    @property
+    def by_chance(self) -> float:
+        """What `largest` exceeds once in twenty times at most if all quantiles are right.
+
+        By Kolmogorov's distribution (1933) of the smallest band, for all bands at once; of the
+        students fitted on it exceeds it less often, since the fit follows them.
+        """
+        each = 1 - 0.95 ** (1 / len(self.n))
+        return float(kolmogi(each) / np.sqrt(self.n.min()))
 
 
 def calibration(fit: Fit, score: ArrayLike, priors: ArrayLike, bands: int = 10) -> Calibration:

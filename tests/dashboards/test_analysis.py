@@ -180,6 +180,16 @@ def test_earlier_waves_and_software_are_named() -> None:
     assert "前测成绩来自spring（全部）。" in noted(paper(), lang="zh")["fitted"]
 
 
+def test_a_quantile_is_held_against_what_chance_does() -> None:
+    fits = [
+        {"state": "estimated", "used": 90, "furthest": 0.12, "by_chance": 0.15},
+        {"state": "estimated", "used": 300, "furthest": 0.09, "by_chance": 0.08},
+        {"state": "estimated", "used": 0, "furthest": 0.5, "by_chance": 0.1},
+    ]
+    ((_head, cells),) = noted(paper(growth=fits))["checks"].lines
+    assert (cells[-1].text, cells[-1].below) == ("9.0%", "by chance up to 8.0%")
+
+
 def test_schools_that_do_not_differ_have_no_bands() -> None:
     alike = record(variance_school=0.0, variance_school_low=0.0, icc=0.0, lr_p=1.0)
     ((_head, cells),) = noted(paper(schools=alike))["certainty"].lines

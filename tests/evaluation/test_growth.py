@@ -227,6 +227,17 @@ def test_projections_hold_of_the_next_cohort() -> None:
     assert harder.largest > 0.2
 
 
+def test_what_chance_makes_of_right_quantiles() -> None:
+    rng = np.random.default_rng(7)
+    n = np.array([120, 130, 150, 180])
+    exceeded = []
+    for _ in range(600):
+        share = np.array([(rng.random(size)[:, None] < growth.TAUS).mean(axis=0) for size in n])
+        found = growth.Calibration(n, np.arange(4.0), share, np.zeros_like(share))
+        exceeded.append(found.largest > found.by_chance)
+    assert 0.01 < np.mean(exceeded) <= 0.05
+
+
 def test_calibration_on_the_students_fitted(found: tuple) -> None:
     score, priors, made = found
     known = np.isfinite(score) & np.isfinite(priors[:, 0])

@@ -15,7 +15,8 @@ every as (
         coalesce(fits.n, 0) as n,
         coalesce(fits.used, 0) as used,
         fits.coefficients,
-        fits.furthest
+        fits.furthest,
+        fits.by_chance
     from (select distinct paper_no from {{ ref('int_value_added_sums') }}) as sat
     left join fits on sat.paper_no = fits.paper_no
 )
@@ -32,7 +33,8 @@ select
     every.n,
     every.used,
     every.coefficients,
-    every.furthest
+    every.furthest,
+    every.by_chance
 from every
 inner join {{ ref('int_papers') }} as papers on every.paper_no = papers.paper_no
 left join {{ ref('int_cohort_wave') }} as waves
