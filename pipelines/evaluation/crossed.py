@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csc_array, csr_array, diags_array, eye_array
+from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
@@ -311,8 +311,7 @@ class _Crossed:
     ) -> None:
         """`around` says of each group of the larger factor in which group it lies."""
         shape = int(larger.max()) + 1, int(smaller.max()) + 1
-        self._common = csr_array((weight, (larger, smaller)), shape=shape)
-        self._common.sum_duplicates()
+        common = csr_array((weight, (larger, smaller)), shape=shape)
         self.connected = int(
             connected_components(
                 csr_array((weight, (larger, smaller + shape[0])), shape=(sum(shape), sum(shape))),
@@ -320,6 +319,17 @@ class _Crossed:
                 return_labels=False,
             )
         )
+        self._dense = shape[1] <= DENSE
+        self._member = None
+        if around is not None:
+            self._member = csr_array((np.ones(shape[0]), (around, np.arange(shape[0]))))
+        # Within, groups of the smaller factor stand in the order in which they are eliminated.
+        self._rank = np.arange(shape[1])
+        if not self._dense:
+            self._rank = _order(common if self._member is None else self._member @ common)
+        smaller = self._rank[smaller]
+        self._common = csr_array((weight, (larger, smaller)), shape=shape)
+        self._common.sum_duplicates()
 
         def summed(code: Indices, groups: int, values: FloatArray) -> FloatArray:
             return np.bincount(code, weights=values, minlength=groups).astype(float)
@@ -333,10 +343,8 @@ class _Crossed:
         inside = columns - self._mean[larger]
         self._cross = (inside * weight[:, None]).T @ inside
         self.scale = np.array([shape[0], shape[1]]) / weight.sum()
-        self._member = None
-        if around is not None:
-            each = np.arange(shape[0])
-            self._member = csr_array((np.ones(shape[0]), (around, each)))
+        met = None if self._member is None else csr_array(self._member @ self._common)
+        self._products = _Products(self._common, self._size, self._other_size, self._member, met)
 
     def tells_apart(self) -> bool:
         """Whether anything is left of the smaller factor once the groups around are taken out."""
@@ -351,7 +359,7 @@ class _Crossed:
         """
         left = []
         for ratio in (1e4, 1e6):
-            gram = self.evaluate(ratio * self.scale).gram
+            gram = self.evaluate(ratio * self.scale, slopes=False).gram
             outcome = gram[:-1, -1]
             explained = outcome @ np.linalg.lstsq(gram[:-1, :-1], outcome, rcond=1e-12)[0]
             left.append(float(gram[-1, -1] - explained))
@@ -360,16 +368,18 @@ class _Crossed:
     def _inside(self, large: float) -> "_Inside":
         """What is left of the larger factor's sums, weighted by V⁻¹ without the smaller one."""
         shrink = 1 / (1 + large * self._size)
-        sums, common = shrink[:, None] * self._sums, self._common.multiply(shrink[:, None]).tocsr()
-        kept = self._size * shrink
+        sums, kept = shrink[:, None] * self._sums, self._size * shrink
         gram = self._cross + (self._mean * kept[:, None]).T @ self._mean
         towards = self._other_sums - self._common.T @ (large * sums)
-        products = csc_array(
-            diags_array(self._other_size) - self._common.T @ (large * common).tocsr()
-        )
+        common = csr_array(
+            (self._common.data * np.repeat(shrink, np.diff(self._common.indptr)),
+             self._common.indices, self._common.indptr),
+            shape=self._common.shape,
+        )  # fmt: skip
+        products = self._products.at(large)
         log_determinant = float(np.log1p(large * self._size).sum())
         if self._member is None:
-            return _Inside(gram, towards, products, sums, common, kept, log_determinant)
+            return _Inside(gram, towards, products, sums, common, None, None, kept, log_determinant)
         # The same again, of the groups around.
         total = self._member @ kept
         added, met = self._member @ sums, (self._member @ common).tocsr()
@@ -377,46 +387,50 @@ class _Crossed:
         gram[0] = gram[:, 0] = 0.0
         gram[0, 0] = 1.0
         towards = towards - met.T @ (added / total[:, None])
-        products = csc_array(products - met.T @ met.multiply((1 / total)[:, None]).tocsr())
         share = csr_array(self._member.T.multiply(kept[:, None])).multiply(1 / total[None]).tocsr()
         return _Inside(
             gram,
             towards,
             products,
             sums - share @ added,
-            (common - share @ met).tocsr(),
+            common,
+            share,
+            met,
             kept - share.power(2) @ total,
             log_determinant + float(np.log(total).sum()),
         )
 
-    def _schur(self, inside: "_Inside", small: float) -> "_Dense | _Sparse":
-        kind = _Dense if self._common.shape[1] <= DENSE else _Sparse
-        return kind(inside.products, small)
+    def _schur(self, products: csc_array, small: float) -> "_Dense | _Sparse":
+        return (_Dense if self._dense else _Sparse)(products, small)
 
     def _slopes(self, ratios: FloatArray, inside: "_Inside", schur: "_Dense | _Sparse") -> Any:
         """Derivatives of the Schur complement's log-determinant in the two ratios."""
         if isinstance(schur, _Dense):
-            lost = (inside.common.T @ inside.common).toarray()
+            common = inside.common
+            lost = (common.T @ common).toarray()
             return -ratios[1] * np.sum(lost * schur.inverse), np.sum(schur.inverse * schur.products)
         # The whole inverse would take longest; differences lose nothing that an estimate shows.
         steps = STEP * np.maximum(ratios, STEP * self.scale)
         ends = []
         for side in (1, -1):
             large, small = ratios + side * steps
-            by_large = self._schur(self._inside(large), ratios[1])
-            ends.append([by_large.log_determinant, self._schur(inside, small).log_determinant])
+            products = self._products.at(large)
+            by_large, by_small = _Sparse(products, ratios[1]), _Sparse(inside.products, small)
+            ends.append([by_large.log_determinant, by_small.log_determinant])
         return (np.array(ends[0]) - np.array(ends[1])) / (2 * steps)
 
     def _solve(self, ratios: FloatArray) -> "_Solved":
         inside = self._inside(ratios[0])
-        schur = self._schur(inside, ratios[1])
+        schur = self._schur(inside.products, ratios[1])
         other = schur.solve(inside.towards)
-        own = inside.sums - inside.common @ (ratios[1] * other)
+        own = inside.sums - inside.of_other(ratios[1] * other)
         return _Solved(inside, schur, own, other)
 
-    def evaluate(self, ratios: FloatArray) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
         s = self._solve(ratios)
-        by_large, by_small = self._slopes(ratios, s.inside, s.schur)
+        by_large, by_small = math.nan, math.nan
+        if slopes:
+            by_large, by_small = self._slopes(ratios, s.inside, s.schur)
         gram = s.inside.gram - ratios[1] * s.inside.towards.T @ s.other
         return Evaluation(
             s.inside.log_determinant + s.schur.log_determinant,
@@ -438,15 +452,96 @@ class _Crossed:
             spread += np.asarray(common[:, part].multiply(common @ columns).sum(axis=1)).ravel()
         variances = (
             residual * large * (1 - large * s.inside.kept + large * small * spread),
-            residual * small * diagonal,
+            (residual * small * diagonal)[self._rank],
         )
         contrast = np.append(-optimum.point.coefficients, 1.0)
         out = []
-        for ratio, left, variance in zip(optimum.ratios, (s.own, s.other), variances, strict=True):
+        own = s.own, s.other[self._rank]
+        for ratio, left, variance in zip(optimum.ratios, own, variances, strict=True):
             lever = ratio * left[:, :-1]
             more = residual * np.sum((lever @ optimum.point.inverse) * lever, axis=1)
             out.append((ratio * left @ contrast, variance, variance + more))
         return out
+
+
+def _order(links: csr_array) -> Indices:
+    """Rank of each column in an order in which the factor of `links.T @ links` stays sparse."""
+    count = abs(links).sign()
+    pattern = csc_array(count.T @ count)
+    pattern += (1 + pattern.sum(axis=0).max()) * eye_array(pattern.shape[0])
+    return np.asarray(_factored(csc_array(pattern), "MMD_AT_PLUS_A").perm_c, dtype=np.intp)
+
+
+def _factored(matrix: csc_array, order: str) -> Any:
+    # The matrix is symmetric and positive, so that no row need be exchanged for another.
+    return splu(matrix, permc_spec=order, diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+
+
+class _Products:
+    """The small factor's indicators by themselves, without the larger one, at any of its ratios.
+
+    Where the entries are, and what is summed into each, is the same at all ratios and found once.
+    """
+
+    def __init__(
+        self,
+        common: csr_array,
+        size: FloatArray,
+        other_size: FloatArray,
+        member: csr_array | None,
+        met: csr_array | None,
+    ) -> None:
+        self._groups, self._size, self._other_size = common.shape[1], size, other_size
+        group, one, other = _pairs(common)
+        self._group, self._both = group, common.data[one] * common.data[other]
+        places = [common.indices[one] * np.int64(self._groups) + common.indices[other]]
+        self._member, self._common = member, common
+        if member is not None and met is not None:
+            self._around, self._first, self._second = _pairs(met)
+            across = met.indices[self._first] * np.int64(self._groups) + met.indices[self._second]
+            places.append(across)
+            rows = np.repeat(np.arange(common.shape[0]), np.diff(common.indptr))
+            of_met = np.repeat(np.arange(met.shape[0]), np.diff(met.indptr))
+            keys = of_met * np.int64(self._groups) + met.indices
+            around = member.tocsc().indices[rows]
+            by_key = np.argsort(keys)
+            wanted = around * np.int64(self._groups) + common.indices
+            self._rows, self._met_at = rows, by_key[np.searchsorted(keys, wanted, sorter=by_key)]
+            self._met_size = len(keys)
+        places.append(np.arange(self._groups) * np.int64(self._groups + 1))
+        found, at = np.unique(np.concatenate(places), return_inverse=True)
+        self._at = np.split(at, np.cumsum([len(p) for p in places])[:-1])
+        self._entries = len(found)
+        column, self._indices = np.divmod(found, self._groups)
+        self._starts = np.searchsorted(column, np.arange(self._groups + 1))
+
+    def at(self, large: float) -> csc_array:
+        """(small, small) at a ratio of the larger factor."""
+        shrink = 1 / (1 + large * self._size)
+        entries = np.zeros(self._entries)
+        entries[self._at[-1]] = self._other_size
+        entries -= self._summed(0, self._both * (large * shrink)[self._group])
+        if self._member is not None:
+            total = self._member @ (self._size * shrink)
+            met = np.bincount(self._met_at, self._common.data * shrink[self._rows], self._met_size)
+            both = met[self._first] * met[self._second]
+            entries -= self._summed(1, both / total[self._around])
+        shape = (self._groups, self._groups)
+        return csc_array((entries, self._indices, self._starts), shape=shape)
+
+    def _summed(self, number: int, values: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(self._at[number], values, self._entries), dtype=float)
+
+
+def _pairs(matrix: csr_array) -> tuple[Indices, Indices, Indices]:
+    """Each two entries of one row, either way round: the row, and the places of the two."""
+    each = np.diff(matrix.indptr)
+    row = np.repeat(np.arange(matrix.shape[0]), each)
+    partners = each[row]
+    one = np.repeat(np.arange(len(row)), partners)
+    ends = np.cumsum(partners)
+    other = np.arange(len(one)) - np.repeat(ends - partners - matrix.indptr[row], partners)
+    return row[one], one, other
 
 
 class _Dense:
@@ -470,13 +565,7 @@ class _Sparse:
 
     def __init__(self, products: csc_array, small: float) -> None:
         self._size = products.shape[0]
-        # The matrix is symmetric and positive, so that no row need be exchanged for another.
-        self._factor = splu(
-            csc_array(eye_array(self._size) + small * products),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        )
+        self._factor = _factored(csc_array(eye_array(self._size) + small * products), "NATURAL")
         self.log_determinant = float(np.log(self._factor.U.diagonal()).sum())
 
     def solve(self, right: FloatArray) -> FloatArray:
@@ -504,11 +593,29 @@ class _Inside:
     """(small, small): its indicators by themselves."""
     sums: FloatArray
     """(large, q): the large factor's indicators by the columns."""
-    common: csr_array
-    """(large, small): the large factor's indicators by the small one's."""
+    alone: csr_array
+    """(large, small): the large factor's indicators by the small one's, with nothing taken out."""
+    share: csr_array | None
+    """(large, around): which part each of the large factor's groups is of the group around it."""
+    met: csr_array | None
+    """(around, small): the small factor's indicators in each group around."""
     kept: FloatArray
     """(large,): each of the large factor's indicators by itself."""
     log_determinant: float
+
+    @property
+    def common(self) -> csr_array:
+        """(large, small): the large factor's indicators by the small one's."""
+        if self.share is None or self.met is None:
+            return self.alone
+        return csr_array(self.alone - self.share @ self.met)
+
+    def of_other(self, values: FloatArray) -> FloatArray:
+        """`common @ values`, without making it."""
+        own = np.asarray(self.alone @ values)
+        if self.share is None or self.met is None:
+            return own
+        return np.asarray(own - self.share @ (self.met @ values))
 
 
 @dataclass(frozen=True, eq=False)

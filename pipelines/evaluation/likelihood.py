@@ -55,8 +55,11 @@ class Design(Protocol):
     def scale(self) -> FloatArray:
         """(L,): a ratio of each component at which it is neither negligible nor all."""
 
-    def evaluate(self, ratios: FloatArray) -> Evaluation:
-        """The parts at ratios that are finite and not negative."""
+    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
+        """The parts at ratios that are finite and not negative.
+
+        Slopes that nobody wants need not be found: they may be anything.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +204,9 @@ class Criterion:
             self._seen[key] = self._at(ratios)
         return self._seen[key]
 
-    def _at(self, ratios: FloatArray) -> Point:
+    def _at(self, ratios: FloatArray, slopes: bool = True) -> Point:
         self.evaluations += 1
-        parts = self._design.evaluate(ratios)
+        parts = self._design.evaluate(ratios, slopes)
         q = len(parts.gram)
         p = q - 1
         # LAPACK itself: matrices are so small that what NumPy does around it takes longer.
@@ -217,14 +220,14 @@ class Criterion:
         coefficients = lower.T @ factor[p, :p]
         contrast[:p] = -coefficients
         squares = float(factor[p, p]) ** 2
-        slopes = parts.gram_slope.reshape(-1, q * q)
-        squares_slope = slopes @ np.outer(contrast, contrast).ravel()
+        gram_slope = parts.gram_slope.reshape(-1, q * q)
+        squares_slope = gram_slope @ np.outer(contrast, contrast).ravel()
         fixed, fixed_slope = parts.log_determinant + self._constant, parts.log_determinant_slope
         df = self._rows
         if self._reml:
             df -= p
             fixed += 2 * sum(map(math.log, factor.diagonal()[:p].tolist()))
-            fixed_slope = fixed_slope + slopes @ inverse.ravel()
+            fixed_slope = fixed_slope + gram_slope @ inverse.ravel()
         variance = squares / df
         return Point(
             fixed + df * (1 + math.log(2 * math.pi * variance)),
@@ -310,6 +313,12 @@ class Criterion:
         for line in lines:
             starts += list(parts * max(line.max(), 1e-3 * scale.min()))
 
+        def height(logarithms: FloatArray) -> float:
+            try:
+                return self._at(np.exp(logarithms), slopes=False).deviance
+            except np.linalg.LinAlgError:
+                return WALL
+
         def deviance(logarithms: FloatArray) -> tuple[float, FloatArray]:
             at = np.exp(logarithms)
             try:
@@ -318,7 +327,7 @@ class Criterion:
                 return WALL, np.ones(self.count)
             return point.deviance, at * point.slope
 
-        start = min(np.log(starts), key=lambda x: deviance(x)[0])
+        start = min(np.log(starts), key=height)
         low, high = np.log(scale) - 25, np.log(scale * _TOP)
         bounds = list(zip(low, high, strict=True))
         options = {"ftol": 1e-15, "gtol": 1e-7}

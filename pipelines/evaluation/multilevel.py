@@ -650,7 +650,7 @@ class _TwoLevel:
         self._cross = cross
         self.scale = np.array([len(weight) / weight.sum()])
 
-    def evaluate(self, ratios: FloatArray) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
         grown = ratios[0] * self._size
         inverse = self._size / (1 + grown)
         return Evaluation(
@@ -688,7 +688,7 @@ class _ThreeLevel:
         weights = weight.sum()
         self.scale = np.array([len(weight) / weights, len(self._starts) / weights])
 
-    def evaluate(self, ratios: FloatArray) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
         school, upper = ratios
         by_size = self._size / (1 + school * self._size)
         single = by_size.take(self._cell_size)
