@@ -3,6 +3,7 @@
 from dashboards.figures import diagnostics
 from dashboards.figures.dots import unit_dots
 from dashboards.figures.effects import effect_dots, effect_range
+from dashboards.figures.sparks import spark
 from dashboards.figures.stacks import status_stacks
 from dashboards.figures.template import share_range
 from dashboards.figures.trend import trend_panel
@@ -12,6 +13,7 @@ __all__ = [
     "effect_dots",
     "effect_range",
     "share_range",
+    "spark",
     "status_stacks",
     "trend_panel",
     "unit_dots",

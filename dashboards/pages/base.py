@@ -63,6 +63,8 @@ class Page:
 
     path: str
     """Of a district's or a school's page, with `{code}` for its code."""
+    name: str
+    """What navigation calls it, as a msgid of the catalogue."""
     template: str
     build: Callable[[Published, Unit, Lang], View]
     level: Literal["city", "district", "school"] = "city"

@@ -1,4 +1,4 @@
-"""Pass rates: is the rate rising, and where not? The front page."""
+"""Pass rates: is the rate rising, and where not?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -267,11 +267,11 @@ def _line(tell: Teller, row: Row, same: Sequence[Row], level: Level, rise: Row |
         row=row,
         name=row["indicator"],
         reading=row[f"reading_{tell.lang}"] if row["reading_pending"] else "",
-        actual=_actual(tell, row, low, high),
+        actual=actual_of(tell, row, low, high),
         threshold=_threshold(tell, row),
-        gap=_gap(tell, row),
+        gap=gap_of(tell, row),
         bar=bar_of(row),
-        pace=_pace(tell, row),
+        pace=due_by_now(tell, row),
         status=_status(tell, row["status"]) if row["status"] else "",
         doubt=low is not None and high is not None and low <= row["pace"] <= high,
         beside=_beside(tell, row, same) if level == "city" else _above(tell, row, same),
@@ -319,10 +319,11 @@ def _said(tell: Teller, row: Row, value: float, *, signed: bool = True) -> str:
     return quantity(value, _whole(tell, value), row["unit"], tell.words)
 
 
-def _actual(tell: Teller, row: Row, low: float | None, high: float | None) -> Cell:
+def actual_of(tell: Teller, row: Row, low: float | None = None, high: float | None = None) -> Cell:
+    """What stands, of how many, and the interval of a rise."""
     _ = tell.words.gettext
     if row["band"]:
-        return Cell(_banded(row["band"]), "", row["mark"] or "")
+        return Cell(banded(row["band"]), "", row["mark"] or "")
     if row["actual"] is None:
         return Cell(mark=absence(row))
     below = ""
@@ -340,7 +341,7 @@ def _actual(tell: Teller, row: Row, low: float | None, high: float | None) -> Ce
     return Cell(_said(tell, row, row["actual"]), below, mark or "")
 
 
-def _banded(band: str) -> str:
+def banded(band: str) -> str:
     """`>=95` as `≥95%`."""
     return band.replace(">=", "≥").replace("<=", "≤") + "%"
 
@@ -363,7 +364,8 @@ def _threshold(tell: Teller, row: Row) -> Cell:
     return Cell(text, below)
 
 
-def _gap(tell: Teller, row: Row) -> Cell:
+def gap_of(tell: Teller, row: Row) -> Cell:
+    """What is lacking, or why that is not said."""
     if row["actual"] is None:
         return Cell(mark=WITHHELD if row["band"] else absence(row))
     return Cell(_lacking(tell, row) or "—")
@@ -398,7 +400,7 @@ def bar_of(row: Row) -> Bar | None:
     return Bar(*scale)
 
 
-def _pace(tell: Teller, row: Row) -> str:
+def due_by_now(tell: Teller, row: Row) -> str:
     """What should stand by now; empty where there is no line, or the day is past."""
     _ = tell.words.gettext
     if row["line_from"] is None or row["pace"] >= row["threshold"] or row["threshold"] <= 0:
@@ -426,7 +428,7 @@ def _above(tell: Teller, row: Row, above: Sequence[Row]) -> str:
     own = next((one for one in above if one["reading"] == row["reading"]), None)
     if own is None or (own["actual"] is None and not own["band"]):
         return ""
-    value = _banded(own["band"]) if own["band"] else _said(tell, own, own["actual"])
+    value = banded(own["band"]) if own["band"] else _said(tell, own, own["actual"])
     return tell.words.gettext("the city: %(value)s") % {"value": value}
 
 
@@ -516,7 +518,7 @@ def _part(tell: Teller, row: Row | None) -> tuple[str, str, str, str]:
         return "", "", "", NOT_APPLICABLE
     if row["status"] is None or row["status"] in ("not_reported", "not_due"):
         return row["status"] or "", _status(tell, row["status"]), "", absence(row)
-    value = _banded(row["band"]) if row["band"] else _said(tell, row, row["actual"])
+    value = banded(row["band"]) if row["band"] else _said(tell, row, row["actual"])
     if _kind(row) == "points":
         value = points(row["actual"], tell.lang)
     return row["status"], _status(tell, row["status"]), value, row["mark"] or ""

@@ -194,6 +194,54 @@ class Teller:
         """The interval of a difference in percentage points, without the unit."""
         return points_interval(low, high, self.lang)
 
+    def change(self, change: float, low: float, high: float, previous: str) -> str:
+        """A change in percentage points, claiming no more than its interval allows.
+
+        Args:
+            change: the change.
+            low: lower end of its 95% interval.
+            high: upper end of it.
+            previous: what is compared with, as it follows `than` or `from`.
+        """
+        _ = self.words.gettext
+        values = {
+            "previous": previous,
+            "points": points(abs(change), self.lang, signed=False),
+            "interval": points_interval(low, high, self.lang),
+        }
+        if low > 0:
+            sentence = _(
+                "%(points)s percentage points higher than %(previous)s (95%% interval %(interval)s)"
+            )
+        elif high < 0:
+            sentence = _(
+                "%(points)s percentage points lower than %(previous)s "
+                "(change: 95%% interval %(interval)s)"
+            )
+        else:
+            values["points"] = points(change, self.lang)
+            sentence = _(
+                "the difference from %(previous)s is not clear "
+                "(%(points)s percentage points, 95%% interval %(interval)s)"
+            )
+        return sentence % values
+
+    def schools_reach(self, row: Row) -> str:
+        """How many schools reach the share of the in-class check that is asked of each."""
+        _ = self.words.gettext
+        values = {
+            "checked": count(row["schools_checked"], self.lang),
+            "met": count(row["schools_met"], self.lang),
+            "rest": count(row["schools_checked"] - row["schools_met"], self.lang),
+            "silent": count(row["schools"] - row["schools_checked"], self.lang),
+        }
+        said = [_("of %(checked)s schools %(met)s reach what is asked of each")]
+        if row["schools_checked"] > row["schools_met"]:
+            said.append(_("%(rest)s do not yet"))
+        if row["schools"] > row["schools_checked"]:
+            said.append(_("%(silent)s have no check on record"))
+        return ("，" if self.lang == "zh" else ", ").join(part % values for part in said)
+
     def targets(self, counts: Mapping[str | None, int], order: Sequence[str]) -> str:
         """How many targets of the plan have which status; those without one are said to be hidden.
 
@@ -227,18 +275,21 @@ class Teller:
         """Where an axis of shares starts, in percent; empty when it starts at 0."""
         return percent(axis[0], 1, self.lang) if axis[0] > 0 else ""
 
-    def reporting(self, reporting: Sequence[Row], newest: str | None) -> list[str]:
+    def reporting(
+        self, reporting: Sequence[Row], newest: str | None, level: str = "city"
+    ) -> list[str]:
         """What has not been reported or was returned, one sentence a fact; empty when all is in.
 
         Args:
-            reporting: rows of `published.reporting`; those of the city are told.
+            reporting: rows of `published.reporting`.
             newest: the newest school year with results, if there is any.
+            level: of the rows that are told.
         """
         _, ngettext = self.words.gettext, self.words.ngettext
         lines = []
-        city = [row for row in reporting if row["level"] == "city"]
-        for row in city:
-            if len(city) > 1:
+        told = [row for row in reporting if row["level"] == level]
+        for row in told:
+            if len(told) > 1:
                 wave = row["wave_id"]
             elif row["school_year"] == newest:
                 wave = _("This wave")

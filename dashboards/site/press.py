@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 from pebble import ProcessPool
 
-from dashboards.pages import PAGES, Unit
+from dashboards.pages import PAGES, Unit, ways
 from dashboards.shelf import Filed, file_away
 from dashboards.site.asked import Asking, Earlier, Printed, names_of
 from dashboards.site.text import FOLDERS, csv_text, page_text, static_files
@@ -96,6 +96,8 @@ class Press:
                 release_id=self._order.release_id,
                 unit_name=unit.name(lang),
                 front=f"{root}{FOLDERS[lang]}index.html",
+                home=f"{root}{FOLDERS[lang]}",
+                ways=ways(page, unit, lang),
             )
             pages.append(text)
         paths = tuple(FOLDERS[lang] + place for lang in LANGUAGES)

@@ -40,7 +40,7 @@ STYLES = ("page.css",)
 LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
 FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
+_HAN = re.compile(r"[\u3400-\u9fff](?:.*[\u3400-\u9fff])?")
 
 
 def page_text(
@@ -129,10 +129,12 @@ def environment(lang: Lang) -> Environment:
 
 
 def tongue(text: str, lang: Lang) -> Markup:
-    """A name from the data; on a page in another language, Chinese is marked as Chinese."""
-    if lang != "zh" and _HAN.search(text):
-        return Markup('<span lang="zh-CN">{}</span>').format(text)
-    return Markup("{}").format(text)
+    """Words from the data; on a page in another language, what is Chinese is marked as Chinese."""
+    found = _HAN.search(text) if lang != "zh" else None
+    if found is None:
+        return Markup("{}").format(text)
+    before, after = text[: found.start()], text[found.end() :]
+    return Markup('{}<span lang="zh-CN">{}</span>{}').format(before, found[0], after)
 
 
 def figure_json(figure: go.Figure) -> Markup:

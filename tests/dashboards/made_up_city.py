@@ -48,6 +48,26 @@ create table published.plan_target (
     line_to date, records bigint, records_apart bigint, entities_short bigint,
     entities_missing bigint, mark varchar
 );
+create table published.inclass_check (
+    school_year varchar, level varchar, unit_code varchar, tested bigint, rate double,
+    ci_low double, ci_high double, lessons bigint, previous_year varchar, previous_rate double,
+    year_change_points double, year_change_low double, year_change_high double, schools bigint,
+    schools_checked bigint, schools_met bigint, meets boolean, mark varchar
+);
+create table published.observation_duty (
+    school_year varchar, level varchar, unit_code varchar, role varchar, persons bigint,
+    met bigint, rate double, band varchar, is_silent boolean, owed bigint, done bigint,
+    mark varchar
+);
+create table published.training_coverage (
+    as_of date, is_latest boolean, population varchar, level varchar, unit_code varchar,
+    persons bigint, covered bigint, rate double, band varchar, attendances bigint, hours bigint,
+    is_whole_window boolean, mark varchar
+);
+create table published.never_observed (
+    school_year varchar, level varchar, unit_code varchar, teachers bigint, observed bigint,
+    never bigint, rate double, band varchar, silent bigint, mark varchar
+);
 create table published.attainment (level varchar);
 create schema marts;
 create table marts.pass_rate_trend (secret varchar);
@@ -272,6 +292,54 @@ def plan_rows(city: City) -> list[dict[str, Any]]:
     return rows
 
 
+def classroom_rows(city: City) -> dict[str, list[dict[str, Any]]]:
+    """Table → rows of classrooms and training: of the city, of districts, and of schools."""
+    units = [("city", city.code), *(("district", code) for code in city.districts)]
+    checks, duties, trained, observed = [], [], [], []
+    for at, year in enumerate(city.years[-2:]):
+        for i, (level, code) in enumerate(units):
+            own = {"school_year": year, "level": level, "unit_code": code}
+            checks.append(
+                own | {"tested": 40000, "rate": 0.829, "ci_low": 0.826, "ci_high": 0.833,
+                       "lessons": 1700, "schools": 12, "schools_checked": 11, "schools_met": 9,
+                       "meets": False}
+                | ({"previous_year": city.years[-2], "previous_rate": 0.83,
+                    "year_change_points": -0.1, "year_change_low": -0.6,
+                    "year_change_high": 0.4} if at else {})
+            )  # fmt: skip
+            for role in ("principal_or_secretary", "school_leader"):
+                few: dict[str, Any] = {"mark": "c"}
+                many = {"persons": 97, "met": 57, "rate": 0.59, "is_silent": False,
+                        "owed": 3880, "done": 3643}  # fmt: skip
+                one = {"persons": 21, "band": ">=90", "is_silent": False, "owed": 840,
+                       "done": 850, "mark": "u"}  # fmt: skip
+                duties.append(own | {"role": role} | (many, one, few)[min(i, 2)])
+            all_of = {"teachers": 772, "observed": 759, "never": 13, "rate": 0.983, "silent": 0}
+            part = {"teachers": 120, "band": ">=98", "silent": 0}
+            observed.append(own | (part if i else all_of))
+    for code, _name, _district in SCHOOLS:
+        checks.append(
+            {"school_year": city.years[-1], "level": "school", "unit_code": code}
+            | {"tested": 3000, "rate": 0.79 if code.endswith("3") else 0.84, "ci_low": 0.77,
+               "ci_high": 0.86, "lessons": 100, "meets": not code.endswith("3")}
+        )  # fmt: skip
+    for day, latest in (("2026-07-31", False), ("2027-06-26", True)):
+        for i, (level, code) in enumerate(units):
+            own = {"as_of": day, "is_latest": latest, "level": level, "unit_code": code,
+                   "is_whole_window": True}  # fmt: skip
+            rate = {"persons": 760, "covered": 602, "rate": 0.792, "attendances": 1027,
+                    "hours": 13976}  # fmt: skip
+            trained.append(own | {"population": "teacher"} | rate)
+            head: dict[str, Any] = {"mark": "c"} if i else {"persons": 58, "band": ">=95"}
+            trained.append(own | {"population": "principal"} | head)
+    return {
+        "inclass_check": checks,
+        "observation_duty": duties,
+        "training_coverage": trained,
+        "never_observed": observed,
+    }
+
+
 def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
     """Rows into a table of the published layer."""
     for row in rows:
@@ -289,6 +357,8 @@ def write_warehouse(path: Path, city: City) -> Path:
         insert(connection, "pass_rate_trend", rows_of(city) if city.results else [])
         insert(connection, "dim_target", targets() if city.registered else [])
         insert(connection, "plan_target", plan_rows(city) if city.registered else [])
+        for table, rows in classroom_rows(city).items() if city.registered else ():
+            insert(connection, table, rows)
         if city.registered:
             connection.execute(
                 "insert into published.unit values ('city', ?, '全市', null)", [city.code]
@@ -328,7 +398,7 @@ class Rendered:
         """The folder of pages."""
         return self.folder / "site"
 
-    def page(self, lang: str = "zh") -> str:
-        """The front page as text."""
-        path = self.site / ("index.html" if lang == "zh" else "en/index.html")
+    def page(self, lang: str = "zh", place: str = "pass-rates.html") -> str:
+        """A page as text: that of the pass rates, if none is named."""
+        path = self.site / ("" if lang == "zh" else "en") / place
         return path.read_text(encoding="utf-8")

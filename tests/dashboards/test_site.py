@@ -87,7 +87,7 @@ def test_no_data_at_all(rendered: Render) -> None:
     made = rendered(City(results=False, registered=False))
     assert heading(made.page()) == "暂无合格率：尚未收到监测成绩"
     assert "<table" not in made.page()
-    assert "<script" not in made.page()
+    assert "plotly" not in made.page()
 
 
 def test_a_wave_without_results(rendered: Render) -> None:
@@ -181,7 +181,7 @@ def test_value_added_is_of_the_newest_wave_and_claims_no_more_than_its_interval(
 
 
 def test_a_district_lists_its_schools_by_code_and_withholds_small_ones(whole: Rendered) -> None:
-    page = (whole.site / "district" / "370402" / "index.html").read_text(encoding="utf-8")
+    page = (whole.site / "district" / "370402" / "value-added.html").read_text(encoding="utf-8")
     own = [code for code, _, district in SCHOOLS if district == "370402"]
     (table, *_) = re.findall(r'<table data-table="value-added">(.*?)</table>', page, re.S)
     assert re.findall(r'<span class="below">(\d{10})</span>', table) == own
@@ -190,10 +190,10 @@ def test_a_district_lists_its_schools_by_code_and_withholds_small_ones(whole: Re
     assert all('class="mark">z<' in rows[code] for code in own[1::4])
     assert '<sup class="mark">u</sup>' in rows[own[3]]
     assert SCHOOLS[-1][1] not in page, "schools of another district"
-    english = whole.site / "en" / "district" / "370402" / "index.html"
+    english = whole.site / "en" / "district" / "370402" / "value-added.html"
     assert "Value added: of" in english.read_text(encoding="utf-8")
-    empty = (whole.site / "district" / "370481" / "index.html").read_text(encoding="utf-8")
-    assert "暂无本区（市）学校的增值" in empty and "<script" not in empty
+    empty = (whole.site / "district" / "370481" / "value-added.html").read_text(encoding="utf-8")
+    assert "暂无本区（市）学校的增值" in empty and "plotly" not in empty
 
 
 def test_a_school_is_told_of_itself_alone(whole: Rendered) -> None:
@@ -207,7 +207,7 @@ def test_a_school_is_told_of_itself_alone(whole: Rendered) -> None:
     with path.open(encoding="utf-8-sig", newline="") as text:
         assert {row["unit_code"] for row in csv.DictReader(text)} == {code}
     withheld = (whole.site / "school" / SCHOOLS[0][0] / "index.html").read_text(encoding="utf-8")
-    assert "暂无本校的增值" in withheld and "<script" not in withheld
+    assert "暂无本校的增值" in withheld and "plotly" not in withheld
 
 
 def test_the_list_says_whose_each_file_is(whole: Rendered) -> None:

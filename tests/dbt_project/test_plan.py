@@ -340,7 +340,8 @@ def test_the_plan_of_another_city_is_a_file(
     # Only what rests on the file is made anew, in a copy of the warehouse.
     warehouse = tmp_path / "warehouse.duckdb"
     shutil.copyfile(planned.warehouse, warehouse)
-    dbt_build(tmp_path, planned.warehouse.parent / "standing", warehouse, "plan_targets+", False)
+    resting = "plan_targets+,+path:models/marts/plan"
+    dbt_build(tmp_path, planned.warehouse.parent / "standing", warehouse, resting, False)
     city = City(planned.feeds, warehouse)
     assert own.read_text(encoding="utf-8-sig") == OTHER_CITY
     second = by_hand(city, targets_of(own))

@@ -43,7 +43,7 @@ def test_the_trend_agrees_with_pandas(built: House) -> None:
 def test_foreign_numbers_are_taken_and_asked_about(built: House) -> None:
     problems = built.rows("select distinct severity, rule from ops.problem")
     assert problems.to_dict("records") == [{"severity": "query", "rule": "unusual_number"}]
-    page = (built.current / "site" / "index.html").read_text(encoding="utf-8")
+    page = (built.current / "site" / "pass-rates.html").read_text(encoding="utf-8")
     assert "1988–1989学年" in page and "进度线" in page
 
 

@@ -58,80 +58,20 @@ sized as (
         on figures.level = smallest.level and figures.unit_code = smallest.unit_code
 ),
 
--- Shares of persons in districts, and what the city has beyond them: anybody can subtract that.
-parts as (
+cells as (
     select
         target_id,
         reading,
+        level,
         unit_code,
-        denominator as persons,
-        numerator as met,
-        false as is_beyond
+        persons,
+        numerator as met
     from sized
-    where is_of_persons and is_share and level = 'district' and denominator > 0
-    union all
-    select
-        target_id,
-        reading,
-        '' as unit_code,
-        sum(case when level = 'city' then denominator else -denominator end) as persons,
-        sum(case when level = 'city' then numerator else -numerator end) as met,
-        true as is_beyond
-    from sized
-    where is_of_persons and is_share and denominator > 0
-    group by target_id, reading
-    having sum(case when level = 'city' then denominator else -denominator end) > 0
-),
-
-judged as (
-    select
-        *,
-        is_beyond or not {{ shown('persons') }} or {{ is_rare('met', 'persons') }} as is_untold
-    from parts
-),
-
--- Those that are not told in full, then the smallest: the first so many of them together must be
--- what the rules allow, since the others, taken from the whole, leave just these.
-together as (
-    select
-        *,
-        row_number() over line as place,
-        sum(persons) over line as sum_persons,
-        sum(met) over line as sum_met,
-        count_if(is_untold) over (partition by target_id, reading) as untold
-    from judged
-    window line as (
-        partition by target_id, reading
-        order by is_untold desc, persons asc, unit_code asc nulls last
-        rows between unbounded preceding and current row
-    )
-),
-
-enough as (
-    select
-        target_id,
-        reading,
-        min(place) as places
-    from together
-    where
-        place >= untold
-        and {{ shown('sum_persons') }}
-        and not {{ is_rare('sum_met', 'sum_persons') }}
-    group by target_id, reading
+    where is_of_persons and is_share and numerator is not null
 ),
 
 partners as (
-    select
-        together.target_id,
-        together.reading,
-        together.unit_code
-    from together
-    left join enough
-        on together.target_id = enough.target_id and together.reading = enough.reading
-    where
-        together.untold > 0
-        and not together.is_untold
-        and together.place <= coalesce(enough.places, together.place)
+    {{ partners('cells', ['target_id', 'reading']) }}
 ),
 
 fates as (
