@@ -104,7 +104,7 @@ def build(settings: Settings, say: Say, pages: Tell | None = None) -> BuildRepor
     Raises:
         NothingHandedIn: the raw folder is empty, or nothing stood at that moment.
         IntakeError: that moment has not come, or rows of then are gone.
-        NoKey: no pseudonym key in production.
+        NoKey: no pseudonym key in production, or none of those who are forgotten.
         Busy: another build works on the same home.
         OSError: the home can't be made.
     """
@@ -116,6 +116,9 @@ def build(settings: Settings, say: Say, pages: Tell | None = None) -> BuildRepor
         former = intake.former_key(settings)
     elif settings.as_of_utc > datetime.now(UTC).replace(tzinfo=None):
         raise intake.IntakeError(bilingual("{moment} has not come yet.", moment=settings.as_of))
+    if settings.landing.is_dir():
+        # Without their key those who are forgotten would come back: said before anything is done.
+        intake.the_forgotten(settings, intake.Ledger(settings))
     with release.hold(settings):
         if settings.as_of:
             intake.freeze(settings)

@@ -50,6 +50,10 @@ user_app = typer.Typer(no_args_is_help=True, help="Who may see what: add, grant,
 app.add_typer(user_app, name="user")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log of the gate: list, verify.")
 app.add_typer(audit_app, name="audit")
+retention_app = typer.Typer(
+    no_args_is_help=True, help="How long school years are kept: what is over, and let it go."
+)
+app.add_typer(retention_app, name="retention")
 
 RawOption = Annotated[
     Path | None, typer.Option("--raw", help="Folder of the files handed in. [default: data/raw]")
@@ -249,7 +253,7 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Raw files → landing zone, ledger and quarantine; nothing is built."""
-    from pipelines import intake
+    from pipelines import forget, intake, retention
     from pipelines.release import Busy, hold
 
     settings = _settings(raw, home)
@@ -259,6 +263,8 @@ def ingest(
     try:
         with hold(settings):
             intake.require_files(settings)
+            forget.finish(settings)
+            retention.finish(settings)
             for new, old in pairs:
                 intake.declare_replacement(settings, new, old)
             former = intake.former_key(settings)
@@ -309,6 +315,8 @@ FileArgument = Annotated[
 ByOption = Annotated[
     str, typer.Option("--by", help="Who says so. [default: the user of this machine]")
 ]
+
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit log.")]
 
 
 def _tell_file(file: Any, as_json: bool) -> None:
@@ -428,6 +436,235 @@ def withdraw(
     _tell_file(file, as_json)
     if not as_json:
         typer.echo(bilingual("The next build heeds it."))
+
+
+@app.command()
+def forget(
+    student: Annotated[
+        str,
+        typer.Option(
+            "--student",
+            metavar="NUMBER",
+            help="The student's number; - asks for it, or reads it from standard input, so that "
+            "no list of commands holds it.",
+        ),
+    ] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; it is kept in the audit log and the ledger.")
+    ] = "",
+    by: ByOption = "",
+    former_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--former-key",
+            metavar="FILE",
+            help="A former pseudonym key, from its backup, for what was read under it.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+    once_more: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Instead: everybody who was forgotten, such as after a backup was put back.",
+        ),
+    ] = False,
+    then_build: Annotated[
+        bool, typer.Option("--build/--no-build", help="Make a release without the student.")
+    ] = True,
+    raw: RawOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A student's right: no row of theirs stays, or is read again. Tells first what there is."""
+    from pipelines.forget import again, look
+    from pipelines.forget import forget as run
+
+    if bool(student) == once_more or (student and not reason.strip()):
+        _stop("give --student NUMBER --reason TEXT, or --again", WRONG_USAGE)
+    settings = _settings(raw, home)
+    if once_more:
+        with _forget_faults():
+            back = again(settings, _by(by))
+        if as_json:
+            _print_json({"again": back})
+        else:
+            typer.echo(bilingual("{count} students were there again.", count=back))
+        if back and then_build:
+            _build_after(settings)
+        return
+    number = _number(student)
+    missing = [path for path in former_key or () if not path.is_file()]
+    if missing:
+        _stop(f"no file {missing[0]}", WRONG_USAGE)
+    with _forget_faults():
+        found = look(settings, number, former_key or ())
+    if not as_json:
+        _tell_found(found)
+    if not found.anything:
+        if as_json:
+            _print_json({**found.as_dict(), "removed": False})
+        elif not found.before:
+            typer.echo(bilingual("Nobody is known by this number; nothing was done."), err=True)
+        raise typer.Exit(0 if found.before else DATA_ERRORS)
+    if not yes and not typer.confirm(bilingual("Remove all of it? It can't be undone.")):
+        _stop(bilingual("Nothing was done."), DATA_ERRORS)
+    with _forget_faults():
+        found = run(settings, number, reason, _by(by), former_key or ())
+    if as_json:
+        _print_json({**found.as_dict(), "removed": True})
+    else:
+        typer.echo(bilingual("It is removed, and left out of whatever is read from now on."))
+    if then_build:
+        _build_after(settings)
+
+
+def _number(student: str) -> str:
+    """The number as it was given, asked for without showing it, or from standard input."""
+    if student != "-":
+        return student
+    if sys.stdin.isatty():
+        return str(typer.prompt(bilingual("The student's number"), hide_input=True))
+    return sys.stdin.readline().strip()
+
+
+def _tell_found(found: Any) -> None:
+    """What a home holds of a student, without anything by which the student is known."""
+    told = found.as_dict()
+    if found.before:
+        when = f"{found.before:%Y-%m-%d %H:%M}"
+        typer.echo(bilingual("Forgotten already, on {when} (UTC).", when=when))
+    table = _table("feed", "school year", "rows")
+    for feed, years in told["feeds"].items():
+        for year, rows in years.items():
+            table.add_row(feed, year, str(rows))
+    if told["feeds"]:
+        console.print(table)
+    for name, rows in found.releases.items():
+        typer.echo(
+            bilingual("release {name}: {rows} rows of the restricted area", name=name, rows=rows)
+        )
+    for path in told["copies"]:
+        typer.echo(bilingual("a copy that holds the number, to be removed: {path}", path=path))
+    for path in told["unread"]:
+        typer.echo(
+            bilingual("a copy that can't be looked into; see to it by hand: {path}", path=path)
+        )
+    for path in found.raw:
+        typer.echo(
+            bilingual(
+                "handed in and left as it is, its rows of the student are not read: {path}",
+                path=path,
+            )
+        )
+    for key, files in found.other_keys.items():
+        typer.echo(
+            bilingual(
+                "{files} landed files are under the former key {key} and are not looked into; "
+                "give that key with --former-key.",
+                files=files,
+                key=key,
+            )
+        )
+
+
+def _build_after(settings: Settings) -> None:
+    """The release without what was removed; what was removed stays so even if there is none."""
+    from pipelines.build import build as run
+    from pipelines.intake import IntakeError
+    from pipelines.release import Busy
+
+    try:
+        report = run(settings, say=lambda line: notes.print(f"· {line}", markup=False))
+    except (IntakeError, Busy, OSError) as error:
+        _stop(str(error), ENVIRONMENT)
+    if not report.released:
+        _stop(f"no release was made: {report.failure}", report.exit_code)
+    notes.print(f"release {report.release_id}", markup=False)
+
+
+@contextmanager
+def _forget_faults() -> Iterator[None]:
+    """What can stop the removal of what is kept, as one line and an exit code."""
+    from pipelines.intake import IntakeError, NoKey
+    from pipelines.release import Busy
+
+    try:
+        yield
+    except SettingsError as error:
+        _stop(str(error), WRONG_USAGE)
+    except (NoKey, Busy, OSError, SQLAlchemyError) as error:
+        _stop(str(error).splitlines()[0], ENVIRONMENT)
+    except IntakeError as error:
+        _stop(str(error), WRONG_USAGE)
+
+
+@retention_app.command("list")
+def retention_list(
+    raw: RawOption = None, home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """School years whose time is over by the setting `retention_years`. Removes nothing."""
+    from pipelines.retention import due, left_in_raw
+
+    settings = _settings(raw, home)
+    with _forget_faults():
+        found, left = due(settings), left_in_raw(settings)
+    if as_json:
+        _print_json({"due": [asdict(d) for d in found], "left_in_raw": [asdict(d) for d in left]})
+        return
+    _tell_due(settings, found)
+    for one in left:
+        typer.echo(
+            bilingual(
+                "{count} files handed in lie in {folder}; that school year is over, and they are "
+                "not read.",
+                count=one.raw,
+                folder=settings.raw / one.feed / one.school_year,
+            )
+        )
+    if not found:
+        typer.echo(bilingual("Nothing is over."))
+
+
+@retention_app.command("apply")
+def retention_apply(
+    reason: ReasonOption,
+    by: ByOption = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+    raw: RawOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let go what `eqm retention list` tells; the next build makes a release without it."""
+    from pipelines.retention import apply, due
+
+    settings = _settings(raw, home)
+    with _forget_faults():
+        found = due(settings)
+        if not as_json:
+            _tell_due(settings, found)
+        if found and not yes:
+            sure = typer.confirm(bilingual("Remove all of it? It can't be undone."))
+            if not sure:
+                _stop(bilingual("Nothing was done."), DATA_ERRORS)
+        gone = apply(settings, reason, _by(by))
+    if as_json:
+        _print_json([asdict(one) for one in gone])
+    elif gone:
+        typer.echo(bilingual("It is removed; the next build makes a release without it."))
+    else:
+        typer.echo(bilingual("Nothing is over."))
+
+
+def _tell_due(settings: Settings, found: list[Any]) -> None:
+    if not found:
+        return
+    goes = "" if settings.retention_raw else " (stay)"
+    table = _table("feed", "school year", "landed", "copies", f"raw{goes}", "")
+    for one in found:
+        numbers = (one.landed, one.copies, one.raw)
+        table.add_row(one.feed, one.school_year, *map(str, numbers), " ".join(one.notes))
+    console.print(table)
 
 
 @app.command()
@@ -588,7 +825,11 @@ def status(
     """Feeds and their freshness, files by state, who owes what, the release, the next run."""
     from pipelines.status import status as tell
 
-    found = tell(_settings(raw, home))
+    settings = _settings(raw, home)
+    try:
+        found = tell(settings)
+    except SettingsError as error:
+        _stop(str(error), WRONG_USAGE)
     if as_json and not (owed or files):
         _print_json(asdict(found))
         return
@@ -614,6 +855,16 @@ def status(
         typer.echo(
             f"release: {r.release_id}, made {r.made_at}, from {r.files} files; "
             f"{r.checks} checks, {r.failed_checks} failed"
+        )
+    if found.over:
+        over = ", ".join(f"{one.feed} {one.school_year}" for one in found.over[:SHOWN_LINES])
+        more = " …" if len(found.over) > SHOWN_LINES else ""
+        typer.echo(
+            bilingual(
+                "kept longer than the setting retention_years says: {listed}; "
+                "`eqm retention apply` lets it go, nothing else does.",
+                listed=over + more,
+            )
         )
     for feed, year, reported, expected in found.missing:
         typer.echo(f"{feed} {year}: {reported} of {expected} schools have reported")
@@ -827,7 +1078,6 @@ def _gate_faults() -> Iterator[None]:
 ScopeOption = Annotated[
     str, typer.Option("--scope", help="What it may see: city, district:CODE or school:CODE.")
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit log.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the account.")]
 
 

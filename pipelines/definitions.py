@@ -22,7 +22,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
-from pipelines import intake, kept, ops, quality, release, spark, warehouse
+from pipelines import forget, intake, kept, ops, quality, release, retention, spark, warehouse
 from pipelines.feeds import Contract, load_contracts
 from pipelines.settings import Settings
 
@@ -97,6 +97,8 @@ def build_definitions(
                 _bury_the_dead(context.instance, context.run_id)
             if not settings.as_of:
                 intake.require_files(settings)
+            forget.finish(settings)
+            retention.finish(settings)
             yield settings
 
     def landing(contract: Contract) -> dg.AssetsDefinition:

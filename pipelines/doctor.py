@@ -13,8 +13,9 @@ from typing import Literal
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
-from pipelines.intake import NoKey, files_by_feed, former_key
-from pipelines.settings import PROJECT, Settings
+from pipelines import retention
+from pipelines.intake import Ledger, NoKey, files_by_feed, former_key, the_forgotten
+from pipelines.settings import PROJECT, Settings, SettingsError
 from pipelines.warehouse import DBT
 
 ROOM_GB = 2.0
@@ -40,6 +41,8 @@ def examine(settings: Settings) -> list[Finding]:
         _dbt(),
         *_folders(settings),
         _key(settings),
+        *_forgotten(settings),
+        *_over(settings),
         _ledger(settings),
         _chromium(),
     ]
@@ -128,6 +131,48 @@ def _key(settings: Settings) -> Finding:
             "the next build reads all files anew; if that is not meant, put the former key back",
         )  # fmt: skip
     return Finding("pseudonym key", "ok", str(path))
+
+
+def _forgotten(settings: Settings) -> Iterator[Finding]:
+    """Whether those who are forgotten would stay so."""
+    if not settings.landing.is_dir():
+        return
+    path = settings.forgotten_key_file
+    try:
+        held = the_forgotten(settings, Ledger(settings))
+    except NoKey as error:
+        yield Finding("forgotten students", "missing", str(error), "restore it from its backup")
+        return
+    except sa.exc.SQLAlchemyError:
+        return  # the ledger's own line says what is wrong with it
+    if held.digests:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            found = f"{path} has mode {mode:04o}"
+            yield Finding("forgotten students", "missing", found, f"chmod 600 {path}")
+        else:
+            found = f"{len(held.digests)}, known by {path}"
+            yield Finding("forgotten students", "ok", found)
+
+
+def _over(settings: Settings) -> Iterator[Finding]:
+    """School years that are kept longer than they should be."""
+    try:
+        found = retention.due(settings) if settings.landing.is_dir() else []
+        left = retention.left_in_raw(settings) if settings.landing.is_dir() else []
+    except SettingsError as error:
+        yield Finding("retention", "missing", str(error), "mend EQM_RETENTION_YEARS")
+        return
+    except sa.exc.SQLAlchemyError:
+        return
+    if found:
+        listed = ", ".join(f"{one.feed} {one.school_year}" for one in found[:5])
+        more = " …" if len(found) > 5 else ""
+        yield Finding("retention", "hint", f"over: {listed}{more}", "eqm retention apply")
+    if left:
+        files = sum(one.raw for one in left)
+        told = f"{files} raw files of school years that are over lie there, unread"
+        yield Finding("retention", "hint", told, "eqm retention list")
 
 
 def _ledger(settings: Settings) -> Finding:

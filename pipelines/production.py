@@ -62,6 +62,7 @@ def _modes(settings: Settings) -> Iterator[Finding]:
         settings.gate / "key": 0o600,
         settings.pseudonym_key_file.parent: 0o700,
         settings.pseudonym_key_file: 0o600,
+        settings.forgotten_key_file: 0o600,
         settings.landing: 0o700,
         settings.quarantine: 0o700,
     }

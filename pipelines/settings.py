@@ -220,6 +220,24 @@ class Settings(BaseSettings):
     audit_days: int = Field(
         200, ge=184, description="So long are lines of the audit log kept; six months at least."
     )
+    retention_years: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        {
+            "students": 6,
+            "monitoring_results": 6,
+            "item_results": 6,
+            "monitoring_waves": 6,
+            "item_map": 6,
+            "staff": 6,
+            "lesson_observations": 6,
+            "official_visits": 6,
+            "training_logs": 6,
+        },
+        description="So many school years, the present one among them, are a feed's files kept; "
+        "those of feeds not named here for good.",
+    )
+    retention_raw: bool = Field(
+        False, description="Whether `eqm retention apply` removes the files handed in, too."
+    )
     oidc_issuer: str = Field(
         "", description="Address of the city's own OpenID Connect provider; empty means none."
     )
@@ -348,6 +366,11 @@ class Settings(BaseSettings):
             return cls(**{k: v for k, v in given.items() if v is not None})
         except (ValidationError, SourceError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{error}\nvalid names: {valid}") from error
+
+    @property
+    def forgotten_key_file(self) -> Path:
+        """Key of the digests of students who are forgotten; it stays when that above is changed."""
+        return self.pseudonym_key_file.with_name("forgotten.key")
 
     @property
     def landing(self) -> Path:

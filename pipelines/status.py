@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from pipelines import intake, release, warehouse
+from pipelines import intake, release, retention, warehouse
 from pipelines.feeds import load_contracts
 from pipelines.settings import Settings
 
@@ -79,6 +79,8 @@ class Status:
     owing: list[OwedStatus]
     """`owed` in short, where something is missing, what is due last first."""
     release: ReleaseStatus | None
+    over: list[retention.Due]
+    """School years whose time is over, by the setting `retention_years`; they stay until told."""
     missing: list[tuple[str, str, int, int]]
     """Feed, school year, schools that reported, schools expected: where some have not."""
     last_run: tuple[str, datetime] | None
@@ -120,6 +122,7 @@ def status(settings: Settings) -> Status:
         owed,
         _owing(owed),
         _release(settings, served) if served else None,
+        retention.due(settings),
         _missing(settings) if served else [],
         last_run,
         next_run(settings, datetime.now(ZoneInfo(settings.time_zone))),

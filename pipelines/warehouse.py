@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ OPS: dict[str, dict[str, pa.DataType]] = {
         "submission_id": pa.string(), "feed": pa.string(), "school_year": pa.string(),
         "source_file": pa.string(), "file_sha256": pa.string(), "state": pa.string(),
         "state_zh": pa.string(), "stands": pa.bool_(),
-        "rows": pa.int64(), "rows_landed": pa.int64(), "problems": pa.int64(),
-        "errors": pa.int64(), "queries": pa.int64(), "open_queries": pa.int64(),
-        "received_at": pa.timestamp("us"),
+        "rows": pa.int64(), "rows_landed": pa.int64(), "rows_forgotten": pa.int64(),
+        "problems": pa.int64(), "errors": pa.int64(), "queries": pa.int64(),
+        "open_queries": pa.int64(), "received_at": pa.timestamp("us"),
         # What was explained stays in the ledger: it may name a pupil.
         "explained_by": pa.string(), "explained_at": pa.timestamp("us"),
         "approved_by": pa.string(), "approved_at": pa.timestamp("us"),
@@ -71,6 +71,11 @@ OPS: dict[str, dict[str, pa.DataType]] = {
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Models run side by side; the matrices of one are so small that threads of its own only wait."""
+
+
+Rows = Callable[[str, set[str]], str]
+"""From a table of single students (`restricted.dim_student`) and its columns to a condition in SQL;
+empty where none of its rows is meant."""
 
 
 class WarehouseError(Exception):
@@ -178,12 +183,17 @@ def write_ops(database: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> 
     return arrow.num_rows
 
 
-def seal(database: Path, target: Path) -> None:
-    """Copy what stays of dbt's database into a new file.
+def seal(database: Path, target: Path, left_out: Mapping[str, str] | None = None) -> None:
+    """Copy what stays of dbt's database, or of a sealed one, into a new file.
 
     Rows are put in order, so that equal tables are stored equal; not those of `restricted`, which
     no page reads: to sort a city's single scores would take longer than to make them. Constraints
     come along.
+
+    Args:
+        database: where the tables are.
+        target: the new file.
+        left_out: table (`schema.table`) → condition, in SQL, of the rows that don't come along.
     """
     target.unlink(missing_ok=True)
     with duckdb.connect() as con:
@@ -200,10 +210,48 @@ def seal(database: Path, target: Path) -> None:
             columns = create.partition("(")[2]
             con.execute(f'create table sealed.{schema}."{table}" ({columns}')
             order = "" if schema == "restricted" else " order by all"
+            without = (left_out or {}).get(f"{schema}.{table}", "false")
             con.execute(
                 f'insert into sealed.{schema}."{table}" '
-                f'select * from work.{schema}."{table}"{order}'
+                f'select * from work.{schema}."{table}" where not coalesce({without}, false){order}'
             )
+
+
+def count(warehouse: Path, rows: Rows) -> dict[str, int]:
+    """Restricted tables of a sealed warehouse → how many of these rows they hold, where any."""
+    found = {}
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        for table, condition in _conditions(con, rows).items():
+            query = f"select count(*) from {table} where {condition}"
+            if n := con.execute(query).fetchall()[0][0]:
+                found[table] = n
+    return found
+
+
+def erase(warehouse: Path, rows: Rows) -> dict[str, int]:
+    """Write a sealed warehouse anew without some rows of single students; answers as `count` did.
+
+    The file takes the old one's place at once, so that nothing of them is left in it; whoever has
+    the old one open reads it on. Where there are no such rows the file stays.
+    """
+    gone = count(warehouse, rows)
+    if gone:
+        with duckdb.connect(str(warehouse), read_only=True) as con:
+            conditions = _conditions(con, rows)
+        aside = warehouse.with_suffix(".erasing")
+        seal(warehouse, aside, conditions)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(warehouse)
+    return gone
+
+
+def _conditions(con: duckdb.DuckDBPyConnection, rows: Rows) -> dict[str, str]:
+    tables = con.execute(
+        "select schema_name || '.' || table_name, list(column_name) from duckdb_columns() "
+        "where schema_name = 'restricted' group by 1 order by 1"
+    ).fetchall()
+    return {table: asked for table, names in tables if (asked := rows(table, set(names)))}
 
 
 def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:

@@ -19,8 +19,8 @@ from pipelines.status import next_run
 
 run = CliRunner().invoke
 COMMANDS = (
-    "approve", "audit", "build", "check", "dev", "doctor", "explain", "ingest", "metric",
-    "releases", "sample", "serve", "status", "template", "user", "withdraw",
+    "approve", "audit", "build", "check", "dev", "doctor", "explain", "forget", "ingest", "metric",
+    "releases", "retention", "sample", "serve", "status", "template", "user", "withdraw",
 )  # fmt: skip
 
 

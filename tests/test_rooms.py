@@ -32,7 +32,8 @@ MAY_KNOW: dict[str, set[str]] = {
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""
 JOINING = {
-    "build", "cli", "definitions", "doctor", "kept", "ops", "production", "rosters", "status",
+    "build", "cli", "definitions", "doctor", "forget", "kept", "ops", "production", "retention",
+    "rosters", "status",
 }  # fmt: skip
 """Modules that join the rooms: they know every room's face, and no room knows them."""
 HEAVY = {"dagster", "dagster_dbt", "great_expectations", "dbt"}

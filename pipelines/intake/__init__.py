@@ -2,6 +2,7 @@
 
 from pipelines.intake.duties import Owed, owed
 from pipelines.intake.examine import Checked, check, examine
+from pipelines.intake.forgotten import the_forgotten
 from pipelines.intake.ingest import (
     FeedReport,
     files_by_feed,
@@ -13,8 +14,8 @@ from pipelines.intake.ingest import (
     require_files,
 )
 from pipelines.intake.ledger import Ledger
-from pipelines.intake.problems import IntakeError, NoKey, NothingHandedIn, Problem
-from pipelines.intake.pseudonym import load_key
+from pipelines.intake.problems import IntakeError, NoKey, NothingHandedIn, Problem, masked
+from pipelines.intake.pseudonym import key_id, load_key, read_key
 from pipelines.intake.reader import Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
 from pipelines.intake.rotation import former_key, key_changed
@@ -71,16 +72,20 @@ __all__ = [
     "ingest_feed",
     "ingest_strays",
     "key_changed",
+    "key_id",
     "load_key",
+    "masked",
     "owed",
     "problems",
     "published",
+    "read_key",
     "read_sheets",
     "recognise",
     "require_files",
     "state_name",
     "submissions",
     "sweep",
+    "the_forgotten",
     "user",
     "waiting",
     "withdraw",

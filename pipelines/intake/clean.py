@@ -376,6 +376,18 @@ def _student_numbers(column: Column, usual_student_no: str) -> str:
     """
 
 
+def student_numbers(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
+    """What texts say as students' numbers, as a column of a file is read: `id` from 0, `value`."""
+    columns = load_contracts()["students"].columns
+    column = next(c for c in columns if c.type == "student_no")
+    ids = np.arange(len(texts), dtype=np.int32)
+    con.register("texts_in", pa.table({"id": ids, "word": pc.fill_null(texts, "")}))
+    query = f"select id, value from ({_student_numbers(column, '')}) order by id"
+    numbers = con.sql(query).to_arrow_table()
+    con.unregister("texts_in")
+    return numbers
+
+
 def _is_sound(usual_student_no: str) -> str:
     """SQL of whether a number is usual, and its check digit right."""
     usual = f"regexp_full_match(value, {quoted(usual_student_no)})"

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipelines.feeds import duties
 from pipelines.intake.ledger import Ledger
-from pipelines.intake.states import PRESSING, FileState, state_name
+from pipelines.intake.states import PRESSING, FileState, retired, state_name
 from pipelines.intake.submissions import register_view, submissions
 from pipelines.settings import Settings
 
@@ -103,9 +103,11 @@ def owed(
         con.execute(NAMED)
         con.execute(HANDED)
         rows = con.execute(ANSWER).fetchall()
-    done = []
+    done, over = [], retired(ledger)
     for row in rows:
         feed, year, wave, level, unit, unit_name, due, rank, submission, file, n, *rest = row
+        if (feed, year) in over:
+            continue
         errors, queries, received = rest
         state = "not_submitted" if rank is None else PRESSING[rank]
         late = due < today and state in ("not_submitted", "returned")

@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.feeds import load_contracts
 from pipelines.intake import raw as raw_folder
 from pipelines.intake.feedback import return_path, write_returns
+from pipelines.intake.forgotten import the_forgotten
 from pipelines.intake.given_back import return_task
 from pipelines.intake.ingest import landed_files, limits, usual
 from pipelines.intake.ledger import Ledger
@@ -89,12 +90,11 @@ def examine(
     key = load_key(settings)
     ledger = Ledger(settings)
     registers = {name: landed_files(settings, ledger, name) for name in contracts}
+    how = (key, usual(settings), limits(settings), None, the_forgotten(settings, ledger))
     with tempfile.TemporaryDirectory() as folder:
         for name, contract in contracts.items():
             own = [f for f in files if f.feed == name]
-            for i, taken in enumerate(
-                take(contract, own, registers, key, usual(settings), limits(settings))
-            ):
+            for i, taken in enumerate(take(contract, own, registers, *how)):
                 target = None
                 if back and any(p.severity != "note" for p in taken.problems):
                     settings.feedback.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -17,6 +17,7 @@ from pipelines.feeds.contract import FOLDER as FEEDS_FOLDER
 from pipelines.feeds.contract import quoted
 from pipelines.intake import raw as raw_folder
 from pipelines.intake.feedback import return_path, returned_submission, write_returns
+from pipelines.intake.forgotten import the_forgotten
 from pipelines.intake.given_back import (
     quarantine,
     return_task,
@@ -28,7 +29,7 @@ from pipelines.intake.paths import Paths
 from pipelines.intake.problems import NothingHandedIn, Problem
 from pipelines.intake.pseudonym import key_id, key_of, load_key
 from pipelines.intake.raw import NO_FEED, Found
-from pipelines.intake.states import Declared, declared_replacements, heard, taken_back
+from pipelines.intake.states import Declared, declared_replacements, heard, retired, taken_back
 from pipelines.intake.take import File, Limits, Rows, Taken, Usual, take
 from pipelines.settings import Settings
 from pipelines.wording import bilingual
@@ -37,6 +38,7 @@ HALF_WRITTEN = ".tmp"
 """Suffix of a landed file until it is whole; a process that died may have left one."""
 BOOKKEEPING = {
     "duties.py",
+    "erase.py",
     "examine.py",
     "feedback.py",
     "given_back.py",
@@ -200,6 +202,7 @@ class _Intake:
         self.started = time.perf_counter()
         self.ledger = Ledger(settings)
         self.key = load_key(settings)
+        self.forgotten = the_forgotten(settings, self.ledger)
         self.paths = Paths(self.key, self.ledger.named(feed))
         self.usual = usual(settings)
         self.seen = self.ledger.seen(feed)
@@ -221,7 +224,12 @@ class _Intake:
             for left in (self.settings.landing / self.feed).rglob(f"*{HALF_WRITTEN}"):
                 left.unlink()
         back = taken_back(self.ledger, self.feed)
-        here = [f for f in found if (f.file.source_file, f.file.sha256) not in back]
+        over = {year for _, year in retired(self.ledger, self.feed)}
+        here = [
+            f
+            for f in found
+            if (f.file.source_file, f.file.sha256) not in back and f.file.school_year not in over
+        ]
         ids = self._ids(here)
         fresh = [f for f in here if not self._is_read(ids[f.file.source_file])]
         self.tell(self.feed, len(found) - len(fresh))
@@ -421,7 +429,8 @@ class _Intake:
         files = [f.file for f in good.values()]
         # Each file's rows are let go once they are kept.
         bounds = limits(self.settings)
-        for one in take(self.contract, files, registers, self.key, self.usual, bounds, rename):
+        how = (self.key, self.usual, bounds, rename, self.forgotten)
+        for one in take(self.contract, files, registers, *how):
             if raw_folder.changed(good[one.file.path]):
                 unsettled.add(one.file.source_file)
                 moved = Problem("changed_while_read", one.file.source_file)
@@ -452,6 +461,7 @@ class _Intake:
             "rows_landed": one.rows.num_rows if one.rows is not None else 0,
             "problems": as_json(one.problems),
             "sheets": as_json(one.sheets),
+            "rows_forgotten": one.forgotten if one.rows is not None else 0,
         }
         return {**row, "received_at": self._received(row, received)}
 

@@ -49,6 +49,8 @@ SUBMISSION = sa.Table(
     sa.Column("received_at", sa.DateTime, nullable=False),
     # Ledgers made before these columns have them empty.
     sa.Column("sheets", sa.JSON, nullable=True, default=list),
+    # Rows left out of what was read, since their students are forgotten.
+    sa.Column("rows_forgotten", sa.Integer, nullable=True, default=0),
 )
 HEAVY = ("problems", "sheets")
 """Columns that most questions do without."""
@@ -174,6 +176,8 @@ class Ledger:
             found = [dict(row) for row in con.execute(query).mappings()]
         for row in found if full else ():
             row["sheets"] = row["sheets"] or []
+        for row in found:
+            row["rows_forgotten"] = row["rows_forgotten"] or 0
         return found
 
     def record(
@@ -196,7 +200,7 @@ class Ledger:
             by: who caused the states.
             reason: why.
         """
-        added = [{"sheets": [], **row} for row in rows]
+        added = [{"sheets": [], "rows_forgotten": 0, **row} for row in rows]
         at = now()
         with self._engine.begin() as con:
             if added:
@@ -253,6 +257,50 @@ class Ledger:
             with self._engine.begin() as con:
                 con.execute(sa.insert(EVENT), told)
 
+    def end_forgetting(self, event: Mapping[str, Any], landed: Mapping[str, int]) -> None:
+        """A student is forgotten: files are known with the rows that they have now.
+
+        Which files held the student is known no more.
+
+        Args:
+            event: that of the forgetting; its detail says under `files` of how many records each
+                was freed: lists of feed, school year, submission, records.
+            landed: submission → rows that are landed of it now.
+        """
+        detail = dict(event["detail"])
+        gone = {one: records for _, _, one, records in detail.pop("files")}
+        own = EVENT.c.event_id == event["event_id"]
+        blank = {"reason": "", "feed": "", "source_file": "", "file_sha256": "",
+                 "submission_id": "", "received_at": None}  # fmt: skip
+        told = {"at": now(), "by": MACHINE, "state": "forgotten",
+                "detail": {"event_id": event["event_id"]}}  # fmt: skip
+        already = sa.func.coalesce(SUBMISSION.c.rows_forgotten, 0)
+        with self._engine.begin() as con:
+            self._overwrite(con)
+            for one, rows in landed.items():
+                con.execute(
+                    sa.update(SUBMISSION)
+                    .where(SUBMISSION.c.submission_id == one)
+                    .values(rows_landed=rows, rows_forgotten=already + gone.get(one, 0))
+                )
+            con.execute(sa.update(EVENT).where(own).values(detail=detail))
+            con.execute(sa.insert(EVENT), [{**blank, **told}])
+
+    def strip(self, submissions: Collection[str]) -> None:
+        """Of these, what was found in their cells and sheets is known no more."""
+        with self._engine.begin() as con:
+            self._overwrite(con)
+            for ids in _batches(submissions):
+                own = SUBMISSION.c.submission_id.in_(ids)
+                con.execute(sa.update(SUBMISSION).where(own).values(problems=[], sheets=[]))
+                asked = EVENT.c.submission_id.in_(ids) & (EVENT.c.state == "asked")
+                con.execute(sa.update(EVENT).where(asked).values(detail=[]))
+
+    def _overwrite(self, con: sa.Connection) -> None:
+        """What is overwritten in this transaction must not be found in the file."""
+        if self._engine.dialect.name == "sqlite":
+            con.exec_driver_sql("pragma secure_delete = on")
+
     def events(
         self,
         states: Collection[str] | None = None,
@@ -301,9 +349,7 @@ class Ledger:
     def rename(self, told: Mapping[str, str]) -> None:
         """From now on files go by other paths, as if they had never gone by the earlier ones."""
         with self._engine.begin() as con:
-            if self._engine.dialect.name == "sqlite":
-                # What is overwritten must not be found in the file.
-                con.exec_driver_sql("pragma secure_delete = on")
+            self._overwrite(con)
             for table in NAMING:
                 for before, after in told.items():
                     con.execute(

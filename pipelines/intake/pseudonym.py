@@ -31,7 +31,16 @@ def load_key(settings: Settings) -> bytes:
             raise NoKey(
                 bilingual("No pseudonym key at {path}. Restore it from its backup.", path=path)
             )
-        _make_key(path)
+        make_key(path)
+    return read_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """The key that a file holds.
+
+    Raises:
+        NoKey: it holds fewer than 32 bytes.
+    """
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError as error:
@@ -41,7 +50,7 @@ def load_key(settings: Settings) -> bytes:
     return key
 
 
-def _make_key(path: Path) -> None:
+def make_key(path: Path) -> None:
     """A new key, whole or not there at all; one that another process made meanwhile stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pipelines.feeds import load_contracts
 from pipelines.intake import raw as raw_folder
 from pipelines.intake.feedback import return_path, write_returns
+from pipelines.intake.forgotten import the_forgotten
 from pipelines.intake.given_back import return_task
 from pipelines.intake.ingest import landed_files, limits, usual
 from pipelines.intake.ledger import Ledger
@@ -39,7 +40,8 @@ def renew_returns(settings: Settings, files: Iterable[FileState]) -> None:
     for feed, states in by_feed.items():
         contract = load_contracts()[feed]
         registers = {name: landed_files(settings, ledger, name) for name in contract.depends_on}
-        for one in take(contract, states, registers, key, usual(settings), limits(settings)):
+        how = (key, usual(settings), limits(settings), None, the_forgotten(settings, ledger))
+        for one in take(contract, states, registers, *how):
             state = states[one.file]
             target = return_path(
                 settings.feedback, feed, state.school_year, one.file.path.stem, state.submission_id

@@ -28,7 +28,7 @@ from pipelines.intake import keys
 from pipelines.intake.ingest import landed_path
 from pipelines.intake.ledger import Ledger, arrival
 from pipelines.intake.problems import IntakeError, NothingHandedIn, Problem
-from pipelines.intake.states import heard, queries
+from pipelines.intake.states import heard, queries, retired
 from pipelines.settings import Settings
 from pipelines.wording import bilingual
 
@@ -97,6 +97,9 @@ def _submissions(settings: Settings, as_of: datetime | None) -> list[dict[str, A
     ledger = Ledger(settings)
     required = settings.require_approval
     landed = ledger.submissions(state="landed", as_of=as_of, full=required)
+    # A school year whose time is over stood once, and stands no more even of then.
+    over = retired(ledger)
+    landed = [s for s in landed if (s["feed"], s["school_year"]) not in over]
     if required:
         approved = heard(ledger, ["district_approved"], as_of=as_of).approved
         landed = [
@@ -164,6 +167,9 @@ def _make(settings: Settings, path: Path, submissions: list[dict[str, Any]]) -> 
             feeds[feed] = _freeze_feed(con, settings, before, aside, contract, own, files)
     losses = sorted(tuple(pair) for one in feeds.values() for pair in one.losses)
     identity = [sorted((s["feed"], s["submission_id"]) for s in submissions), losses]
+    gone = {s["submission_id"]: n for s in submissions if (n := s["rows_forgotten"])}
+    if gone:
+        identity.append(sorted(gone.items()))
     summary = {
         "digest": hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
         "rows": {feed: one.rows for feed, one in feeds.items()},

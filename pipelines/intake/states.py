@@ -74,6 +74,8 @@ class FileState:
     received_at: datetime
     rows_read: int
     rows_landed: int
+    rows_forgotten: int
+    """Of the rows read, those left out since their students are forgotten."""
     errors: int
     """Problems, equal ones folded into one."""
     queries: int
@@ -121,6 +123,7 @@ class FileState:
             "stands": self.stands,
             "rows": self.rows_read,
             "rows_landed": self.rows_landed,
+            "rows_forgotten": self.rows_forgotten,
             "problems": len(self.problems) + len(self.asked),
             "errors": self.errors,
             "queries": self.queries,
@@ -165,8 +168,10 @@ def file_states(
     spoken = heard(ledger, as_of=as_of)
     published = spoken.published if serving is None else set(serving)
     found = None if between is None else by_file(between)
-    states = []
+    states, over = [], retired(ledger)
     for s in ledger.submissions(as_of=as_of):
+        if (s["feed"], s["school_year"]) in over:
+            s["state"] = "withdrawn"
         handed = (s["source_file"], s["file_sha256"])
         stands = s["state"] == "landed"
         told = spoken.asked.get(handed, []) if found is None else found.get(handed[0], [])
@@ -190,6 +195,7 @@ def file_states(
                 received_at=s["received_at"],
                 rows_read=s["rows_read"],
                 rows_landed=s["rows_landed"],
+                rows_forgotten=s["rows_forgotten"],
                 errors=grave.count("error"),
                 queries=grave.count("query"),
                 open_queries=opened,
@@ -283,6 +289,11 @@ def taken_back(ledger: Ledger, feed: str | None = None) -> set[Bytes]:
         handed = (event["source_file"], event["file_sha256"])
         (back.add if event["state"] == "taken_back" else back.discard)(handed)
     return back
+
+
+def retired(ledger: Ledger, feed: str | None = None) -> set[tuple[str, str]]:
+    """Feeds and school years whose time is over: no file of theirs is read or stands any more."""
+    return {(e["feed"], e["detail"]["school_year"]) for e in ledger.events(["retired"], feed)}
 
 
 def declared_replacements(ledger: Ledger, feed: str | None = None) -> list[Declared]:

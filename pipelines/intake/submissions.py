@@ -29,6 +29,7 @@ from pipelines.intake.states import (
     file_states,
     heard,
     queries,
+    retired,
     taken_back,
 )
 from pipelines.settings import Settings
@@ -228,10 +229,15 @@ def give_back(settings: Settings, name: str, reason: str = "", by: str = "") -> 
 
     Raises:
         NoSuchFile: nothing goes by that name.
-        IntakeError: nobody took it back.
+        IntakeError: nobody took it back, or its school year is over.
     """
     file = _find(settings, name)
     ledger = Ledger(settings)
+    if (file.feed, file.school_year) in retired(ledger, file.feed):
+        raise IntakeError(
+            bilingual("{year} is over for {feed}; nothing of it is kept.",
+                      year=file.school_year, feed=file.feed)
+        )  # fmt: skip
     back = taken_back(ledger, file.feed)
     events = [
         event
@@ -470,8 +476,14 @@ def register_view(
 ) -> None:
     """Make view `<feed>`: the landed rows of a register, of each key the newest."""
     contract = load_contracts()[feed]
+    over = retired(ledger, feed)
     landed = sorted(
-        ledger.submissions(feed, "landed", as_of=settings.as_of_utc, full=False), key=arrival
+        (
+            s
+            for s in ledger.submissions(feed, "landed", as_of=settings.as_of_utc, full=False)
+            if (feed, s["school_year"]) not in over
+        ),
+        key=arrival,
     )
     paths = [str(landed_path(settings, feed, s["school_year"], s["submission_id"])) for s in landed]
     typed = ", ".join(f'null::{t} as "{n}"' for n, t in contract.landed.items())

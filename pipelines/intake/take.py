@@ -26,6 +26,7 @@ from pipelines.feeds import Contract, load_contracts, rules
 from pipelines.feeds.contract import ORIGIN, SQL_TYPES, quoted
 from pipelines.intake import checks
 from pipelines.intake.clean import Known, clean, unfold
+from pipelines.intake.forgotten import NOBODY, Forgotten
 from pipelines.intake.gather import Gathered, Part, gather, stream
 from pipelines.intake.pool import in_turn
 from pipelines.intake.privacy import discreet
@@ -76,6 +77,8 @@ class Taken:
     """What was made of each sheet, in their order."""
     marks: list[Mark] = field(default_factory=list)
     """The cells that errors and queries are about, the first few thousand, by sheet and row."""
+    forgotten: int = 0
+    """Of the rows read, those left out since their students are forgotten."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Rows:
     def write(self, target: Path) -> None:
         """As Parquet; to be called once, before the next file is asked for."""
         if self.table is not None:
-            pq.write_table(self.table, target, **_parquet(self.table.schema))
+            pq.write_table(self.table, target, **landed_form(self.table.schema))
         elif self.path is not None:
             shutil.move(self.path, target)
 
@@ -134,6 +137,7 @@ def take(
     usual: Usual,
     limits: Limits,
     rename: Callable[[File, set[str]], File] | None = None,
+    forgotten: Forgotten = NOBODY,
 ) -> Iterator[Taken]:
     """The outcome of every file of one feed, in order.
 
@@ -147,11 +151,12 @@ def take(
         limits: of the reading of one file.
         rename: says under which name a file is told whose path holds names of its own rows; by
             default under its own.
+        forgotten: whose rows are left out.
     """
     every = list(files)
     if not every:
         return
-    how = _How(contract, registers, key, usual, _waves(contract, registers))
+    how = _How(contract, registers, key, usual, _waves(contract, registers), forgotten)
     large = {file for file in every if _is_large(file.path)}
     tasks = ((contract.feed, f.path, f.source_file, how.waves) for f in every if f not in large)
     read = in_turn(gather, tasks, limits.seconds, limits.megabytes)
@@ -190,6 +195,7 @@ class _How:
     key: bytes
     usual: Usual
     waves: Mapping[str, str]
+    forgotten: Forgotten
     _ready: duckdb.DuckDBPyConnection | None = None
 
     def prepare(self) -> None:
@@ -282,6 +288,8 @@ class _Outcome:
         """Rows that came as records."""
         self.typed = [0] * len(files)
         """Rows of those that went through cleaning."""
+        self.forgotten = [0] * len(files)
+        """Rows of those whose students are forgotten."""
         self.sheet_names: list[str] = []
         """Of every part."""
         self.known = Known()
@@ -352,6 +360,7 @@ class _Outcome:
             "select file_no, count(*) from shared group by file_no"
         ).fetchall():
             self.typed[number] += count
+        self._forget()
         changed |= checks.references(con, contract)
         checks.usual_values(con, contract, self.how.usual.kinds)
         checks.two_classes(con, contract)
@@ -387,13 +396,35 @@ class _Outcome:
 
         return {"student_key": self.thread.submit(made).result}
 
+    def _forget(self) -> None:
+        """Leave out, and ask nothing of, the rows of students who are forgotten."""
+        con, named = self.con, [c for c in self.how.contract.columns if c.type == "student_no"]
+        if not self.how.forgotten.digests or not named:
+            return
+        name = named[0].name
+        numbers = con.sql(f'select id, value from "m_{name}" order by id').to_arrow_table()
+        con.register("theirs", pa.table({"id": self.how.forgotten.among(con, numbers)}))
+        con.execute(
+            "create or replace temp table gone as select file_no, part, row, id from shared "
+            f'where "i_{name}" in (select id from theirs)'
+        )
+        con.unregister("theirs")
+        for number, count in con.execute(
+            "select file_no, count(*) from gone group by file_no"
+        ).fetchall():
+            self.forgotten[number] += count
+        if any(self.forgotten):
+            con.execute("delete from shared where id in (select id from gone)")
+            row = "(file_no, part, row)"
+            con.execute(f"delete from found where {row} in (select {row} from gone)")
+
     def _put_aside(self, rows: pa.Table, texts: "_Texts") -> None:
         """Add rows to those that wait on disk."""
         own = _landed_rows(self.how, self.files, self.sheet_names, rows, texts)
         self.order.append(own["seq"].to_numpy())
         own = own.drop_columns(["file_no", "seq"])
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, own.schema, **_parquet(own.schema))
+            self.writer = pq.ParquetWriter(self.path, own.schema, **landed_form(own.schema))
         self.writer.write_table(own)
 
     def _close(self) -> None:
@@ -430,11 +461,14 @@ class _Outcome:
                 landed = rows[number].num_rows if number in rows else 0
                 self._account(number, found, landed, due.get(number, 0))
             own = rows.get(number) if not _has_error(found) else None
+            if own is None and self.forgotten[number] and not _has_error(found):
+                own = self._no_rows()
             if own is None and not _has_error(found):
                 found.append(Problem("empty_file", file.source_file))
             yield Taken(
-                file, found, self.read[number], own, self.sheets[number], marks.get(number, [])
-            )
+                file, found, self.read[number], own, self.sheets[number], marks.get(number, []),
+                self.forgotten[number],
+            )  # fmt: skip
 
     def _parts(self) -> pa.Table:
         numbers = pa.array(range(len(self.sheet_names)), pa.int32())
@@ -458,6 +492,10 @@ class _Outcome:
             told = f"{taken} ≠ {self.read[number]} ≠ {self.typed[number]}"
             found.append(Problem("unaccounted", file, found=told))
 
+    def _no_rows(self) -> Rows:
+        """What a file is landed as of which everybody is forgotten."""
+        return Rows(0, self.tables[0].drop_columns(["file_no", "seq"]).slice(0, 0))
+
     def _rows(self, dropped: np.ndarray) -> dict[int, Rows]:
         """Rows by file, without those that stand twice."""
         if self.on_disk:
@@ -480,7 +518,7 @@ class _Outcome:
         }
 
 
-def _parquet(schema: pa.Schema) -> dict[str, Any]:
+def landed_form(schema: pa.Schema) -> dict[str, Any]:
     """How a landed file is written."""
     names = [name for name in schema.names if name != "source_row"]
     return {
@@ -504,7 +542,9 @@ def _without(path: Path, order: np.ndarray, dropped: np.ndarray) -> Rows:
         path.rename(before)
         with (
             pq.ParquetFile(before) as source,
-            pq.ParquetWriter(path, source.schema_arrow, **_parquet(source.schema_arrow)) as target,
+            pq.ParquetWriter(
+                path, source.schema_arrow, **landed_form(source.schema_arrow)
+            ) as target,
         ):
             at = 0
             for group in range(source.num_row_groups):

@@ -11,7 +11,7 @@ from pipelines.release.build import (
     software,
 )
 from pipelines.release.errors import Busy, NoSuchRelease, NotVerified, ReleaseError
-from pipelines.release.store import Release, current, point, prune, releases, show, switch
+from pipelines.release.store import Release, amend, current, point, prune, releases, show, switch
 from pipelines.release.verify import verify
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "NotVerified",
     "Release",
     "ReleaseError",
+    "amend",
     "begin",
     "code_digest",
     "current",

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,20 @@ def show(settings: Settings, name: str) -> dict[str, Any]:
         raise NoSuchRelease(f"no release {name}; `eqm releases list` shows them")
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
+
+
+def amend(settings: Settings, name: str, told: Mapping[str, Any]) -> None:
+    """Say something else in the record of a release, or something more.
+
+    Raises:
+        NoSuchRelease: there is none of that name.
+    """
+    record = {**show(settings, name), **told}
+    path = settings.releases / name / RECORD
+    aside = path.with_suffix(".new")
+    text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
+    aside.write_text(text + "\n", encoding="utf-8")
+    aside.replace(path)
 
 
 def switch(settings: Settings, name: str) -> None:

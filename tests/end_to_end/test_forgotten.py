@@ -1,0 +1,129 @@
+"""A student is forgotten, as a person at the machine does it; releases are served meanwhile."""
+
+import csv
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines import forget
+from pipelines.intake import Ledger, load_key
+from pipelines.intake import forgotten as known
+from pipelines.settings import Settings
+from tests.end_to_end.conftest import House, house_in, viewer
+
+SITTINGS = """
+    select school_year, wave_id, grade, subject, n from marts.attainment
+    where level = 'city' and group_kind = 'all' and subject = 'mathematics' order by all
+"""
+
+
+@pytest.fixture(scope="module")
+def house(village: House, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A village of one's own, with its release."""
+    made = house_in(tmp_path_factory.mktemp("forgotten"))
+    for name in ("raw", "home", "key"):
+        source = village.raw.parent / name
+        shutil.copytree(source, made.raw.parent / name, symlinks=True, dirs_exist_ok=True)
+    return made
+
+
+def settings_of(house: House) -> Settings:
+    return Settings.load(raw=house.raw, home=house.home, pseudonym_key_file=house.key)
+
+
+def pupils(house: House) -> list[str]:
+    """Numbers of two students of both school years who sat mathematics in each."""
+    rolls: dict[str, set[str]] = {}
+    for path in sorted((house.raw / "students").rglob("*.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            own = {row["学籍号"] for row in csv.DictReader(file)}
+        rolls.setdefault(path.parent.name, set()).update(own)
+    first, second = rolls.values()
+    both = {known.digest_of(load_key(settings_of(house)), n): n for n in sorted(first & second)}
+    sat = house.rows(
+        "select student_key from restricted.fact_score where subject = 'mathematics' "
+        "and score is not null group by student_key having count(distinct school_year) = 2 "
+        "order by student_key"
+    )["student_key"]
+    return [both[key] for key in sat if key in both][:2]
+
+
+def holds(path: Path, word: str) -> bool:
+    """Whether a file holds a word, as bytes or in its tables."""
+    if word.encode() in path.read_bytes():
+        return True
+    with duckdb.connect() as con:
+        if path.suffix == ".parquet":
+            return word in str(con.execute(f"from read_parquet('{path}')").fetchall())
+        if path.suffix == ".duckdb":
+            con.execute(f"attach '{path}' as held (read_only)")
+            columns = con.execute(
+                "select schema_name, table_name, column_name from duckdb_columns() "
+                "where database_name = 'held' and data_type = 'VARCHAR'"
+            ).fetchall()
+            return any(
+                con.execute(
+                    f'select count(*) from held.{s}."{t}" where contains("{c}", $1)', [word]
+                ).fetchall()[0][0]
+                for s, t, c in columns
+            )
+    return False
+
+
+def places(house: House, word: str) -> set[str]:
+    """Files below the home that hold a word."""
+    found = (p for p in house.home.rglob("*") if p.is_file() and not p.is_symlink())
+    return {p.relative_to(house.home).as_posix() for p in found if holds(p, word)}
+
+
+def test_a_student_goes_from_all_releases_and_comes_back_in_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(house)
+    one, other = pupils(house)
+    own, others = (known.digest_of(load_key(settings), number) for number in (one, other))
+    before, counted = house.current.name, house.rows(SITTINGS)
+    moment = datetime.now(UTC).isoformat()
+    site = {p: p.read_bytes() for p in (house.current / "site").rglob("*") if p.is_file()}
+    assert len(places(house, own)) > 3
+
+    # A process dies once it is written down; the next build finishes.
+    with monkeypatch.context() as patch:
+        patch.setattr(forget, "finish", lambda _: 0)
+        forget.forget(settings, other, "asked for", "zhang")
+    assert "landing" in {name.split("/")[0] for name in places(house, others)}
+    with viewer(house.home) as client:
+        page = client.get("/").data
+        house.eqm("build")
+        assert places(house, others) == {"ledger/ledger.sqlite"}
+        said = house.eqm("forget", "--student", one, "--reason", "asked for", "--yes")
+        assert one not in said and own not in said
+        # The release that was open stays as it was shown.
+        assert client.get("/").status_code == 200 and page
+    assert places(house, own) == {"ledger/ledger.sqlite"}
+    assert not places(house, one)
+    assert {p: p.read_bytes() for p in site} == site
+
+    after = house.rows(SITTINGS)
+    assert list(after["wave_id"]) == list(counted["wave_id"])
+    assert int(counted["n"].sum() - after["n"].sum()) >= 4
+    assert house.current.name != before
+    records = {r["release_id"] for r in house.report("releases", "list")}
+    assert before in records and len(records) == 3
+    assert sum(len(house.report("releases", "show", name).get("removed", [])) for name in records)
+    left_out = house.rows("select sum(rows_forgotten) as n from ops.submission where stands")["n"]
+    assert left_out[0] >= 8
+
+    # Nothing changes any more; an earlier release can be served; the past is without them.
+    newest = house.current.name
+    house.eqm("build")
+    assert house.current.name == newest
+    past = house.report("build", "--as-of", moment)
+    assert past["released"] and not holds(Path(past["warehouse"]), own)
+    house.eqm("releases", "rollback", before)
+    assert not len(house.rows(f"from restricted.dim_student where student_key = '{own}'"))
+    assert len(Ledger(settings).events([known.DONE])) == 2
+    house.eqm("audit", "verify")
