@@ -97,7 +97,10 @@ def test_where_nothing_changed_every_page_is_used_again_under_the_new_release(
             f"update published.unit set unit_name = '新名学校' where unit_code = '{CHANGED}'",
             {f"school/{CHANGED}/index.html", f"district/{DISTRICT}/value-added.html"},
         ),
-        ("update published.pass_rate_trend set n = n + 1 where level = 'city'", {"index.html", "pass-rates.html"}),
+        (
+            "update published.pass_rate_trend set n = n + 1 where level = 'city'",
+            {"index.html", "pass-rates.html"},
+        ),
         (f"delete from published.value_added where unit_code = '{CHANGED}'", {
             f"school/{CHANGED}/index.html", f"district/{DISTRICT}/value-added.html",
         }),
@@ -106,7 +109,10 @@ def test_where_nothing_changed_every_page_is_used_again_under_the_new_release(
             f"('school', '3137000099', '新建学校', '{DISTRICT}')",
             {"school/3137000099/index.html"},
         ),
-        (f"delete from published.unit where unit_code = '{CHANGED}'", {f"district/{DISTRICT}/value-added.html"}),
+        (
+            f"delete from published.unit where unit_code = '{CHANGED}'",
+            {f"district/{DISTRICT}/value-added.html"},
+        ),
     ],
 )  # fmt: skip
 def test_only_pages_whose_figures_changed_are_made_anew(
