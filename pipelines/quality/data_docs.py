@@ -34,7 +34,7 @@ def _(message: str) -> str:
     return message
 
 
-BROKEN_ROWS, FOUND = _("Rows that break it"), _("Found")
+BROKEN_ROWS, FOUND = _("Rows that break it"), _("Times found")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The catalogue is complete, and numbers are written as the house writes them."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_every_message_has_a_chinese_translation() -> None:
     }
     missing = {msgid: place for msgid, place in messages().items() if msgid not in have}
     assert not missing
+
+
+def test_no_message_has_two_translations() -> None:
+    """The later one would hold for both, wherever they are said."""
+    ids = re.findall(r'^msgid (".+(?:\n"[^\n]*)*)', CATALOGUE.read_text("utf-8"), re.MULTILINE)
+    assert len(ids) > 1000
+    assert {msgid for msgid, times in Counter(ids).items() if times > 1} == set()
 
 
 def test_translations_keep_the_placeholders() -> None:
