@@ -3,6 +3,7 @@
 from dashboards.figures import diagnostics
 from dashboards.figures.dots import unit_dots
 from dashboards.figures.effects import effect_dots, effect_range
+from dashboards.figures.shares import distribution, share_bars, share_distribution
 from dashboards.figures.sparks import spark
 from dashboards.figures.stacks import status_stacks
 from dashboards.figures.template import share_range
@@ -10,8 +11,11 @@ from dashboards.figures.trend import trend_panel
 
 __all__ = [
     "diagnostics",
+    "distribution",
     "effect_dots",
     "effect_range",
+    "share_bars",
+    "share_distribution",
     "share_range",
     "spark",
     "status_stacks",

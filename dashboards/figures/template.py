@@ -44,10 +44,10 @@ def numbers(values: Iterable[object]) -> list[float | None]:
     return [None if v is None or math.isnan(v) else v for v in cells]
 
 
-def share_range(values: Iterable[object]) -> tuple[float, float]:
+def share_range(values: Iterable[object], least: int = 2) -> tuple[float, float]:
     """An axis range in whole tenths that holds every share given; (0, 1) if there is none.
 
-    It starts at 0 as soon as that costs little, and is at least two tenths long.
+    It starts at 0 as soon as that costs little, and is at least so many tenths long.
     """
     shares = [v for v in numbers(values) if v is not None]
     if not shares:
@@ -55,13 +55,18 @@ def share_range(values: Iterable[object]) -> tuple[float, float]:
     low = math.floor(round(min(shares) * 10, 6))
     high = min(10, math.ceil(round(max(shares) * 10, 6)))
     low = 0 if low <= 2 else low
-    if high - low < 2:
-        low, high = (low, low + 2) if low <= 8 else (8, 10)
+    if high - low < least:
+        low, high = (low, low + least) if low + least <= 10 else (10 - least, 10)
     return low / 10, high / 10
 
 
 def ticks(axis: tuple[float, float]) -> list[float]:
-    """Ticks from the axis's top down: every tenth on a short axis, every fifth on a long one."""
+    """Ticks from the axis's top down: every tenth on a short axis, every fifth on a long one.
+
+    On an axis of one tenth there is one every two hundredths.
+    """
     low, high = round(axis[0] * 10), round(axis[1] * 10)
+    if high - low == 1:
+        return [round(axis[0] + hundredths / 100, 2) for hundredths in range(0, 11, 2)]
     step = 1 if high - low <= 5 else 2
     return [tenth / 10 for tenth in range(high, low - 1, -step)][::-1]

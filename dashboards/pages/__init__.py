@@ -5,7 +5,7 @@ The first page of a unit is where it is met; the order is that of the navigation
 
 from dataclasses import dataclass
 
-from dashboards.pages import district, overview, pass_rate, plan, school
+from dashboards.pages import classrooms, district, overview, pass_rate, plan, school
 from dashboards.pages.base import Download, Page, Published, Unit, View
 from pipelines.wording import Lang, translator
 
@@ -30,6 +30,12 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(path="plan.html", name=_("The plan"), template="plan.html", build=plan.city),
     Page(
+        path="classrooms.html",
+        name=_("Classrooms"),
+        template="classrooms.html",
+        build=classrooms.city,
+    ),
+    Page(
         path="district/{code}/index.html",
         name=_("Overview"),
         template="overview.html",
@@ -48,6 +54,13 @@ PAGES: tuple[Page, ...] = (
         name=_("The plan"),
         template="plan.html",
         build=plan.district,
+        level="district",
+    ),
+    Page(
+        path="district/{code}/classrooms.html",
+        name=_("Classrooms"),
+        template="classrooms.html",
+        build=classrooms.district,
         level="district",
     ),
     Page(

@@ -217,7 +217,7 @@ def _targets(tell: Teller, targets: Sequence[Row]) -> Card:
 
 def _checks(tell: Teller, checks: Sequence[Row], target: Row | None) -> Card:
     _ = tell.words.gettext
-    name, page = _("In-class check"), ""
+    name, page = _("In-class check"), "classrooms.html"
     row = checks[-1] if checks else None
     if row is None or row["rate"] is None:
         return _empty(tell, name, page, "", row)
@@ -244,7 +244,7 @@ def _checks(tell: Teller, checks: Sequence[Row], target: Row | None) -> Card:
 
 def _duties(tell: Teller, duties: Sequence[Row], target: Row | None) -> Card:
     _ = tell.words.gettext
-    name, page = _("Principals and secretaries who observed what they owe"), ""
+    name, page = _("Principals and secretaries who observed what they owe"), "classrooms.html"
     row = duties[-1] if duties else None
     if row is None or row["persons"] is None or row["is_silent"]:
         return _empty(tell, name, page, "", row)

@@ -242,6 +242,24 @@ class Teller:
             said.append(_("%(silent)s have no check on record"))
         return ("，" if self.lang == "zh" else ", ").join(part % values for part in said)
 
+    def rate_told(self, row: Row) -> str:
+        """The rate of the in-class check with its interval, and its change if it has one."""
+        _ = self.words.gettext
+        n = row["tested"]
+        said = _("In-class check: %(rate)s (95%% interval %(interval)s)") % {
+            "rate": percent(row["rate"], n, self.lang),
+            "interval": percent_interval(row["ci_low"], row["ci_high"], n, self.lang),
+        }
+        if row["year_change_points"] is None:
+            return said
+        change = self.change(
+            row["year_change_points"],
+            row["year_change_low"],
+            row["year_change_high"],
+            self.previous(row),
+        )
+        return f"{said}{'，' if self.lang == 'zh' else '; '}{change}"
+
     def targets(self, counts: Mapping[str | None, int], order: Sequence[str]) -> str:
         """How many targets of the plan have which status; those without one are said to be hidden.
 

@@ -142,6 +142,16 @@ def status_name(code: str, words: NullTranslations) -> str:
     }.get(code, code)
 
 
+def duty_name(code: str, words: NullTranslations) -> str:
+    """A post that owes observed lessons; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "principal_or_secretary": _("Principals and secretaries"),
+        "school_leader": _("Other school leaders"),
+        "education_official": _("Education officials"),
+    }.get(code, code)
+
+
 def quantity(n: float, said: str, code: str, words: NullTranslations) -> str:
     """A number of things with their name, such as `82 lessons`; an unknown code stays as it is.
 

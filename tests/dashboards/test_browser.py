@@ -143,8 +143,16 @@ def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390, 320])
-@pytest.mark.parametrize("place", ["plan.html", "district/370402/plan.html"])
-def test_the_plan_fits_every_screen(
+@pytest.mark.parametrize(
+    "place",
+    [
+        "index.html",
+        "plan.html",
+        "classrooms.html",
+        *(f"district/370402/{name}.html" for name in ("index", "plan", "classrooms")),
+    ],
+)
+def test_every_page_fits_every_screen(
     browser: Browser, whole: Rendered, place: str, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})

@@ -1,0 +1,165 @@
+"""Shares of units as bars, and how many units lie where."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboards.figures.template import BLUE, GREY, INK, TEMPLATE, numbers, ticks
+
+LINE, MARGINS = 30, 58
+NARROW = 15
+"""Shares within so many percentage points are told apart by single points, else by fives."""
+
+
+def share_bars(
+    frame: pd.DataFrame, *, reference: float | None = None, reference_label: str = ""
+) -> go.Figure:
+    """Shares of a whole, so from 0 to 1, one bar a unit.
+
+    Args:
+        frame: one row a unit, top first: `name`, `share` (of 1), `said` (written behind the bar, or
+            in its place where there is no share).
+        reference: a share drawn as a line across, such as the city's, with its label.
+    """
+    names = list(frame["name"])
+    shares = numbers(frame["share"])
+    notes = [
+        {
+            "x": share or 0,
+            "y": name,
+            "text": said,
+            "xanchor": "left",
+            "xshift": 4,
+            "showarrow": False,
+            "bgcolor": "#ffffff",
+            "font": {"color": GREY if share is None else INK},
+        }
+        for name, share, said in zip(names, shares, frame["said"], strict=True)
+    ]
+    lines = []
+    if reference is not None:
+        lines = [
+            {
+                "type": "line",
+                "x0": reference,
+                "x1": reference,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "layer": "below",
+                "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+            }
+        ]
+        notes.append(
+            {
+                "x": reference,
+                "y": 1,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "text": reference_label,
+                "showarrow": False,
+                "font": {"color": GREY},
+            }
+        )
+    return go.Figure(
+        data=[
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": shares,
+                "y": names,
+                "marker": {"color": BLUE},
+                "hoverinfo": "skip",
+            }
+        ],
+        layout={
+            "template": TEMPLATE,
+            "height": MARGINS + LINE * max(1, len(names)),
+            "margin": {"l": 8, "r": 8, "t": 26, "b": 30},
+            "bargap": 0.35,
+            "annotations": notes,
+            "shapes": lines,
+            "xaxis": {"range": [0, 1.12], "tickvals": ticks((0, 1)), "tickformat": ".0%"},
+            "yaxis": {
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": names,
+                "range": [len(names) - 0.5, -0.5],
+                "automargin": True,
+                "showgrid": False,
+            },
+        },
+    )
+
+
+def share_distribution(shares: Sequence[float], asked: float, asked_label: str) -> go.Figure:
+    """How many units have a share within each one or five percentage points.
+
+    Args:
+        shares: shares of 1.
+        asked: the share that each should reach, drawn as a line.
+        asked_label: what is written at it.
+    """
+    counts = distribution(shares)
+    width = counts[0][1] - counts[0][0] if counts else 5
+    line = 100 * asked
+    low = min([at for at, _, _ in counts] + [int(line)]) - width
+    high = max([end for _, end, _ in counts] + [int(line) + width]) + width
+    low, high = max(0, low), min(100, high)
+    return go.Figure(
+        data=[
+            {
+                "type": "bar",
+                "x": [(at + end) / 2 for at, end, _ in counts],
+                "y": [n for _, _, n in counts],
+                "width": [width * 0.92] * len(counts),
+                "marker": {"color": BLUE},
+                "text": [str(n) for _, _, n in counts],
+                "textposition": "outside",
+                "cliponaxis": False,
+                "hoverinfo": "skip",
+            }
+        ],
+        layout={
+            "template": TEMPLATE,
+            "height": 240,
+            "margin": {"l": 36, "r": 12, "t": 30, "b": 34},
+            "shapes": [
+                {
+                    "type": "line",
+                    "x0": line,
+                    "x1": line,
+                    "yref": "paper",
+                    "y0": 0,
+                    "y1": 1,
+                    "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+                }
+            ],
+            "annotations": [
+                {
+                    "x": line,
+                    "y": 1,
+                    "yref": "paper",
+                    "yanchor": "bottom",
+                    "text": asked_label,
+                    "showarrow": False,
+                    "font": {"color": GREY},
+                }
+            ],
+            "xaxis": {"range": [low, high], "ticksuffix": "%", "nticks": 8},
+            "yaxis": {"rangemode": "tozero", "tickformat": "d", "nticks": 5},
+        },
+    )
+
+
+def distribution(shares: Sequence[float]) -> list[tuple[int, int, int]]:
+    """Lower edge and upper edge in percent, and how many; 100 percent lies in the last."""
+    # In tenths of a percent, so that 0.85 is 85 percent whatever a double makes of it.
+    tenths = [round(share * 1000) for share in shares]
+    width = 1 if tenths and max(tenths) - min(tenths) <= 10 * NARROW else 5
+    found: dict[int, int] = {}
+    for share in tenths:
+        at = min(share // (10 * width) * width, 100 - width)
+        found[at] = found.get(at, 0) + 1
+    return [(at, at + width, n) for at, n in sorted(found.items())]

@@ -1,0 +1,403 @@
+"""Classrooms: are lessons observed, and do they work?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboards.figures import (
+    distribution,
+    share_bars,
+    share_distribution,
+    share_range,
+    unit_dots,
+)
+from dashboards.pages import plan
+from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.marks import absence, legend
+from dashboards.pages.sentences import Teller
+from dashboards.pages.tables import Cell
+from pipelines.wording import Lang, count, percent, percent_interval, school_year
+from pipelines.wording.labels import duty_name, quantity, rank
+
+DUTY_COLUMNS = (
+    "school_year", "level", "unit_code", "unit_name", "role", "persons", "met", "rate", "band",
+    "owed", "done", "mark",
+)  # fmt: skip
+CHECK_COLUMNS = (
+    "school_year", "level", "unit_code", "unit_name", "tested", "rate", "ci_low", "ci_high",
+    "lessons", "schools", "schools_checked", "schools_met", "meets", "mark",
+)  # fmt: skip
+NEVER_COLUMNS = (
+    "school_year", "level", "unit_code", "unit_name", "teachers", "observed", "never", "rate",
+    "band", "silent", "mark",
+)  # fmt: skip
+
+DUTIES = """
+    select duties.*, units.unit_name
+    from published.observation_duty as duties
+    inner join published.unit as units
+        on duties.level = units.level and duties.unit_code = units.unit_code
+    where (duties.level = ? and duties.unit_code = ?)
+        or (duties.level = ? and (units.parent_code = ? or units.unit_code = ?))
+    qualify duties.school_year = max(duties.school_year) over ()
+    order by duties.level, duties.unit_code
+"""
+NEVER = """
+    select teachers.*, units.unit_name
+    from published.never_observed as teachers
+    inner join published.unit as units
+        on teachers.level = units.level and teachers.unit_code = units.unit_code
+    where (teachers.level = ? and teachers.unit_code = ?)
+        or (teachers.level = ? and (units.parent_code = ? or units.unit_code = ?))
+    qualify teachers.school_year = max(teachers.school_year) over ()
+    order by teachers.level, teachers.unit_code
+"""
+CHECKS = """
+    select checks.*, units.unit_name, units.parent_code
+    from published.inclass_check as checks
+    inner join published.unit as units
+        on checks.level = units.level and checks.unit_code = units.unit_code
+    where (checks.level = ? and checks.unit_code = ?) or units.parent_code = ?
+        or (? = 'city' and checks.level = 'school')
+    qualify checks.school_year = max(checks.school_year) over ()
+    order by checks.level, checks.unit_code
+"""
+PARENT = """
+    select parent_code
+    from published.unit
+    where level = ? and unit_code = ?
+"""
+REACH = """
+    select max(target_value) as asked
+    from published.dim_target
+    where stream = 'inclass_school' and rule = 'rate_threshold'
+"""
+"""What is asked of each school, in percent."""
+
+FILES = {
+    "city": ("classrooms-duties.csv", "classrooms-checks.csv", "classrooms-observed.csv"),
+    "district": (
+        "classrooms-duties-{code}.csv",
+        "classrooms-checks-{code}.csv",
+        "classrooms-observed-{code}.csv",
+    ),
+}
+"""Names of the tables to take away, by the page's level."""
+
+ROLES = ("principal_or_secretary", "school_leader", "education_official")
+"""In the order of pages."""
+
+Level = Literal["city", "district"]
+
+
+@dataclass(frozen=True)
+class Duty:
+    """The duty of one post: its figure and its lines."""
+
+    name: str
+    figure: str
+    alternative: str
+    lines: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+
+
+def city(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for the city, in one language."""
+    return _build(published, unit, "city", lang)
+
+
+def district(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for one district, in one language."""
+    return _build(published, unit, "district", lang)
+
+
+def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
+    tell = Teller(lang)
+    _ = tell.words.gettext
+    above = [row["parent_code"] for row in published.rows(PARENT, [level, unit.code])]
+    # Beside the city its districts, beside a district the city: no other district.
+    beside, code = ("district", unit.code) if level == "city" else ("city", (above or [None])[0])
+    asked = [level, unit.code, beside, code, code]
+    duties, never = published.rows(DUTIES, asked), published.rows(NEVER, asked)
+    duties.sort(key=lambda row: rank(row["role"], ROLES))
+    checks = published.rows(CHECKS, [level, unit.code, unit.code, level])
+    reach = next((r["asked"] for r in published.rows(REACH) if r["asked"] is not None), 80)
+    own_check = next((r for r in checks if _is(r, level, unit)), None)
+    title = _("Classrooms")
+    years = [row["school_year"] for row in (*duties, *checks, *never)]
+    figures: dict[str, go.Figure] = {}
+    files = [name.format(code=unit.code) for name in FILES[level]]
+    context: dict[str, Any] = {
+        "scope": unit.name(lang),
+        "year": school_year(max(years), lang) if years else "",
+        "headline": _headline(tell, own_check, duties, level, unit, bool(years)),
+        "sentences": [
+            *_duty_said(tell, duties, level, unit),
+            *_never_said(tell, never, level, unit),
+        ],
+        "duties": [
+            _duty(tell, role, [r for r in duties if r["role"] == role], level, unit, figures)
+            for role in dict.fromkeys(row["role"] for row in duties)
+        ],
+        "checks": _checks(tell, checks, own_check, level, float(reach) / 100, figures),
+        "never": [(row["unit_name"], row["unit_code"], _never_cells(tell, row)) for row in never],
+        "files": files,
+        "marks": legend(tell.words).items(),
+    }
+    tables = zip(
+        files, (DUTY_COLUMNS, CHECK_COLUMNS, NEVER_COLUMNS), (duties, checks, never), strict=True
+    )
+    downloads = [Download(name, columns, rows) for name, columns, rows in tables if rows]
+    return View(title, context, figures, downloads)
+
+
+def _is(row: Row, level: Level, unit: Unit) -> bool:
+    return bool(row["level"] == level and row["unit_code"] == unit.code)
+
+
+def _headline(
+    tell: Teller,
+    check: Row | None,
+    duties: Sequence[Row],
+    level: Level,
+    unit: Unit,
+    known: bool,
+) -> str:
+    _ = tell.words.gettext
+    if check and check["schools_checked"]:
+        return _("In-class check: %(said)s") % {"said": tell.schools_reach(check)}
+    said = _duty_said(tell, duties, level, unit)
+    if said:
+        return said[0].rstrip("。.")
+    if known:
+        return _("Classrooms of %(unit)s") % {"unit": unit.name(tell.lang)}
+    return _("No observed lessons have been handed in yet.")
+
+
+def _duty_said(tell: Teller, duties: Sequence[Row], level: Level, unit: Unit) -> list[str]:
+    """How many of each post have observed what they owe."""
+    _ = tell.words.gettext
+    said = []
+    for row in duties:
+        if not _is(row, level, unit) or row["met"] is None:
+            continue
+        said.append(
+            _("%(role)s: %(met)s of %(persons)s have observed what they owe this year (%(rate)s).")
+            % {
+                "role": duty_name(row["role"], tell.words),
+                "met": count(row["met"], tell.lang),
+                "persons": _persons(tell, row["persons"]),
+                "rate": percent(row["rate"], row["persons"], tell.lang),
+            }
+        )
+    return said
+
+
+def _never_said(tell: Teller, never: Sequence[Row], level: Level, unit: Unit) -> list[str]:
+    """Of how many teachers nobody has observed a lesson."""
+    _ = tell.words.gettext
+    return [
+        _("Of %(teachers)s teachers nobody has observed a lesson of %(never)s (%(rate)s).")
+        % {
+            "teachers": count(row["teachers"], tell.lang),
+            "never": count(row["never"], tell.lang),
+            "rate": percent(round(1 - row["rate"], 3), row["teachers"], tell.lang),
+        }
+        for row in never
+        if _is(row, level, unit) and row["never"] is not None
+    ]
+
+
+def _persons(tell: Teller, n: int) -> str:
+    return quantity(n, count(n, tell.lang), "person", tell.words)
+
+
+def _share(tell: Teller, row: Row, n: str) -> str:
+    """A share of persons as it is said: itself, its band, or why neither."""
+    if row["band"]:
+        return plan.banded(row["band"])
+    if row["rate"] is None:
+        return legend(tell.words)[absence(row)]
+    return percent(row["rate"], row[n], tell.lang)
+
+
+def _share_cell(tell: Teller, row: Row, n: str) -> Cell:
+    if row[n] is None or (row["rate"] is None and not row["band"]):
+        return Cell(mark=absence(row))
+    return Cell(_share(tell, row, n), "", row["mark"] or "")
+
+
+def _count_cell(tell: Teller, row: Row, column: str) -> Cell:
+    if row[column] is None:
+        return Cell(mark="c")
+    return Cell(count(row[column], tell.lang))
+
+
+def _duty(
+    tell: Teller,
+    role: str,
+    rows: Sequence[Row],
+    level: Level,
+    unit: Unit,
+    figures: dict[str, go.Figure],
+) -> Duty:
+    """One post: the unit's parts beside one another, or the unit beside the city."""
+    across: dict[str, Any] = {}
+    drawn = list(rows)
+    if level == "city":
+        whole = next((row for row in rows if _is(row, level, unit)), None)
+        drawn = [row for row in rows if row is not whole]
+        if whole and whole["rate"] is not None:
+            label = f"{unit.name(tell.lang)} {_share(tell, whole, 'persons')}"
+            across = {"reference": float(whole["rate"]), "reference_label": label}
+    names = _labels(drawn)
+    frame = pd.DataFrame.from_records(
+        [
+            {"name": name, "share": row["rate"], "said": _share(tell, row, "persons")}
+            for name, row in zip(names, drawn, strict=True)
+        ],
+        columns=["name", "share", "said"],
+    )
+    # Where nothing may be drawn, the table says why.
+    told = any(row["rate"] is not None for row in drawn)
+    if told:
+        figures[f"duty-{role}"] = share_bars(frame, **across)
+    points = [
+        tell.headed(name, _share(tell, row, "persons"))
+        for name, row in zip(names, drawn, strict=True)
+    ]
+    lines = tuple(
+        (
+            row["unit_name"],
+            row["unit_code"],
+            (
+                _count_cell(tell, row, "persons"),
+                _count_cell(tell, row, "met"),
+                _share_cell(tell, row, "persons"),
+                _count_cell(tell, row, "done"),
+                _count_cell(tell, row, "owed"),
+            ),
+        )
+        for row in rows
+    )
+    return Duty(
+        duty_name(role, tell.words), f"duty-{role}", tell.joined(points) if told else "", lines
+    )
+
+
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """Names of units, with the code where two share a name."""
+    names = [row["unit_name"] for row in rows]
+    return [
+        f"{row['unit_name']} {row['unit_code']}" if names.count(row["unit_name"]) > 1 else name
+        for name, row in zip(names, rows, strict=True)
+    ]
+
+
+def _checks(
+    tell: Teller,
+    checks: Sequence[Row],
+    own: Row | None,
+    level: Level,
+    reach: float,
+    figures: dict[str, go.Figure],
+) -> dict[str, Any] | None:
+    """The rates of a unit's parts with their intervals; of the city, where its schools lie."""
+    _ = tell.words.gettext
+    part = "district" if level == "city" else "school"
+    parts = [row for row in checks if row["level"] == part]
+    if own is None and not parts:
+        return None
+    names = _labels(parts)
+    shown = [row for row in parts if row["rate"] is not None]
+    ends = [row[column] for row in shown for column in ("ci_low", "ci_high")]
+    axis = share_range(ends, least=1)
+    across: dict[str, Any] = {}
+    if own and own["rate"] is not None:
+        across = {
+            "reference": float(own["rate"]),
+            "reference_label": percent(own["rate"], own["tested"], tell.lang),
+        }
+    frame = pd.DataFrame.from_records(
+        [
+            {
+                "name": name,
+                "pass_rate": row["rate"],
+                "pass_low": row["ci_low"],
+                "pass_high": row["ci_high"],
+                "mark": row["mark"],
+                "hover": tell.headed(name, _rate_said(tell, row)),
+                "note": legend(tell.words)[absence(row)],
+            }
+            for name, row in zip(names, parts, strict=True)
+        ]
+    )
+    if parts:
+        figures["checks"] = unit_dots(frame, axis, **across)
+    schools = [
+        float(row["rate"]) for row in checks if row["level"] == "school" and row["rate"] is not None
+    ]
+    spread = None
+    if level == "city" and schools:
+        label = _("asked of each: %(rate)s") % {"rate": percent(reach, 1, tell.lang)}
+        figures["spread"] = share_distribution(schools, reach, label)
+        spread = [
+            (f"{at}%", f"{end}%", quantity(n, str(n), "school", tell.words))
+            for at, end, n in distribution(schools)
+        ]
+    return {
+        "title": tell.rate_told(own) if own and own["rate"] is not None else _("In-class check"),
+        "head": _("District") if part == "district" else _("School"),
+        "alternative": tell.joined(
+            [
+                tell.headed(name, _rate_said(tell, row))
+                for name, row in zip(names, parts, strict=True)
+            ]
+        ),
+        "axis_start": tell.axis_start(axis),
+        "parts": bool(parts),
+        "lines": [(r["unit_name"], r["unit_code"], _check_cells(tell, r)) for r in parts],
+        "spread": spread,
+        "spread_said": tell.joined([f"{a}～{b} {n}" for a, b, n in spread or []]),
+    }
+
+
+def _rate_said(tell: Teller, row: Row) -> str:
+    if row["rate"] is None:
+        return legend(tell.words)[absence(row)]
+    return tell.noted(
+        percent(row["rate"], row["tested"], tell.lang),
+        percent_interval(row["ci_low"], row["ci_high"], row["tested"], tell.lang),
+    )
+
+
+def _check_cells(tell: Teller, row: Row) -> tuple[Cell, ...]:
+    _ = tell.words.gettext
+    if row["rate"] is None:
+        hidden = Cell(mark=absence(row))
+        return hidden, hidden, hidden, hidden
+    if row["schools"] is None:
+        reached = _("reached") if row["meets"] else _("not yet")
+    else:
+        reached = f"{row['schools_met']} / {row['schools']}"
+    return (
+        Cell(
+            percent(row["rate"], row["tested"], tell.lang),
+            percent_interval(row["ci_low"], row["ci_high"], row["tested"], tell.lang),
+            row["mark"] or "",
+        ),
+        Cell(reached),
+        Cell(count(row["tested"], tell.lang)),
+        Cell(count(row["lessons"], tell.lang)),
+    )
+
+
+def _never_cells(tell: Teller, row: Row) -> tuple[Cell, ...]:
+    return (
+        _count_cell(tell, row, "teachers"),
+        _count_cell(tell, row, "never"),
+        _share_cell(tell, row, "teachers"),
+        _count_cell(tell, row, "silent"),
+    )
