@@ -16,6 +16,12 @@ from dashboards.site.asked import RECORD
 
 CODE = "digest of the code"
 CHANGED, DISTRICT = SCHOOLS[6][0], SCHOOLS[6][2]
+OF_SCHOOLS = {
+    "classrooms.html",
+    f"district/{DISTRICT}/classrooms.html",
+    f"district/{DISTRICT}/value-added.html",
+}
+"""The pages beside its own that ask for schools."""
 FIRST, SECOND = "r-0123456789ab", "r-ba9876543210"
 
 
@@ -95,7 +101,7 @@ def test_where_nothing_changed_every_page_is_used_again_under_the_new_release(
         ("update published.value_added set n = 0 where school_year < '2026-2027'", set()),
         (
             f"update published.unit set unit_name = '新名学校' where unit_code = '{CHANGED}'",
-            {f"school/{CHANGED}/index.html", f"district/{DISTRICT}/value-added.html"},
+            {f"school/{CHANGED}/index.html", *OF_SCHOOLS},
         ),
         (
             "update published.pass_rate_trend set n = n + 1 where level = 'city'",
@@ -111,7 +117,7 @@ def test_where_nothing_changed_every_page_is_used_again_under_the_new_release(
         ),
         (
             f"delete from published.unit where unit_code = '{CHANGED}'",
-            {f"district/{DISTRICT}/value-added.html"},
+            OF_SCHOOLS,
         ),
     ],
 )  # fmt: skip
