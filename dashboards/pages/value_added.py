@@ -187,6 +187,9 @@ def _said(tell: Teller, row: Row) -> str:
 def _hover(tell: Teller, row: Row) -> str:
     if row["effect"] is None:
         return ""
+    if row["n"] is None:
+        # A district's number is withheld with that of one of its schools; its effect is told.
+        return f"{row['label']}<br>{_said(tell, row)}"
     return tell.words.gettext(
         "%(unit)s<br>%(said)s<br>%(n)s students, %(rate)s with a starting point"
     ) % {

@@ -23,3 +23,81 @@
         else {{ rounded(rate, 3) }}
     end
 {%- endmacro %}
+
+{#- Groups of students by which figures leave the house. More groups are more ways to subtract. -#}
+{% macro published_groups() -%}
+    {{ return(['all', 'locale', 'gender']) }}
+{%- endmacro %}
+
+{#- What tells a cell of disclosure control from all others. -#}
+{% macro cell_key() -%}
+    {{ return([
+        'topic', 'school_year', 'wave_id', 'grade', 'subject', 'stage', 'level', 'unit_code',
+        'group_kind', 'group_value',
+    ]) }}
+{%- endmacro %}
+
+{#- Columns of counts: added up, less those of another relation, or none. -#}
+{% macro counts_added(names) -%}
+    {%- for name in names -%}
+    cast(sum({{ name }}) as bigint) as {{ name }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro counts_left(whole, parts, names) -%}
+    {%- for name in names -%}
+    {{ whole }}.{{ name }} - coalesce({{ parts }}.{{ name }}, 0) as {{ name }}
+    {{- ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro counts_none(names) -%}
+    {%- for name in names -%}
+    cast(null as bigint) as {{ name }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- The key of a part's total, which differs from the part's in what `changed` says. -#}
+{% macro key_of_total(changed) -%}
+    {%- for column in cell_key() -%}
+    {{ changed.get(column, column) }} as {{ column }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro same_key(one, other) -%}
+    {%- for column in cell_key() -%}
+    {{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- The join of rows with the fates of their cells, the relation `told`. Key columns that the rows
+    do not have are given as expressions in `same`. -#}
+{% macro with_fates(rows, topic, same={}, told='told', join='inner') -%}
+    {{ join }} join {{ ref('disclosure_cell') }} as {{ told }}
+        on
+            {{ told }}.topic = '{{ topic }}'
+            {% for column in cell_key() if column != 'topic' %}
+            and {{ told }}.{{ column }} = {{ same.get(column, rows ~ '.' ~ column) }}
+            {% endfor %}
+{%- endmacro %}
+
+{#- Whether a row's number of students, and all that rests on it, is told. -#}
+{% macro is_told(told='told') %}{{ told }}.fate = 'shown'{% endmacro %}
+
+{#- A figure where a condition says that it is told. -#}
+{% macro where_told(condition, figure) -%}
+    case when {{ condition }} then {{ figure }} end
+{%- endmacro %}
+
+{#- A rate (0 to 1) in as many places as the fate of its cell allows. -#}
+{% macro rate_told(rate, told='told') -%}
+    case when {{ told }}.places = 2 then {{ rounded(rate, 2) }} else {{ rounded(rate, 3) }} end
+{%- endmacro %}
+
+{#- A difference of two rates in percentage points: in whole ones where one of them is. -#}
+{% macro points_told(points, first, second) -%}
+    case
+        when {{ first }}.places = 2 or {{ second }}.places = 2 then {{ rounded(points, 0) }}
+        else {{ rounded(points, 1) }}
+    end
+{%- endmacro %}

@@ -197,6 +197,9 @@ def added_rows(city: City) -> list[list[Any]]:
                     figures = [None] * 8
                 elif level == "district" and subject == "english":
                     figures[1:6] = [0.0, None, None, None, "as_expected"]
+                elif level == "district" and i == 1:
+                    # Told without the number, which a withheld school would be taken from.
+                    figures[0] = figures[6] = None
                 own = [year, f"A{year[:4]}", day, grade, subject, level, code, *figures, mark]
                 rows.append(own)
     return rows

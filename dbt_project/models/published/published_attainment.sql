@@ -1,28 +1,30 @@
 {{ config(alias='attainment') }}
 
 {%- set rates = [
-    'participation_rate', 'score_ratio', 'pass_rate', 'pass_low', 'pass_high',
-    'good_rate', 'excellent_rate', 'low_rate'
+    'score_ratio', 'pass_rate', 'pass_low', 'pass_high', 'good_rate', 'excellent_rate', 'low_rate'
 ] %}
+{%- set sitting = 'told.is_sitting_told' %}
 
 select
-    school_year,
-    wave_id,
-    grade,
-    subject,
-    level,
-    unit_code,
-    group_kind,
-    group_value,
-    case when {{ shown('n') }} then candidates end as candidates,
-    case when {{ shown('n') }} then n end as n,
-    case when {{ shown('n') }} then {{ rounded('mean_score', 1) }} end as mean_score,
+    units.school_year,
+    units.wave_id,
+    units.grade,
+    units.subject,
+    units.level,
+    units.unit_code,
+    units.group_kind,
+    units.group_value,
+    {{ where_told(sitting, 'units.candidates') }} as candidates,
+    {{ where_told(is_told(), 'units.n') }} as n,
+    {{ where_told(is_told(), rounded('units.mean_score', 1)) }} as mean_score,
+    {{ where_told(sitting, rate_told('units.participation_rate')) }} as participation_rate,
     {% for rate in rates %}
-    case when {{ shown('n') }} then {{ published_rate(rate, 'n') }} end as {{ rate }},
+    {{ where_told(is_told(), rate_told('units.' ~ rate)) }} as {{ rate }},
     {% endfor %}
-    case when {{ shown('n') }} then {{ rounded('mean_z', 2) }} end as mean_z,
-    {{ mark('n') }} as mark
-from {{ ref('attainment') }}
--- More groups are more ways to subtract: they wait for the rules that see to it.
-where group_kind in ('all', 'locale', 'gender')
-order by school_year, wave_id, grade, subject, level, unit_code, group_kind, group_value
+    {{ where_told(is_told(), rounded('units.mean_z', 2)) }} as mean_z,
+    told.mark
+from {{ ref('attainment') }} as units
+{{ with_fates('units', 'results', {'stage': "'all'"}) }}
+order by
+    units.school_year, units.wave_id, units.grade, units.subject, units.level, units.unit_code,
+    units.group_kind, units.group_value

@@ -1,32 +1,54 @@
 {{ config(alias='pass_rate_trend') }}
 
-{#- A change is as telling as the rates at its two ends: it is withheld where either is. -#}
-{%- set by_baseline = shown('students') ~ ' and ' ~ shown('baseline_students') -%}
-{%- set by_previous = shown('students') ~ ' and ' ~ shown('previous_students') %}
+{%- set of_year = {
+    'wave_id': "'all'", 'grade': '0', 'group_kind': "'all'", 'group_value': "'all'",
+} %}
+{%- set baseline_year = "'" ~ var('plan_baseline_year') ~ "'" %}
+{#- A change is as telling as the rates at its two ends: it is told where both are. -#}
+{%- set by_baseline = is_told() ~ ' and ' ~ is_told('baseline') %}
+{%- set by_previous = is_told() ~ ' and ' ~ is_told('earlier') %}
+
+{#- Pooled results have hardly more students than one subject: a school's number, taken from its
+    district's, would tell of another school that withholds its own. -#}
+{%- set students = is_told() ~ " and (units.subject <> 'all' or units.level <> 'school')" %}
 
 select
-    level,
-    unit_code,
-    stage,
-    subject,
-    school_year,
-    case when {{ shown('students') }} then students end as students,
-    case when {{ shown('students') }} then n end as n,
-    case when {{ shown('students') }} then {{ published_rate('pass_rate', 'n') }} end as pass_rate,
-    case when {{ shown('students') }} then {{ published_rate('pass_low', 'n') }} end as pass_low,
-    case when {{ shown('students') }} then {{ published_rate('pass_high', 'n') }} end as pass_high,
-    case when {{ by_baseline }} then {{ published_rate('baseline_rate', 'n') }} end
+    units.level,
+    units.unit_code,
+    units.stage,
+    units.subject,
+    units.school_year,
+    {{ where_told(students, 'units.students') }} as students,
+    {{ where_told(is_told(), 'units.n') }} as n,
+    {% for figure in ['pass_rate', 'pass_low', 'pass_high'] %}
+    {{ where_told(is_told(), rate_told('units.' ~ figure)) }} as {{ figure }},
+    {% endfor %}
+    {{ where_told(by_baseline, rate_told('units.baseline_rate', 'baseline')) }}
         as baseline_rate,
     {% for figure in ['change_points', 'change_low', 'change_high', 'change_percent'] %}
-    case when {{ by_baseline }} then {{ rounded(figure, 1) }} end as {{ figure }},
+    {{ where_told(by_baseline, points_told('units.' ~ figure, 'told', 'baseline')) }}
+        as {{ figure }},
     {% endfor %}
-    previous_year,
+    units.previous_year,
     {% for figure in ['year_change_points', 'year_change_low', 'year_change_high'] %}
-    case when {{ by_previous }} then {{ rounded(figure, 1) }} end as {{ figure }},
+    {{ where_told(by_previous, points_told('units.' ~ figure, 'told', 'earlier')) }}
+        as {{ figure }},
     {% endfor %}
-    case when {{ by_baseline }} then {{ published_rate('pace_rate', 'n') }} end as pace_rate,
-    case when {{ by_baseline }} then status end as status,
-    comparability,
-    {{ mark('students') }} as mark
-from {{ ref('pass_rate_trend') }}
-order by level, unit_code, stage, subject, school_year
+    {{ where_told(by_baseline, rate_told('units.pace_rate', 'baseline')) }} as pace_rate,
+    {{ where_told(by_baseline, 'units.status') }} as status,
+    units.comparability,
+    -- Of pooled results the students behind them say how many there are.
+    case
+        when {{ is_told() }} and people.fate is not null then people.mark
+        else told.mark
+    end as mark
+from {{ ref('pass_rate_trend') }} as units
+{{ with_fates('units', 'trend', of_year) }}
+{{ with_fates('units', 'students', of_year, 'people', 'left') }}
+{{ with_fates(
+    'units', 'trend', dict(of_year, school_year='units.previous_year'), 'earlier', 'left'
+) }}
+{{ with_fates(
+    'units', 'trend', dict(of_year, school_year=baseline_year), 'baseline', 'left'
+) }}
+order by units.level, units.unit_code, units.stage, units.subject, units.school_year

@@ -1,10 +1,13 @@
 {{ config(alias='value_added') }}
 
-{#- Of nobody there is nothing to withhold; of nine or fewer there is. -#}
-{%- set told = shown('n') ~ " and state = 'estimated'" %}
+{#- A district's number is withheld with that of one of its schools; its effect tells no number. -#}
+{%- set named = "told.fate in ('shown', 'total')" %}
+{%- set estimated = named ~ " and units.state = 'estimated'" %}
 {#- Where the variance between units is 0, so is every effect, and its interval claims to know. -#}
-{%- set apart = told ~ ' and units.se > 0' %}
+{%- set apart = estimated ~ ' and units.se > 0' %}
+{%- set same = {'stage': "'all'", 'group_kind': "'all'", 'group_value': "'all'"} %}
 
+-- Of nobody there is nothing to withhold: such a row has no cell.
 select
     units.school_year,
     units.wave_id,
@@ -13,18 +16,18 @@ select
     units.subject,
     units.level,
     units.unit_code,
-    case when {{ shown('n') }} then units.n end as n,
-    case when {{ told }} then {{ rounded('units.effect', 2) }} end as effect,
-    case when {{ apart }} then {{ rounded('units.ci_low', 2) }} end as ci_low,
-    case when {{ apart }} then {{ rounded('units.ci_high', 2) }} end as ci_high,
-    case when {{ told }} then {{ rounded('units.reliability', 2) }} end as reliability,
-    case when {{ told }} then units.band end as band,
-    case when {{ shown('n') }} then {{ rounded('units.match_rate', 2) }} end as match_rate,
-    case when {{ shown('n') }} then units.is_low_match end as is_low_match,
+    {{ where_told(is_told(), 'units.n') }} as n,
+    {{ where_told(estimated, rounded('units.effect', 2)) }} as effect,
+    {{ where_told(apart, rounded('units.ci_low', 2)) }} as ci_low,
+    {{ where_told(apart, rounded('units.ci_high', 2)) }} as ci_high,
+    {{ where_told(estimated, rounded('units.reliability', 2)) }} as reliability,
+    {{ where_told(estimated, 'units.band') }} as band,
+    {{ where_told(is_told(), rounded('units.match_rate', 2)) }} as match_rate,
+    {{ where_told(named, 'units.is_low_match') }} as is_low_match,
     case
         when units.n = 0 then 'z'
-        when {{ shown('n') }} and units.state <> 'estimated' then 'z'
-        else {{ mark('n') }}
+        when {{ named }} and units.state <> 'estimated' then 'z'
+        else told.mark
     end as mark
 from {{ ref('value_added') }} as units
 inner join {{ ref('dim_paper') }} as papers
@@ -32,5 +35,6 @@ inner join {{ ref('dim_paper') }} as papers
         units.wave_id = papers.wave_id
         and units.grade = papers.grade
         and units.subject = papers.subject
+{{ with_fates('units', 'matched', same, join='left') }}
 order by
     units.school_year, units.wave_id, units.grade, units.subject, units.level, units.unit_code

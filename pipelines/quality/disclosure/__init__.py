@@ -1,12 +1,14 @@
 """Disclosure control: what of the numbers of students is withheld, and the proof that it stays so.
 
-Pure: arrays of cells and sums in, arrays out. Which cells and sums there are, the warehouse knows.
+Arrays of cells and sums in, arrays out; which cells and sums there are, the warehouse knows. The
+audit alone reads its tables.
 """
 
 from pipelines.quality.disclosure.bounds import MOST, Bounds, Contradiction, because, bounds
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules, load_rules
 from pipelines.quality.disclosure.system import Opened, System, system
+from pipelines.quality.disclosure.tables import fates, system_of
 
 __all__ = [
     "MOST",
@@ -17,7 +19,9 @@ __all__ = [
     "System",
     "because",
     "bounds",
+    "fates",
     "load_rules",
     "system",
+    "system_of",
     "withheld",
 ]

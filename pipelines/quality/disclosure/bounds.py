@@ -38,6 +38,8 @@ class Bounds:
     """The least that it may be; or, where it was only asked if the two are apart, some number."""
     high: Ints
     """The most that it may be; `MOST` where nothing bounds it."""
+    exact: Mask
+    """Whether they are the bounds themselves, rather than two solutions met on the way."""
 
     @property
     def width(self) -> Ints:
@@ -46,7 +48,11 @@ class Bounds:
 
 
 def bounds(
-    opened: Opened, enough: int | None = None, asked: Mask | None = None, known: Ints | None = None
+    opened: Opened,
+    enough: int | None = None,
+    asked: Mask | None = None,
+    known: Ints | None = None,
+    first: bool = False,
 ) -> Bounds:
     """Least and most of hidden cells, none less than 0.
 
@@ -56,20 +62,21 @@ def bounds(
             are then those two. None asks for the bounds themselves.
         asked: of which cells; the others' bounds are those of the solutions met. None asks for all.
         known: a solution, where one is known.
+        first: whether a block is looked at no further once a cell's bounds are less apart.
 
     Raises:
         Contradiction: there is no solution.
     """
     wanted = np.ones(len(opened.cells), dtype=bool) if asked is None else asked
-    low, high = np.full((2, len(wanted)), 0, dtype=np.int64)
-    low += MOST
+    low, high = np.full(len(wanted), MOST, dtype=np.int64), np.zeros(len(wanted), dtype=np.int64)
+    exact = np.zeros(len(wanted), dtype=bool)
     for columns in _batches(opened.blocks(), wanted):
         batch = _Batch(
             opened.of(columns), wanted[columns], None if known is None else known[columns]
         )
-        batch.settle(enough)
-        low[columns], high[columns] = batch.low, batch.high
-    return Bounds(low, high)
+        batch.settle(enough, first)
+        low[columns], high[columns], exact[columns] = batch.low, batch.high, batch.exact
+    return Bounds(low, high, exact)
 
 
 def because(opened: Opened, column: int) -> list[int]:
@@ -118,13 +125,14 @@ class _Batch:
         self.block = opened.blocks()
         self.low = np.full(len(asked), MOST, dtype=np.int64)
         self.high = np.zeros(len(asked), dtype=np.int64)
-        first = np.zeros(len(asked))
+        self.exact = np.zeros(len(asked), dtype=bool)
         if known is None:
-            self._take(first, _solved(opened, first).x)
+            aim = np.zeros(len(asked))
+            self._take(aim, _solved(opened, aim).x)
         else:
             self._meet(known, np.ones(len(asked), dtype=bool))
 
-    def settle(self, enough: int | None) -> None:
+    def settle(self, enough: int | None, first: bool) -> None:
         """Look at every asked cell, in its block's turn, until its bounds are known."""
         left = self.asked.copy()
         if enough is not None:
@@ -135,13 +143,15 @@ class _Batch:
             left &= self.high - self.low < enough
         while left.any():
             places = np.flatnonzero(left)
-            _, first = np.unique(self.block[places], return_index=True)
-            turn = places[first]
+            turn = places[np.unique(self.block[places], return_index=True)[1]]
             aim = np.zeros(len(left))
             for sign in (1.0, -1.0):
                 aim[turn] = sign
                 self._take(aim, _solved(self.opened, aim).x)
-            left[turn] = False
+            self.exact[turn], left[turn] = True, False
+            if first and enough is not None:
+                tight = turn[self.high[turn] - self.low[turn] < enough]
+                left &= ~np.isin(self.block, self.block[tight])
             if enough is not None:
                 left &= self.high - self.low < enough
 

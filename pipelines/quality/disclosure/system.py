@@ -1,6 +1,6 @@
 """Numbers of students that add up: what publication tells of those that it withholds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,19 +20,18 @@ class System:
     the other, have one fate: a sum of one part alone makes its two cells such, too.
     """
 
+    numbers: Ints
+    """Of each sum: its number in the list that it comes from."""
     sums: sparse.csr_array
     """(sums, cells): 1 at the total, −1 at each part."""
-    offset: Ints
+    beyond: Ints
     """Of each sum: what its total is more than its parts. Readers are taken to know it."""
     loose: Mask
     """Of each sum: whether it says no more than that the total is at least so much."""
+    by_total: Mask
+    """Of each sum: whether its total is withheld with a part, rather than another part."""
     fate: NDArray[np.intp]
     """Of each cell: number of its fate."""
-
-    def with_offset(self, values: ArrayLike) -> "System":
-        """The same sums, of which each is true of these values."""
-        offset = np.where(self.loose, 0, self.sums @ np.asarray(values, dtype=np.int64))
-        return replace(self, offset=offset)
 
     def opened(self, values: ArrayLike, hidden: Mask) -> "Opened":
         """What is left when the shown cells are put in: the sums of the hidden ones.
@@ -43,10 +42,10 @@ class System:
         """
         cells = np.flatnonzero(hidden)
         shown = np.where(hidden, 0, np.asarray(values, dtype=np.int64))
-        right = self.offset - self.sums @ shown
+        right = self.beyond - self.sums @ shown
         open_sums = self.sums.tocsc()[:, cells].tocsr()
         told = np.flatnonzero(np.diff(open_sums.indptr))
-        return Opened(cells, told, open_sums[told], right[told], self.loose[told])
+        return Opened(cells, self.numbers[told], open_sums[told], right[told], self.loose[told])
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class Opened:
 
     cells: NDArray[np.intp]
     """The hidden cells, in order: what a column stands for."""
-    numbers: NDArray[np.intp]
-    """The sums with a hidden member: what a row stands for."""
+    numbers: Ints
+    """The numbers of the sums with a hidden member: what a row stands for."""
     sums: sparse.csr_array
     right: Ints
     loose: Mask
@@ -86,9 +85,10 @@ def system(
     sum_no: ArrayLike,
     total: ArrayLike,
     part: ArrayLike,
-    values: ArrayLike,
     *,
+    beyond: ArrayLike | None = None,
     loose: ArrayLike = (),
+    by_total: ArrayLike = (),
     fate: ArrayLike | None = None,
 ) -> System:
     """The system of a list of sums, one row a part.
@@ -98,8 +98,9 @@ def system(
         sum_no: of each row: which sum it is of.
         total: of each row: the cell that is the sum.
         part: of each row: the cell that is a part of it.
-        values: of the cells, from which offsets are taken.
+        beyond: of each row: what its sum's total is more than the parts; none where nothing.
         loose: numbers of the sums that are no more than bounds.
+        by_total: numbers of the sums whose total is withheld rather than another part.
         fate: of each cell; none where each has its own.
     """
     numbers, row = np.unique(np.asarray(sum_no, dtype=np.intp), return_inverse=True)
@@ -115,9 +116,17 @@ def system(
     is_loose = np.isin(numbers, np.asarray(loose, dtype=np.intp))
     own = np.arange(cells) if fate is None else np.asarray(fate, dtype=np.intp)
     alone = ~is_loose & (np.diff(matrix.indptr) == 2)
-    joined = _one_fate(own, whole[alone], matrix, alone)
-    found = System(matrix, np.zeros(len(numbers), dtype=np.int64), is_loose, joined)
-    return found.with_offset(values)
+    more = np.zeros(len(numbers), dtype=np.int64)
+    if beyond is not None:
+        more[row] = np.asarray(beyond, dtype=np.int64)
+    return System(
+        numbers,
+        matrix,
+        more,
+        is_loose,
+        np.isin(numbers, np.asarray(by_total, dtype=np.intp)),
+        _one_fate(own, whole[alone], matrix, alone),
+    )
 
 
 def _one_fate(

@@ -1,0 +1,26 @@
+-- Of sums that show all their members there is nothing to work out.
+with withheld as (
+    select cell_no
+    from {{ ref('disclosure_cell') }}
+    where fate <> 'shown'
+),
+
+telling as (
+    select sums.sum_no
+    from {{ ref('int_disclosure_sum') }} as sums
+    inner join withheld on sums.part_no = withheld.cell_no
+    union
+    select sums.sum_no
+    from {{ ref('int_disclosure_sum') }} as sums
+    inner join withheld on sums.total_no = withheld.cell_no
+)
+
+select
+    sums.sum_no,
+    sums.kind,
+    sums.is_loose,
+    sums.total_no,
+    sums.part_no,
+    sums.beyond
+from {{ ref('int_disclosure_sum') }} as sums
+inner join telling on sums.sum_no = telling.sum_no

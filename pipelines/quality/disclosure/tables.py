@@ -1,0 +1,151 @@
+"""From the warehouse's list of cells and sums to what becomes of each cell."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.quality.disclosure.fates import withheld
+from pipelines.quality.disclosure.rules import Rules
+from pipelines.quality.disclosure.system import Ints, Mask, System, system
+
+SHOWN, FEW, PARTNER, TOTAL = "shown", "few", "partner", "total"
+"""What becomes of a cell: told; withheld, being of few students; withheld to protect another, with
+all figures of its row; or its number alone, since it is the total of another."""
+NOBODY, UNPUBLISHED = "nobody", "unpublished"
+"""Of nobody nothing is told; but that it is nobody readers are taken to know, since such a unit is
+missing elsewhere. What no published table has a place for is not told, either."""
+FATES = pa.schema(
+    [
+        ("cell_no", pa.int64()), ("fate", pa.string()), ("mark", pa.string()),
+        ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
+    ]
+)  # fmt: skip
+KEY = (
+    "topic", "school_year", "wave_id", "grade", "subject", "stage", "level", "unit_code",
+    "group_kind", "group_value",
+)  # fmt: skip
+"""What tells a cell from all others."""
+ROWS = {
+    "results": ("wave_id", "grade", "level", "unit_code", "group_kind", "group_value"),
+    "trend": ("stage", "level", "unit_code"),
+    "students": ("stage", "level", "unit_code"),
+    "matched": ("cell_no",),
+}
+"""Topic → what cells of one fate have in common, beside the school year. The same students sit all
+subjects, so that one subject's number nearly is another's, and that of pooled results."""
+ALIKE = {"students": "trend"}
+"""Topic → the topic whose cells it shares fates with."""
+
+
+def fates(cells: pa.Table, sums: pa.Table, rules: Rules) -> pa.Table:
+    """The fate of every cell, school year by school year: no sum reaches over two.
+
+    Args:
+        cells: rows of `int_disclosure_cell`.
+        sums: rows of `int_disclosure_sum`.
+        rules: the thresholds.
+    """
+    parts = []
+    for year in sorted(pc.unique(cells["school_year"]).to_pylist()):
+        own = cells.filter(pc.equal(cells["school_year"], year)).sort_by("cell_no")
+        parts.append(_fates(own, system_of(own, sums), rules))
+    return pa.concat_tables(parts) if parts else FATES.empty_table()
+
+
+def system_of(own: pa.Table, sums: pa.Table) -> System:
+    """The system of these cells, in their order, of which each sum has all its members there.
+
+    Args:
+        own: rows of `int_disclosure_cell`, sorted by `cell_no`.
+        sums: rows of `int_disclosure_sum`, also of other cells.
+    """
+    numbers = ints(own, "cell_no")
+    kept = sums.filter(pc.is_in(sums["total_no"], value_set=own["cell_no"].combine_chunks()))
+    sum_no = ints(kept, "sum_no")
+    # How many students of a school sat is told, and few of them are not matched: the numbers
+    # matched of two schools, both withheld, would each lie between near bounds.
+    of_matched = pc.and_(
+        pc.equal(kept["kind"], "units"),
+        pc.is_in(kept["total_no"], value_set=_numbers(own, "matched")),
+    )
+    return system(
+        len(numbers),
+        sum_no,
+        np.searchsorted(numbers, ints(kept, "total_no")),
+        np.searchsorted(numbers, ints(kept, "part_no")),
+        beyond=ints(kept, "beyond"),
+        loose=np.unique(sum_no[kept["is_loose"].to_numpy()]),
+        by_total=np.unique(sum_no[of_matched.to_numpy()]),
+        fate=_rows(own),
+    )
+
+
+def _fates(own: pa.Table, found: System, rules: Rules) -> pa.Table:
+    n = ints(own, "n")
+    published = own["is_published"].to_numpy()
+    few = (n > 0) & (n < rules.few)
+    hidden = withheld(found, n, few, rules.narrow, hidden=~published)
+    total = _withheld_as_totals(found, hidden & ~few)
+    fate = np.select(
+        [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
+    )
+    mark = np.select([np.isin(fate, [NOBODY, FEW, PARTNER]), n < rules.small], ["c", "u"], "")
+    columns = [
+        own["cell_no"],
+        pa.array(fate.tolist()),
+        pa.array([one or None for one in mark.tolist()], pa.string()),
+        pa.array(np.where(n < rules.whole_percent, 2, 3), pa.int32()),
+        pa.array(~hidden & _sitting(own, rules.few)),
+    ]
+    return pa.Table.from_arrays(columns, schema=FATES)
+
+
+def _sitting(own: pa.Table, few: int) -> Mask:
+    """Whether it can be told how many should have sat, and what share of them did.
+
+    In most schools a handful did not sit, or was exempt. It is told of the city alone, which is
+    part of nothing, and there unless it is a handful, too.
+    """
+    whole = pc.and_(pc.equal(own["level"], "city"), pc.equal(own["group_kind"], "all"))
+    told = np.asarray(pc.and_(whole, pc.equal(own["topic"], "results")).to_numpy(), dtype=bool)
+    for name in ("absent", "exempt"):
+        number = ints(own, name)
+        told &= (number == 0) | (number >= few)
+    return told
+
+
+def _withheld_as_totals(found: System, hidden: Mask) -> Mask:
+    """Cells withheld because they are totals of others alone, and not by what bounds them."""
+    members = found.sums.tocoo()
+    sums, cells = members.coords
+    is_total = members.data > 0
+    total, bounded = np.zeros((2, len(hidden)), dtype=bool)
+    total[cells[is_total & found.by_total[sums]]] = True
+    held = np.zeros(len(found.numbers), dtype=bool)
+    held[sums[is_total & hidden[cells]]] = True
+    bounded[cells[~is_total & (found.loose & held)[sums]]] = True
+    return total & hidden & ~bounded
+
+
+def _rows(own: pa.Table) -> Ints:
+    """Of each cell the number of its fate."""
+    topics = own["topic"].to_pylist()
+    columns = {name: own[name].to_pylist() for names in ROWS.values() for name in names}
+    place: dict[tuple[Any, ...], int] = {}
+    found = np.empty(len(topics), dtype=np.int64)
+    for i, topic in enumerate(topics):
+        key = (ALIKE.get(topic, topic), *(columns[name][i] for name in ROWS[topic]))
+        found[i] = place.setdefault(key, len(place))
+    return found
+
+
+def _numbers(own: pa.Table, topic: str) -> pa.Array:
+    """The cells of a topic."""
+    return own.filter(pc.equal(own["topic"], topic))["cell_no"].combine_chunks()
+
+
+def ints(table: pa.Table, name: str, otherwise: int = 0) -> Ints:
+    """A column of whole numbers, with another number where there is none."""
+    return pc.fill_null(table[name], otherwise).to_numpy().astype(np.int64)
