@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
 from pipelines import forget, intake, kept, ops, quality, release, retention, spark, warehouse
 from pipelines.feeds import Contract, load_contracts
+from pipelines.quality import disclosure
 from pipelines.settings import Settings
 
 JOB = "build"
@@ -37,6 +39,8 @@ RELIED_ON = (
     "ops.owed", "ops.quality_check", "ops.release",
 )  # fmt: skip
 """Tables without which no release is made: others rely on them."""
+LEAKS_TOLD = 20
+"""Numbers that can be worked out, of which so many are named."""
 PAST: dg.MaterializeResult = dg.MaterializeResult(
     metadata={"taken in": "nothing: a moment of the past is built"}
 )
@@ -308,6 +312,32 @@ def build_definitions(
             }
         )
 
+    @dg.asset_check(
+        asset=["release", "warehouse"],
+        name="disclosure",
+        blocking=True,
+        description="No withheld number of students can be worked out from what is published.",
+    )
+    def audited(home: Home) -> dg.AssetCheckResult:
+        building = _building(home)
+        if building.complete:
+            # Nothing is released unless it passed.
+            return dg.AssetCheckResult(passed=True, metadata={"reused": True})
+        with duckdb.connect(str(building.warehouse), read_only=True) as con:
+            try:
+                found = disclosure.audit(con, disclosure.load_rules())
+            except disclosure.Contradiction as error:
+                return dg.AssetCheckResult(
+                    passed=False, description=f"published numbers do not add up: {error}"
+                )
+        return dg.AssetCheckResult(
+            passed=not found.leaks,
+            description="\n".join(map(str, found.leaks[:LEAKS_TOLD])),
+            metadata={
+                "cells": found.cells, "withheld": found.withheld, "leaks": len(found.leaks),
+            },
+        )  # fmt: skip
+
     @dg.asset(
         key=["release", "site"],
         deps=[["release", "warehouse"]],
@@ -411,7 +441,7 @@ def build_definitions(
             analysis,
             current,
         ],
-        asset_checks=[contracts],
+        asset_checks=[contracts, audited],
         jobs=[job],
         schedules=[
             dg.ScheduleDefinition(

@@ -68,6 +68,7 @@ def test_an_asset_has_the_name_of_its_model(graph: Any) -> None:
 def test_each_feed_has_its_suite_and_each_test_is_a_check(graph: Any) -> None:
     checks = {(tuple(k.asset_key.path), k.name) for k in graph.asset_check_keys}
     assert {(("standing", feed), "contract") for feed in load_contracts()} <= checks
+    assert (("release", "warehouse"), "disclosure") in checks
     assert any(path == ("marts", "attainment") for path, _ in checks)
     assert (("marts", "attainment"), "assert_intervals_match_the_literature") in checks
 

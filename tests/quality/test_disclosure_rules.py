@@ -1,4 +1,4 @@
-"""The thresholds that dbt's macros use where no fate of a cell is decided are those of the rules."""
+"""Thresholds that macros of dbt use, where no cell has a fate, are those of the rules."""
 
 from pathlib import Path
 

@@ -4,6 +4,7 @@ Arrays of cells and sums in, arrays out; which cells and sums there are, the war
 audit alone reads its tables.
 """
 
+from pipelines.quality.disclosure.audit import Audit, Leak, audit
 from pipelines.quality.disclosure.bounds import MOST, Bounds, Contradiction, because, bounds
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules, load_rules
@@ -12,11 +13,14 @@ from pipelines.quality.disclosure.tables import fates, system_of
 
 __all__ = [
     "MOST",
+    "Audit",
     "Bounds",
     "Contradiction",
+    "Leak",
     "Opened",
     "Rules",
     "System",
+    "audit",
     "because",
     "bounds",
     "fates",

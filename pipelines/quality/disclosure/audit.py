@@ -1,0 +1,145 @@
+"""The proof that what is withheld can't be worked out from what is published.
+
+It looks at the published tables and at how cells add up, and at nothing else: a figure that a table
+tells by mistake is told, whatever was decided about it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.quality.disclosure.bounds import Contradiction, because, bounds
+from pipelines.quality.disclosure.rules import Rules
+from pipelines.quality.disclosure.tables import KEY, NOBODY, UNPUBLISHED, ints, system_of
+
+Cell = dict[str, Any]
+
+_TOLD = """
+    select
+        cells.*,
+        coalesce(results.n, trend.n, people.students, matched.n) as told
+    from marts.disclosure_cell as cells
+    left join published.attainment as results
+        on cells.topic = 'results' and results.school_year = cells.school_year
+        and results.wave_id = cells.wave_id and results.grade = cells.grade
+        and results.subject = cells.subject and results.level = cells.level
+        and results.unit_code = cells.unit_code and results.group_kind = cells.group_kind
+        and results.group_value = cells.group_value
+    left join published.pass_rate_trend as trend
+        on cells.topic = 'trend' and trend.school_year = cells.school_year
+        and trend.subject = cells.subject and trend.stage = cells.stage
+        and trend.level = cells.level and trend.unit_code = cells.unit_code
+    left join published.pass_rate_trend as people
+        on cells.topic = 'students' and people.school_year = cells.school_year
+        and people.subject = cells.subject and people.stage = cells.stage
+        and people.level = cells.level and people.unit_code = cells.unit_code
+    left join published.value_added as matched
+        on cells.topic = 'matched' and matched.school_year = cells.school_year
+        and matched.wave_id = cells.wave_id and matched.grade = cells.grade
+        and matched.subject = cells.subject and matched.level = cells.level
+        and matched.unit_code = cells.unit_code
+    where cells.school_year = $1
+    order by cells.cell_no
+"""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A number of students that is told, or can be worked out, and should not be."""
+
+    cell: Cell
+    """The key of the cell."""
+    low: int
+    """The least that it may be."""
+    high: int
+    """The most that it may be."""
+    sums: tuple[str, ...]
+    """The sums that give it away, in words; none where a table tells it."""
+
+    def __str__(self) -> str:
+        where = " ".join(str(self.cell[name]) for name in KEY)
+        told = f"{self.low}" if self.low == self.high else f"{self.low} to {self.high}"
+        return f"{where}: {told} students" + "".join(f"; {one}" for one in self.sums)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was looked at, and what leaks."""
+
+    cells: int
+    withheld: int
+    leaks: list[Leak]
+
+
+def audit(con: duckdb.DuckDBPyConnection, rules: Rules) -> Audit:
+    """Bounds of every withheld number of students, by all that a warehouse publishes.
+
+    Args:
+        con: a warehouse with its published tables.
+        rules: the thresholds.
+
+    Raises:
+        Contradiction: published numbers do not add up.
+    """
+    years = con.execute(
+        "select distinct school_year from marts.disclosure_cell order by school_year"
+    ).fetchall()
+    sums = con.sql("from marts.disclosure_sum").to_arrow_table()
+    cells = withheld = 0
+    leaks: list[Leak] = []
+    for (year,) in years:
+        own = con.sql(_TOLD, params=[year]).to_arrow_table()
+        found = _audited(own, sums, rules)
+        cells, withheld = cells + found.cells, withheld + found.withheld
+        leaks += found.leaks
+    return Audit(cells, withheld, leaks)
+
+
+def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
+    found = system_of(own, sums)
+    told = pc.is_valid(own["told"]).to_numpy()
+    told |= pc.equal(own["fate"], NOBODY).to_numpy()
+    values = ints(own, "told", 0)
+    leaks = [
+        Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
+        for cell in np.flatnonzero(told & (values > 0) & (values < rules.few)).tolist()
+    ]
+    # A sum that shows all its members says nothing of others, but that the tables agree.
+    open_sums = abs(found.sums) @ (~told).astype(np.int64) > 0
+    over = found.sums @ values - found.beyond
+    if (~open_sums & np.where(found.loose, over < 0, over != 0)).any():
+        raise Contradiction("a total is not the sum of its parts")
+    opened = found.opened(values, ~told)
+    asked = pc.not_equal(own["fate"], UNPUBLISHED).to_numpy()[opened.cells]
+    at = bounds(opened, rules.narrow, asked)
+    for column in np.flatnonzero(asked & (at.width < rules.narrow)).tolist():
+        names = tuple(_in_words(own, sums, number) for number in because(opened, column))
+        cell = int(opened.cells[column])
+        leaks.append(Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names))
+    return Audit(len(told), int((~told).sum()), leaks)
+
+
+def _key(own: pa.Table, cell: int) -> Cell:
+    return {name: own[name][cell].as_py() for name in KEY}
+
+
+def _in_words(own: pa.Table, sums: pa.Table, number: int) -> str:
+    """A sum: its kind, its total, and what is told of its members."""
+    rows = sums.filter(pc.equal(sums["sum_no"], number))
+    cells = ints(own, "cell_no")
+    total, *parts = np.searchsorted(
+        cells, [rows["total_no"][0].as_py(), *rows["part_no"].to_pylist()]
+    ).tolist()
+    key = _key(own, total)
+    shown = [own["told"][part].as_py() for part in parts]
+    known = sum(one for one in shown if one is not None)
+    hidden = shown.count(None)
+    return (
+        f"{rows['kind'][0].as_py()} of {key['topic']} {key['level']} {key['unit_code']} "
+        f"{key['grade']} {key['subject']} {key['group_value']}: {own['told'][total].as_py()} told, "
+        f"{known} of it in parts, {hidden} parts withheld"
+    )
