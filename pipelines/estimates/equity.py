@@ -40,6 +40,8 @@ PAIRS = {
     "rural_household": ("rural_household", "yes", "no"),
 }
 """Dimension → kind of group, the group a, and the group b that it is held against."""
+OTHERS = "others"
+"""All districts but the one that is held against them."""
 GRADIENT = "subsidised"
 
 FIGURE = [
@@ -127,22 +129,26 @@ class _Wave:
     def figures(self) -> Iterator[dict[str, Any]]:
         """All rows of the wave."""
         yield from self._between_schools()
+        districts = [(str(code), self.districts == code) for code in np.unique(self.districts)]
         units = [("city", self.city, np.ones(len(self.schools), dtype=bool))]
-        units += [
-            ("district", str(code), self.districts == code)
-            for code in np.unique(self.districts)
-            if code
-        ]
+        units += [("district", code, inside) for code, inside in districts if code]
         for level, code, inside in units:
             for dimension, (kind, a, b) in PAIRS.items():
-                first, second = self.group(kind, a), self.group(kind, b)
+                told = {"level": level, "unit_code": code, "group_a": a, "group_b": b}
                 first, second = (
-                    {name: column[:, inside] for name, column in group.items()}
-                    for group in (first, second)
+                    {name: column[:, inside] for name, column in self.group(kind, group).items()}
+                    for group in (a, b)
                 )
-                if first["n"].any() and second["n"].any():
-                    told = {"level": level, "unit_code": code, "group_a": a, "group_b": b}
-                    yield from self._gap(dimension, first, second, told)
+                yield from self._gap(dimension, first, second, told)
+        everyone = self.group("all", "all")
+        for code, inside in districts:
+            if code:
+                told = {"level": "district", "unit_code": code, "group_a": code, "group_b": OTHERS}
+                first, second = (
+                    {name: np.where(where, column, 0) for name, column in everyone.items()}
+                    for where in (inside, ~inside)
+                )
+                yield from self._gap("district", first, second, told)
 
     def _between_schools(self) -> Iterator[dict[str, Any]]:
         everyone = self.group("all", "all")
@@ -178,12 +184,17 @@ class _Wave:
     def _gap(
         self, dimension: str, a: dict[str, Floats], b: dict[str, Floats], told: dict[str, str]
     ) -> Iterator[dict[str, Any]]:
+        """Rows of two groups in the same schools; none where one of them is nobody."""
+        if not (a["n"].any() and b["n"].any()):
+            return
         told = told | {"dimension": dimension}
         cells = [Cells(g["n"], g["mean_z"], g["squares_z"]) for g in (a, b)]
         gap = measures.standardised_gap(*cells, resampling=RESAMPLING)
         yield from self._rows("gap_d", gap.clustered, told)
-        if told["level"] == "city" and self.spread is not None:
-            ranks = self._ranks(PAIRS[dimension][0], told["group_a"], told["group_b"])
+        # Scores are counted by groups of the whole city, of which a district is one.
+        kind = "district" if dimension == "district" else PAIRS[dimension][0]
+        if (told["level"] == "city" or kind == "district") and self.spread is not None:
+            ranks = self._ranks(kind, told["group_a"], told["group_b"])
             yield from self._rows("gap_v", _widened(ranks, gap), told)
         parity = measures.parity(a["passed"], a["n"], b["passed"], b["n"], resampling=RESAMPLING)
         yield from self._rows("parity_ratio", parity.ratio.clustered, told)
@@ -196,11 +207,10 @@ class _Wave:
         _, subject = placed([*self.subjects, *strings(own, "subject")])
         subject = subject[len(self.subjects) :]
         scores, score = np.unique(floats(own, "score"), return_inverse=True)
-        counts = []
-        for value in (a, b):
-            at = strings(own, "group_value") == value
+        values, counts = strings(own, "group_value"), []
+        for at in (values == a, values != a if b == OTHERS else values == b):
             dense = np.zeros((len(self.subjects), 1, len(scores)))
-            dense[subject[at], 0, score[at]] = floats(own, "n")[at]
+            np.add.at(dense, (subject[at], 0, score[at]), floats(own, "n")[at])
             counts.append(dense)
         return measures.rank_gap(*counts).analytic
 

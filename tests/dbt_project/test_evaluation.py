@@ -405,6 +405,16 @@ def test_equity_agrees_with_sums_over_pairs(ask: Ask, made: City, matched: pd.Da
             plain = oracle.gaps(own[own[kind] == a], own[own[kind] == b])
             for name, value in plain.items():
                 assert city[dimension, name] == pytest.approx(value, rel=1e-9), (dimension, name)
+        others = here[(here["level"] == "district") & (here["dimension"] == "district")]
+        assert set(others["unit_code"]) == set(own["district_code"])
+        for code, gaps in others.groupby("unit_code"):
+            plain = oracle.gaps(
+                own[own["district_code"] == code], own[own["district_code"] != code]
+            )
+            values = gaps.set_index("measure")["value"]
+            assert {*values.index} == {*plain}
+            for name, value in plain.items():
+                assert values[name] == pytest.approx(value, rel=1e-9), (code, name)
         empty = oracle.random_intercept(
             np.ones((len(own), 1)), own["z"].to_numpy(), own["school_code"].to_numpy()
         )

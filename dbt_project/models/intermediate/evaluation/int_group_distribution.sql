@@ -1,7 +1,16 @@
--- Grouped once, by all that tells groups apart; a student's school says the locale and ownership.
-{%- set kinds = group_kinds()[1:] %}
+-- Grouped once, by all that tells groups apart; a student's school says district, locale and
+-- ownership.
+{%- set kinds = group_kinds()[1:] + ['district'] %}
 
-with counted as (
+with scores as (
+    select
+        *,
+        coalesce(district_code, 'unknown') as district
+    from {{ ref('int_scores') }}
+    where score is not null and wave_level in ('city', 'province')
+),
+
+counted as (
     select
         wave_id,
         grade,
@@ -9,8 +18,7 @@ with counted as (
         score,
         {{ kinds | join(', ') }},
         count(*) as n
-    from {{ ref('int_scores') }}
-    where score is not null and wave_level in ('city', 'province')
+    from scores
     group by {{ one_of_each(['wave_id', 'grade', 'subject', 'score'], kinds) }} -- noqa: PRS
 )
 
