@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.template import BLUE, GREY, INK, TEMPLATE, numbers, ticks
+from dashboards.figures.template import BLUE, GREY, INK, TEMPLATE, numbers, share_range, ticks
 
 LINE, MARGINS = 30, 58
 NARROW = 15
@@ -15,7 +15,7 @@ NARROW = 15
 def share_bars(
     frame: pd.DataFrame, *, reference: float | None = None, reference_label: str = ""
 ) -> go.Figure:
-    """Shares of a whole, so from 0 to 1, one bar a unit.
+    """Shares of a whole, so from 0, one bar a unit; to 1 unless all are below a half.
 
     Args:
         frame: one row a unit, top first: `name`, `share` (of 1), `said` (written behind the bar, or
@@ -24,6 +24,8 @@ def share_bars(
     """
     names = list(frame["name"])
     shares = numbers(frame["share"])
+    end = share_range([*shares, 0, reference])[1]
+    end = end if end <= 0.5 else 1.0
     notes = [
         {
             "x": share or 0,
@@ -80,7 +82,7 @@ def share_bars(
             "bargap": 0.35,
             "annotations": notes,
             "shapes": lines,
-            "xaxis": {"range": [0, 1.12], "tickvals": ticks((0, 1)), "tickformat": ".0%"},
+            "xaxis": {"range": [0, 1.12 * end], "tickvals": ticks((0, end)), "tickformat": ".0%"},
             "yaxis": {
                 "type": "category",
                 "categoryorder": "array",

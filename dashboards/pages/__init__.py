@@ -5,7 +5,7 @@ The first page of a unit is where it is met; the order is that of the navigation
 
 from dataclasses import dataclass
 
-from dashboards.pages import classrooms, district, overview, pass_rate, plan, school
+from dashboards.pages import classrooms, district, overview, pass_rate, plan, school, training
 from dashboards.pages.base import Download, Page, Published, Unit, View
 from pipelines.wording import Lang, translator
 
@@ -35,6 +35,7 @@ PAGES: tuple[Page, ...] = (
         template="classrooms.html",
         build=classrooms.city,
     ),
+    Page(path="training.html", name=_("Training"), template="training.html", build=training.city),
     Page(
         path="district/{code}/index.html",
         name=_("Overview"),
@@ -61,6 +62,13 @@ PAGES: tuple[Page, ...] = (
         name=_("Classrooms"),
         template="classrooms.html",
         build=classrooms.district,
+        level="district",
+    ),
+    Page(
+        path="district/{code}/training.html",
+        name=_("Training"),
+        template="training.html",
+        build=training.district,
         level="district",
     ),
     Page(

@@ -2,22 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import (
     distribution,
-    share_bars,
     share_distribution,
     share_range,
     unit_dots,
 )
-from dashboards.pages import plan
 from dashboards.pages.base import Download, Published, Row, Unit, View
 from dashboards.pages.marks import absence, legend
 from dashboards.pages.sentences import Teller
+from dashboards.pages.staff import (
+    Level,
+    labels,
+    of_unit,
+    persons_cell,
+    persons_said,
+    share_cell,
+    share_panel,
+)
 from dashboards.pages.tables import Cell
 from pipelines.wording import Lang, count, percent, percent_interval, school_year
 from pipelines.wording.labels import duty_name, quantity, rank
@@ -90,8 +97,6 @@ FILES = {
 ROLES = ("principal_or_secretary", "school_leader", "education_official")
 """In the order of pages."""
 
-Level = Literal["city", "district"]
-
 
 @dataclass(frozen=True)
 class Duty:
@@ -124,7 +129,7 @@ def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
     duties.sort(key=lambda row: rank(row["role"], ROLES))
     checks = published.rows(CHECKS, [level, unit.code, unit.code, level])
     reach = next((r["asked"] for r in published.rows(REACH) if r["asked"] is not None), 80)
-    own_check = next((r for r in checks if _is(r, level, unit)), None)
+    own_check = next((r for r in checks if of_unit(r, level, unit)), None)
     title = _("Classrooms")
     years = [row["school_year"] for row in (*duties, *checks, *never)]
     figures: dict[str, go.Figure] = {}
@@ -153,10 +158,6 @@ def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
     return View(title, context, figures, downloads)
 
 
-def _is(row: Row, level: Level, unit: Unit) -> bool:
-    return bool(row["level"] == level and row["unit_code"] == unit.code)
-
-
 def _headline(
     tell: Teller,
     check: Row | None,
@@ -181,14 +182,14 @@ def _duty_said(tell: Teller, duties: Sequence[Row], level: Level, unit: Unit) ->
     _ = tell.words.gettext
     said = []
     for row in duties:
-        if not _is(row, level, unit) or row["met"] is None:
+        if not of_unit(row, level, unit) or row["met"] is None:
             continue
         said.append(
             _("%(role)s: %(met)s of %(persons)s have observed what they owe this year (%(rate)s).")
             % {
                 "role": duty_name(row["role"], tell.words),
                 "met": count(row["met"], tell.lang),
-                "persons": _persons(tell, row["persons"]),
+                "persons": persons_said(tell, row["persons"]),
                 "rate": percent(row["rate"], row["persons"], tell.lang),
             }
         )
@@ -206,33 +207,8 @@ def _never_said(tell: Teller, never: Sequence[Row], level: Level, unit: Unit) ->
             "rate": percent(round(1 - row["rate"], 3), row["teachers"], tell.lang),
         }
         for row in never
-        if _is(row, level, unit) and row["never"] is not None
+        if of_unit(row, level, unit) and row["never"] is not None
     ]
-
-
-def _persons(tell: Teller, n: int) -> str:
-    return quantity(n, count(n, tell.lang), "person", tell.words)
-
-
-def _share(tell: Teller, row: Row, n: str) -> str:
-    """A share of persons as it is said: itself, its band, or why neither."""
-    if row["band"]:
-        return plan.banded(row["band"])
-    if row["rate"] is None:
-        return legend(tell.words)[absence(row)]
-    return percent(row["rate"], row[n], tell.lang)
-
-
-def _share_cell(tell: Teller, row: Row, n: str) -> Cell:
-    if row[n] is None or (row["rate"] is None and not row["band"]):
-        return Cell(mark=absence(row))
-    return Cell(_share(tell, row, n), "", row["mark"] or "")
-
-
-def _count_cell(tell: Teller, row: Row, column: str) -> Cell:
-    if row[column] is None:
-        return Cell(mark="c")
-    return Cell(count(row[column], tell.lang))
 
 
 def _duty(
@@ -244,56 +220,22 @@ def _duty(
     figures: dict[str, go.Figure],
 ) -> Duty:
     """One post: the unit's parts beside one another, or the unit beside the city."""
-    across: dict[str, Any] = {}
-    drawn = list(rows)
-    if level == "city":
-        whole = next((row for row in rows if _is(row, level, unit)), None)
-        drawn = [row for row in rows if row is not whole]
-        if whole and whole["rate"] is not None:
-            label = f"{unit.name(tell.lang)} {_share(tell, whole, 'persons')}"
-            across = {"reference": float(whole["rate"]), "reference_label": label}
-    names = _labels(drawn)
-    frame = pd.DataFrame.from_records(
-        [
-            {"name": name, "share": row["rate"], "said": _share(tell, row, "persons")}
-            for name, row in zip(names, drawn, strict=True)
-        ],
-        columns=["name", "share", "said"],
-    )
-    # Where nothing may be drawn, the table says why.
-    told = any(row["rate"] is not None for row in drawn)
-    if told:
-        figures[f"duty-{role}"] = share_bars(frame, **across)
-    points = [
-        tell.headed(name, _share(tell, row, "persons"))
-        for name, row in zip(names, drawn, strict=True)
-    ]
+    alternative = share_panel(tell, f"duty-{role}", rows, level, unit, figures)
     lines = tuple(
         (
             row["unit_name"],
             row["unit_code"],
             (
-                _count_cell(tell, row, "persons"),
-                _count_cell(tell, row, "met"),
-                _share_cell(tell, row, "persons"),
-                _count_cell(tell, row, "done"),
-                _count_cell(tell, row, "owed"),
+                persons_cell(tell, row, "persons"),
+                persons_cell(tell, row, "met"),
+                share_cell(tell, row, "persons"),
+                persons_cell(tell, row, "done"),
+                persons_cell(tell, row, "owed"),
             ),
         )
         for row in rows
     )
-    return Duty(
-        duty_name(role, tell.words), f"duty-{role}", tell.joined(points) if told else "", lines
-    )
-
-
-def _labels(rows: Sequence[Row]) -> list[str]:
-    """Names of units, with the code where two share a name."""
-    names = [row["unit_name"] for row in rows]
-    return [
-        f"{row['unit_name']} {row['unit_code']}" if names.count(row["unit_name"]) > 1 else name
-        for name, row in zip(names, rows, strict=True)
-    ]
+    return Duty(duty_name(role, tell.words), f"duty-{role}", alternative, lines)
 
 
 def _checks(
@@ -310,7 +252,7 @@ def _checks(
     parts = [row for row in checks if row["level"] == part]
     if own is None and not parts:
         return None
-    names = _labels(parts)
+    names = labels(parts)
     shown = [row for row in parts if row["rate"] is not None]
     ends = [row[column] for row in shown for column in ("ci_low", "ci_high")]
     axis = share_range(ends, least=1)
@@ -396,8 +338,8 @@ def _check_cells(tell: Teller, row: Row) -> tuple[Cell, ...]:
 
 def _never_cells(tell: Teller, row: Row) -> tuple[Cell, ...]:
     return (
-        _count_cell(tell, row, "teachers"),
-        _count_cell(tell, row, "never"),
-        _share_cell(tell, row, "teachers"),
-        _count_cell(tell, row, "silent"),
+        persons_cell(tell, row, "teachers"),
+        persons_cell(tell, row, "never"),
+        share_cell(tell, row, "teachers"),
+        persons_cell(tell, row, "silent"),
     )

@@ -266,7 +266,7 @@ def _duties(tell: Teller, duties: Sequence[Row], target: Row | None) -> Card:
 
 def _training(tell: Teller, trained: Sequence[Row], target: Row | None) -> Card:
     _ = tell.words.gettext
-    name, page = _("Teachers with a concentrated training within three years"), ""
+    name, page = _("Teachers covered by training"), "training.html"
     row = next((one for one in trained if one["is_latest"]), None)
     if row is None or row["persons"] is None or row["mark"] == "x":
         return _empty(tell, name, page, "", row)

@@ -152,6 +152,12 @@ def duty_name(code: str, words: NullTranslations) -> str:
     }.get(code, code)
 
 
+def population_name(code: str, words: NullTranslations) -> str:
+    """Whose training is looked at; an unknown code stays as it is."""
+    _ = words.gettext
+    return {"teacher": _("Teachers"), "principal": _("Principals")}.get(code, code)
+
+
 def quantity(n: float, said: str, code: str, words: NullTranslations) -> str:
     """A number of things with their name, such as `82 lessons`; an unknown code stays as it is.
 

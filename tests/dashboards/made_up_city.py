@@ -64,6 +64,10 @@ create table published.training_coverage (
     persons bigint, covered bigint, rate double, band varchar, attendances bigint, hours bigint,
     is_whole_window boolean, mark varchar
 );
+create table published.training_lapse (
+    population varchar, as_of date, within_days integer, level varchar, unit_code varchar,
+    persons bigint, lapsing bigint, rate double, band varchar, mark varchar
+);
 create table published.never_observed (
     school_year varchar, level varchar, unit_code varchar, teachers bigint, observed bigint,
     never bigint, rate double, band varchar, silent bigint, mark varchar
@@ -298,7 +302,7 @@ def plan_rows(city: City) -> list[dict[str, Any]]:
 def classroom_rows(city: City) -> dict[str, list[dict[str, Any]]]:
     """Table → rows of classrooms and training: of the city, of districts, and of schools."""
     units = [("city", city.code), *(("district", code) for code in city.districts)]
-    checks, duties, trained, observed = [], [], [], []
+    checks, duties, trained, observed, lapse = [], [], [], [], []
     for at, year in enumerate(city.years[-2:]):
         for i, (level, code) in enumerate(units):
             own = {"school_year": year, "level": level, "unit_code": code}
@@ -335,7 +339,13 @@ def classroom_rows(city: City) -> dict[str, list[dict[str, Any]]]:
             trained.append(own | {"population": "teacher"} | rate)
             head: dict[str, Any] = {"mark": "c"} if i else {"persons": 58, "band": ">=95"}
             trained.append(own | {"population": "principal"} | head)
+    for level, code in units:
+        own = {"as_of": "2027-06-26", "within_days": 180, "level": level, "unit_code": code}
+        soon = {"persons": 760, "lapsing": 33, "rate": 0.043}
+        lapse.append(own | {"population": "teacher"} | soon)
+        lapse.append(own | {"population": "principal", "mark": "c"})
     return {
+        "training_lapse": lapse,
         "inclass_check": checks,
         "observation_duty": duties,
         "training_coverage": trained,

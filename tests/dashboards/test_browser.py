@@ -149,7 +149,8 @@ def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
         "index.html",
         "plan.html",
         "classrooms.html",
-        *(f"district/370402/{name}.html" for name in ("index", "plan", "classrooms")),
+        "training.html",
+        *(f"district/370402/{name}.html" for name in ("index", "plan", "classrooms", "training")),
     ],
 )
 def test_every_page_fits_every_screen(

@@ -82,7 +82,7 @@ def test_duties_and_training_stand_beside_the_plans_pace(look: Look) -> None:
     duty = card(view, "校长（书记）听评课完成")
     assert (duty.value, duty.status, duty.pace) == ("59%", "behind", "")
     assert duty.lines == ("97 人中 57", "2025–2026学年全年 59%")
-    trained = card(view, "三年内教师集中培训")
+    trained = card(view, "教师培训覆盖")
     assert trained.value == "79.2%" and trained.lines == ("760 人中 602", "2026年7月31日为 79.2%")
 
 

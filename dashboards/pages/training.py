@@ -1,0 +1,221 @@
+"""Training: is everybody reached in time?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.marks import legend
+from dashboards.pages.sentences import Teller
+from dashboards.pages.staff import (
+    Level,
+    of_unit,
+    persons_cell,
+    persons_said,
+    share_cell,
+    share_panel,
+)
+from dashboards.pages.tables import Cell
+from pipelines.wording import Lang, count, day, percent
+from pipelines.wording.labels import population_name, rank
+
+COVERAGE_COLUMNS = (
+    "as_of", "population", "level", "unit_code", "unit_name", "persons", "covered", "rate", "band",
+    "attendances", "hours", "is_whole_window", "mark",
+)  # fmt: skip
+LAPSE_COLUMNS = (
+    "as_of", "population", "within_days", "level", "unit_code", "unit_name", "persons", "lapsing",
+    "rate", "band", "mark",
+)  # fmt: skip
+
+WHOSE = """
+    inner join published.unit as units
+        on figures.level = units.level and figures.unit_code = units.unit_code
+    where (figures.level = ? and figures.unit_code = ?)
+        or (figures.level = ? and (units.parent_code = ? or units.unit_code = ?))
+    order by figures.as_of, figures.level, figures.unit_code
+"""
+COVERAGE = f"""
+    select figures.*, units.unit_name
+    from published.training_coverage as figures
+    {WHOSE}
+"""
+LAPSE = f"""
+    select figures.*, units.unit_name
+    from published.training_lapse as figures
+    {WHOSE}
+"""
+PARENT = """
+    select parent_code
+    from published.unit
+    where level = 'district' and unit_code = ?
+"""
+
+FILES = {
+    "city": ("training-coverage.csv", "training-lapse.csv"),
+    "district": ("training-coverage-{code}.csv", "training-lapse-{code}.csv"),
+}
+"""Names of the tables to take away, by the page's level."""
+
+POPULATIONS = ("teacher", "principal")
+"""In the order of pages."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Whose training it is: where coverage stands, how it came there, who is next to fall out."""
+
+    name: str
+    figure: str
+    alternative: str
+    lines: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    years: tuple[tuple[str, tuple[Cell, ...]], ...]
+    lapse_figure: str
+    lapse_alternative: str
+    lapse_lines: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+
+
+def city(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for the city, in one language."""
+    return _build(published, unit, "city", lang)
+
+
+def district(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for one district, in one language."""
+    return _build(published, unit, "district", lang)
+
+
+def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
+    tell = Teller(lang)
+    _ = tell.words.gettext
+    above = [row["parent_code"] for row in published.rows(PARENT, [unit.code])]
+    # Beside the city its districts, beside a district the city: no other district.
+    beside, code = ("district", unit.code) if level == "city" else ("city", (above or [None])[0])
+    asked = [level, unit.code, beside, code, code]
+    coverage, lapse = published.rows(COVERAGE, asked), published.rows(LAPSE, asked)
+    figures: dict[str, go.Figure] = {}
+    found = sorted({row["population"] for row in coverage}, key=lambda p: rank(p, POPULATIONS))
+    own = [row for row in coverage if of_unit(row, level, unit) and row["is_latest"]]
+    own.sort(key=lambda row: rank(row["population"], POPULATIONS))
+    said = [_said(tell, row) for row in own]
+    lapsing = [row for row in lapse if of_unit(row, level, unit)]
+    files = [name.format(code=unit.code) for name in FILES[level]]
+    context: dict[str, Any] = {
+        "scope": unit.name(lang),
+        "as_of": _("as of %(day)s") % {"day": day(own[0]["as_of"], lang)} if own else "",
+        "headline": said[0] if said else _("No trainings have been handed in yet."),
+        "sentences": [
+            *said[1:],
+            *[_lapse_said(tell, row) for row in lapsing if row["lapsing"] is not None],
+        ],
+        "populations": [
+            _population(
+                tell,
+                population,
+                [row for row in coverage if row["population"] == population],
+                [row for row in lapse if row["population"] == population],
+                level,
+                unit,
+                figures,
+            )
+            for population in found
+        ],
+        "within_days": lapsing[0]["within_days"] if lapsing else 0,
+        "files": files,
+        "marks": legend(tell.words).items(),
+    }
+    tables = zip(files, (COVERAGE_COLUMNS, LAPSE_COLUMNS), (coverage, lapse), strict=True)
+    downloads = [Download(name, columns, rows) for name, columns, rows in tables if rows]
+    return View(_("Training"), context, figures, downloads)
+
+
+def _said(tell: Teller, row: Row) -> str:
+    """How many are reached, or what may be said of it."""
+    _ = tell.words.gettext
+    who = population_name(row["population"], tell.words)
+    if row["mark"] == "x":
+        return _("%(who)s: no trainings have been handed in yet") % {"who": who}
+    if row["persons"] is None:
+        return _("%(who)s: not shown, to protect personal data") % {"who": who}
+    persons = persons_said(tell, row["persons"])
+    if row["covered"] is None:
+        return _("%(who)s: of %(persons)s %(share)s have a training within the window") % {
+            "who": who,
+            "persons": persons,
+            "share": share_cell(tell, row).text,
+        }
+    return _("%(who)s: %(covered)s of %(persons)s have a training within the window (%(rate)s)") % {
+        "who": who,
+        "covered": count(row["covered"], tell.lang),
+        "persons": persons,
+        "rate": percent(row["rate"], row["persons"], tell.lang),
+    }
+
+
+def _lapse_said(tell: Teller, row: Row) -> str:
+    return tell.words.gettext(
+        "%(who)s: of %(persons)s %(lapsing)s fall out of the window within %(days)s days (%(rate)s)"
+    ) % {
+        "who": population_name(row["population"], tell.words),
+        "persons": persons_said(tell, row["persons"]),
+        "lapsing": count(row["lapsing"], tell.lang),
+        "days": row["within_days"],
+        "rate": percent(row["rate"], row["persons"], tell.lang),
+    }
+
+
+def _population(
+    tell: Teller,
+    population: str,
+    coverage: Sequence[Row],
+    lapse: Sequence[Row],
+    level: Level,
+    unit: Unit,
+    figures: dict[str, go.Figure],
+) -> Population:
+    latest = [row for row in coverage if row["is_latest"]]
+    own = [row for row in coverage if of_unit(row, level, unit)]
+    covered, lapsing = f"covered-{population}", f"lapsing-{population}"
+    return Population(
+        name=population_name(population, tell.words),
+        figure=covered,
+        alternative=share_panel(tell, covered, latest, level, unit, figures),
+        lines=tuple(
+            (row["unit_name"], row["unit_code"], _coverage_cells(tell, row)) for row in latest
+        ),
+        years=tuple((_day(tell, row), _coverage_cells(tell, row)) for row in own),
+        lapse_figure=lapsing,
+        lapse_alternative=share_panel(tell, lapsing, lapse, level, unit, figures),
+        lapse_lines=tuple(
+            (
+                row["unit_name"],
+                row["unit_code"],
+                (
+                    persons_cell(tell, row, "persons"),
+                    persons_cell(tell, row, "lapsing"),
+                    share_cell(tell, row),
+                ),
+            )
+            for row in lapse
+        ),
+    )
+
+
+def _day(tell: Teller, row: Row) -> str:
+    """The day of a row; what lies before the records reach back far enough is said to."""
+    said = day(row["as_of"], tell.lang)
+    if row["is_whole_window"]:
+        return said
+    return tell.noted(said, tell.words.gettext("records do not reach back the whole window"))
+
+
+def _coverage_cells(tell: Teller, row: Row) -> tuple[Cell, ...]:
+    return (
+        persons_cell(tell, row, "persons"),
+        persons_cell(tell, row, "covered"),
+        share_cell(tell, row),
+        persons_cell(tell, row, "attendances"),
+        persons_cell(tell, row, "hours"),
+    )
