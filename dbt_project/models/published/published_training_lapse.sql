@@ -15,8 +15,10 @@ cells as (
         {{ unit_of('levels.level', 'persons.district_code', 'persons.school_code') }}
             as unit_code,
         cast(count(*) as bigint) as persons,
-        cast(count_if(persons.status = 'covered' and persons.days_left <= {{ within_days }})
-            as bigint) as met
+        cast(
+            count_if(persons.status = 'covered' and persons.days_left <= {{ within_days }})
+            as bigint
+        ) as met
     from {{ ref('training_lapse') }} as persons
     cross join levels
     where
