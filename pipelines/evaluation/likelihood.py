@@ -496,12 +496,16 @@ class Optimum:
         with np.errstate(all="ignore"):
             try:
                 end = root(system, start, jac=bend is not None, options={"xtol": 1e-10})
+                # A search that went far away says nothing of what is nearby.
+                near = np.all((low <= end.x) & (end.x <= high))
+                if not near or not np.abs(end.fun).max() <= 1e-6:
+                    return None
                 outward = self._given(which, end.x, free)[2]
             except np.linalg.LinAlgError:
                 return None
         held = np.delete(outward, free)
         x: FloatArray = end.x
-        return x if np.abs(end.fun).max() <= 1e-6 and np.all(held >= 0) else None
+        return x if np.all(held >= 0) else None
 
 
 class _Nested:

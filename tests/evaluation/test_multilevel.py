@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.stats import chi2
 
+from pipelines.evaluation import likelihood
 from pipelines.evaluation.likelihood import Convergence, Optimum
 from pipelines.evaluation.multilevel import Fit, Moments, add, fit, from_sums, moments, pool
 from tests.evaluation.lme4 import covariates, far, table, upper_of_groups
@@ -123,8 +124,8 @@ def test_agrees_with_dense_matrices(seed: int, three: bool, reml: bool, weighted
             variance_school=max(found.variance_school, 1e-3) * math.exp(rng.normal()),
             variance_district=found.variance_district * math.exp(rng.normal()),
         )
-        likelihood = dense(other, x, y, group, upper, weight)["log_likelihood"]
-        assert likelihood <= found.log_likelihood + 1e-9
+        height = dense(other, x, y, group, upper, weight)["log_likelihood"]
+        assert height <= found.log_likelihood + 1e-9
 
 
 def test_intervals_end_where_the_profile_says() -> None:
@@ -144,6 +145,24 @@ def test_intervals_end_where_the_profile_says() -> None:
         start = np.log([max(getattr(found, other), 1e-2) for other in others])
         least = minimize(deviance, start, (end, name, others), "Nelder-Mead", options=FINE).fun
         assert least + 2 * found.log_likelihood == pytest.approx(chi2.ppf(0.95, 1), abs=1e-6)
+
+
+@pytest.mark.parametrize("away", [-1000.0, 1000.0])
+def test_a_search_that_went_far_away_is_no_end_of_an_interval(
+    away: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the quick search finds nothing nearby, the slower one gives the same ends."""
+    x, y, group, upper = made_up(3, groups=20)
+    statistics, _ = moments(x, y, group)
+    usual = fit(statistics, TERMS, upper)
+
+    def lost(system: Any, start: NDArray[Any], **more: Any) -> OptimizeResult:
+        return OptimizeResult(x=start + away, fun=np.zeros(len(start)))
+
+    monkeypatch.setattr(likelihood, "root", lost)
+    found = fit(statistics, TERMS, upper)
+    for name in ("interval_student", "interval_school", "interval_district"):
+        assert getattr(found, name) == pytest.approx(getattr(usual, name), rel=1e-4)
 
 
 # --- what may not change ---------------------------------------------------------------------
