@@ -36,7 +36,7 @@ DUTIES = """
 TRAINED = """
     select *
     from published.training_coverage
-    where level = ? and unit_code = ? and population = 'teacher' and is_whole_window
+    where level = ? and unit_code = ? and population = 'teacher'
     order by as_of
 """
 
@@ -271,8 +271,12 @@ def _training(tell: Teller, trained: Sequence[Row], target: Row | None) -> Card:
     if row is None or row["persons"] is None or row["mark"] == "x":
         return _empty(tell, name, page, "", row)
     lines = [_of_how_many(tell, row, "covered")]
-    earlier = [one for one in trained if one["as_of"] < row["as_of"] and one["rate"] is not None]
-    if earlier:
+    # Where records do not reach back the whole window, years are not alike.
+    whole = [one for one in trained if one["is_whole_window"]]
+    if not row["is_whole_window"]:
+        lines.append(_("records do not reach back the whole window"))
+    earlier = [one for one in whole if one["as_of"] < row["as_of"] and one["rate"] is not None]
+    if earlier and row["is_whole_window"]:
         lines.append(
             _("on %(day)s: %(rate)s")
             % {
@@ -283,7 +287,7 @@ def _training(tell: Teller, trained: Sequence[Row], target: Row | None) -> Card:
     status, pace = _judged(tell, target)
     return Card(
         name, page, "", _share(tell, row), row["mark"] or "", tuple(lines), status, pace,
-        _line([one["rate"] for one in trained]),
+        _line([one["rate"] for one in whole]),
     )  # fmt: skip
 
 

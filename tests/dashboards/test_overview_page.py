@@ -86,6 +86,13 @@ def test_duties_and_training_stand_beside_the_plans_pace(look: Look) -> None:
     assert trained.value == "79.2%" and trained.lines == ("760 人中 602", "2026年7月31日为 79.2%")
 
 
+def test_in_a_citys_first_years_training_is_told_with_how_far_records_reach(look: Look) -> None:
+    young = "update published.training_coverage set is_whole_window = false"
+    trained = card(look(City(), change=young), "教师培训覆盖")
+    assert (trained.value, trained.mark, trained.line) == ("79.2%", "", "")
+    assert trained.lines == ("760 人中 602", "记录尚不足整个期限")
+
+
 def test_of_few_persons_nothing_is_told(look: Look) -> None:
     first, second = list(DISTRICTS)[:2]
     band = card(look(City(), code=first), "校长（书记）听评课完成")
