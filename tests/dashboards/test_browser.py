@@ -190,21 +190,27 @@ def test_a_filter_is_kept_in_the_address(
     everything = shown(page)
     page.locator("button[value=behind]").focus()
     page.keyboard.press("Enter")
-    assert page.url.endswith("plan.html?status=behind")
+    page.wait_for_url(lambda url: url.endswith("plan.html?status=behind"))
     assert shown(page) == ["A3", "B1", "B4"]
     page.select_option("[data-filter=measure]", "2")
-    assert page.url.endswith("?status=behind&measure=2")
+    page.wait_for_url(lambda url: url.endswith("plan.html?status=behind&measure=2"))
     assert shown(page) == ["B1", "B4"]
     assert page.inner_text(".filters [role=status]") == "显示 2 项，共 8 项"
     page.reload()
+    page.wait_for_selector("html[data-drawn]")
     assert shown(page) == ["B1", "B4"]
     page.click("a[hreflang=en]")
-    assert "en/plan.html?status=behind&measure=2" in page.url
+    page.wait_for_url(lambda url: "en/plan.html?status=behind&measure=2" in url)
+    page.wait_for_selector("html[data-drawn]")
     assert page.inner_text(".filters [role=status]") == "2 of 8 targets shown"
     page.go_back()
+    page.wait_for_selector("html[data-drawn]")
     page.go_back()
+    page.wait_for_url(lambda url: url.endswith("plan.html?status=behind"))
+    page.wait_for_selector("html[data-drawn]")
     assert shown(page) == ["A3", "B1", "B4"]
     page.goto(root + "plan.html?status=<b>lost&measure=7")
+    page.wait_for_selector("html[data-drawn]")
     assert shown(page) == everything
     assert "无法识别，已按全部显示" in page.inner_text(".filters [role=status]")
     context.close()
