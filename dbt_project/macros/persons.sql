@@ -1,18 +1,15 @@
 {#- Disclosure control of counts of persons whose parts add up to a published whole. -#}
 
-{#- The fewest persons that may stand on one side of a published share. -#}
-{% macro rarest() %}3{% endmacro %}
-
 {#- Whether a share tells too exactly of a few: those who meet it, or those who do not. -#}
 {% macro is_rare(met, persons) -%}
-    ({{ met }} < {{ rarest() }} or {{ persons }} - {{ met }} < {{ rarest() }})
+    ({{ met }} < {{ var('rare_below') }} or {{ persons }} - {{ met }} < {{ var('rare_below') }})
 {%- endmacro %}
 
 {#- What is said of such a share instead of itself, in percent: `>=95`, `<=5`. -#}
 {% macro banded(met, persons) -%}
     case
-        {% for least, edge in [(300, 99), (100, 98), (40, 95), (20, 90), (0, 80)] -%}
-        when {{ persons }} >= {{ least }} and {{ met }} < {{ rarest() }} then '<={{ 100 - edge }}'
+        {% for least, edge in var('bands').items() | sort(reverse=true) -%}
+        when {{ persons }} >= {{ least }} and {{ met }} < {{ var('rare_below') }} then '<={{ 100 - edge }}'
         when {{ persons }} >= {{ least }} then '>={{ edge }}'
         {% endfor -%}
     end
@@ -111,4 +108,26 @@
 
 {% macro is_banded(cell) -%}
     ({{ cell }}.met is not null and {{ is_rare(cell ~ '.met', cell ~ '.persons') }})
+{%- endmacro %}
+
+{#- The CTEs `partners` and `fates`: of each of the cells whether it is withheld, and whether its
+    share is told as a band. Arguments as of `partners`. -#}
+{% macro fates_of_persons(cells, key) -%}
+partners as (
+    {{ partners(cells, key) }}
+),
+
+fates as (
+    select
+        {{ cells }}.*,
+        {{ is_withheld(cells, 'partners') }} as is_withheld,
+        {{ is_banded(cells) }} as is_banded
+    from {{ cells }}
+    left join partners
+        on
+            {{ cells }}.unit_code = partners.unit_code
+            {% for column in key %}
+            and {{ cells }}.{{ column }} = partners.{{ column }}
+            {% endfor %}
+)
 {%- endmacro %}

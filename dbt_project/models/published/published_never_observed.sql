@@ -37,19 +37,7 @@ cells as (
     where totals.population = 'teacher' and totals.level in ('city', 'district')
 ),
 
-partners as (
-    {{ partners('cells', ['school_year']) }}
-),
-
-fates as (
-    select
-        cells.*,
-        {{ is_withheld('cells', 'partners') }} as is_withheld,
-        {{ is_banded('cells') }} as is_banded
-    from cells
-    left join partners
-        on cells.school_year = partners.school_year and cells.unit_code = partners.unit_code
-)
+{{ fates_of_persons('cells', ['school_year']) }} -- noqa: PRS
 
 {%- set told = 'not is_withheld' %}
 {%- set exact = 'not is_withheld and not is_banded' %}

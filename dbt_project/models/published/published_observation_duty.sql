@@ -10,22 +10,7 @@ with cells as (
         and role in ('principal_or_secretary', 'school_leader', 'education_official')
 ),
 
-partners as (
-    {{ partners('cells', ['school_year', 'role']) }}
-),
-
-fates as (
-    select
-        cells.*,
-        {{ is_withheld('cells', 'partners') }} as is_withheld,
-        {{ is_banded('cells') }} as is_banded
-    from cells
-    left join partners
-        on
-            cells.school_year = partners.school_year
-            and cells.role = partners.role
-            and cells.unit_code = partners.unit_code
-)
+{{ fates_of_persons('cells', ['school_year', 'role']) }} -- noqa: PRS
 
 {%- set told = 'not is_withheld' %}
 {%- set exact = 'not is_withheld and not is_banded' %}

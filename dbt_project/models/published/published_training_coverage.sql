@@ -23,25 +23,12 @@ cells as (
         )
 ),
 
-partners as (
-    {{ partners('cells', ['as_of', 'population']) }}
-),
-
-fates as (
-    select
-        cells.*,
-        {{ is_withheld('cells', 'partners') }} as is_withheld,
-        {{ is_banded('cells') }} and cells.covered is not null as is_banded
-    from cells
-    left join partners
-        on
-            cells.as_of = partners.as_of
-            and cells.population = partners.population
-            and cells.unit_code = partners.unit_code
-)
+{{ fates_of_persons('cells', ['as_of', 'population']) }} -- noqa: PRS
 
 {%- set told = 'not is_withheld' %}
-{%- set exact = 'not is_withheld and not is_banded' %}
+{#- Where no training has been handed in there is no share, not one of nobody. -#}
+{%- set banded_share = 'is_banded and covered is not null' %}
+{%- set exact = 'not is_withheld and not (' ~ banded_share ~ ')' %}
 
 select
     as_of,
@@ -52,7 +39,7 @@ select
     case when {{ told }} then persons end as persons,
     case when {{ exact }} then covered end as covered,
     case when {{ exact }} then {{ published_rate('rate', 'persons') }} end as rate,
-    case when {{ told }} and is_banded then {{ banded('met', 'persons') }} end as band,
+    case when {{ told }} and {{ banded_share }} then {{ banded('met', 'persons') }} end as band,
     case when {{ exact }} then attendances end as attendances,
     case when {{ exact }} then cast(round(hours) as bigint) end as hours,
     is_whole_window,

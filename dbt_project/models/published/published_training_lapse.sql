@@ -30,19 +30,7 @@ cells as (
         {{ unit_of('levels.level', 'persons.district_code', 'persons.school_code') }}
 ),
 
-partners as (
-    {{ partners('cells', ['population']) }}
-),
-
-fates as (
-    select
-        cells.*,
-        {{ is_withheld('cells', 'partners') }} as is_withheld,
-        {{ is_banded('cells') }} as is_banded
-    from cells
-    left join partners
-        on cells.population = partners.population and cells.unit_code = partners.unit_code
-)
+{{ fates_of_persons('cells', ['population']) }} -- noqa: PRS
 
 {%- set told = 'not is_withheld' %}
 {%- set exact = 'not is_withheld and not is_banded' %}

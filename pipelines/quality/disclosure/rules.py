@@ -9,7 +9,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Rules:
-    """The thresholds, in students; `rules.yml` says why."""
+    """The thresholds; `rules.yml` says why."""
 
     few: int
     """Of fewer nothing is told."""
@@ -19,6 +19,10 @@ class Rules:
     """How far apart the least and the most that a withheld number may be must lie."""
     whole_percent: int
     """Of fewer a rate is told in whole percent."""
+    rare: int
+    """With fewer on one side, a share is told as a band."""
+    bands: dict[int, int]
+    """Least number of persons → edge of the band, in percent."""
 
 
 @cache
