@@ -134,21 +134,25 @@ def forget(
             files=told["files"], rows=told["rows"], releases=len(found.releases),
         )  # fmt: skip
         _begin(settings, person, found, reason, by)
-        finish(settings)
+        finish(settings, found.copies)
         return found
 
 
-def finish(settings: Settings) -> int:
+def finish(settings: Settings, copies: list[Path] | None = None) -> int:
     """Do what forgettings have left undone; answers how many there were.
 
     To be called while the home is held, before anything is read.
+
+    Args:
+        settings: the home.
+        copies: those that hold the student, where they were just looked for; all are opened for it.
     """
     ledger = intake.Ledger(settings)
     left = known.unfinished(ledger)
     for event in left:
         detail = event["detail"]
         key = known.own_key(settings, ledger)
-        _erase(settings, _Person(detail["person"], key, detail["known_as"]))
+        _erase(settings, _Person(detail["person"], key, detail["known_as"]), copies)
         ledger.end_forgetting(event, landing.rows_landed(settings, detail["files"]))
     return len(left)
 
@@ -172,7 +176,7 @@ def again(settings: Settings, by: str) -> int:
             if found.anything:
                 back += 1
                 _begin(settings, person, found, event["reason"], by)
-                finish(settings)
+                finish(settings, found.copies)
         return back
 
 
@@ -282,13 +286,12 @@ def _theirs(person: _Person) -> warehouse.Rows:
     return lambda _, columns: f"student_key in ({named})" if "student_key" in columns else ""
 
 
-def _erase(settings: Settings, person: _Person) -> None:
+def _erase(settings: Settings, person: _Person, copies: list[Path] | None) -> None:
     """Take a student out of everything; can be done again."""
     clear(settings)
     landing.erase(settings, person.known_as.values())
     erase_in_releases(settings, lambda _: _theirs(person))
-    found, _ = landing.copies(settings, person.alone)
-    landing.remove_copies(found)
+    landing.remove_copies(landing.copies(settings, person.alone)[0] if copies is None else copies)
 
 
 def _nameless(path: Path) -> str:

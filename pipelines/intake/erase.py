@@ -139,13 +139,10 @@ def remove_copies(paths: Iterable[Path]) -> None:
 def _holds(path: Path, whose: Forgotten) -> bool:
     """Whether a file, or its name, holds the number of such a student."""
     words = re.findall("[0-9A-Za-z]+", path.name.translate(WIDE))
-    if whose.are_in(pa.array(words, pa.string())):
-        return True
+    texts = [pa.array(words, pa.string())]
     for sheet in read_sheets(path):
-        for column in sheet.cells.columns:
-            if whose.are_in(column.cast(pa.string()).unique().drop_null()):
-                return True
-    return False
+        texts += [c.cast(pa.string()).unique().drop_null() for c in sheet.cells.columns]
+    return whose.are_in(pa.concat_arrays(texts))
 
 
 def _read(paths: list[Path]) -> str:
