@@ -5,8 +5,8 @@ The first page of a unit is where it is met; the order is that of the navigation
 
 from dataclasses import dataclass
 
-from dashboards.pages import classrooms, district, overview, pass_rate, plan, school, training
-from dashboards.pages.base import Download, Page, Published, Unit, View
+from dashboards.pages import classrooms, overview, pass_rate, plan, training, value_added
+from dashboards.pages.base import Build, Download, Page, Published, Unit, View
 from pipelines.wording import Lang, translator
 
 
@@ -15,68 +15,35 @@ def _(msgid: str) -> str:
     return msgid
 
 
+def _of_city_and_districts(path: str, name: str, template: str, build: Build) -> tuple[Page, Page]:
+    """A page that the city has, and each district."""
+    return (
+        Page(path, name, template, build),
+        Page(f"district/{{code}}/{path}", name, template, build, "district"),
+    )
+
+
 PAGES: tuple[Page, ...] = (
+    *_of_city_and_districts("index.html", _("Overview"), "overview.html", overview.build),
+    Page("pass-rates.html", _("Pass rates"), "pass_rate.html", pass_rate.build),
     Page(
-        path="index.html",
-        name=_("Overview"),
-        template="overview.html",
-        build=overview.city,
+        "district/{code}/value-added.html",
+        _("Value added"),
+        "value_added.html",
+        value_added.build,
+        "district",
     ),
-    Page(
-        path="pass-rates.html",
-        name=_("Pass rates"),
-        template="pass_rate.html",
-        build=pass_rate.build,
+    *_of_city_and_districts("plan.html", _("The plan"), "plan.html", plan.build),
+    *_of_city_and_districts(
+        "classrooms.html", _("Classrooms"), "classrooms.html", classrooms.build
     ),
-    Page(path="plan.html", name=_("The plan"), template="plan.html", build=plan.city),
+    *_of_city_and_districts("training.html", _("Training"), "training.html", training.build),
     Page(
-        path="classrooms.html",
-        name=_("Classrooms"),
-        template="classrooms.html",
-        build=classrooms.city,
-    ),
-    Page(path="training.html", name=_("Training"), template="training.html", build=training.city),
-    Page(
-        path="district/{code}/index.html",
-        name=_("Overview"),
-        template="overview.html",
-        build=overview.district,
-        level="district",
-    ),
-    Page(
-        path="district/{code}/value-added.html",
-        name=_("Value added"),
-        template="district.html",
-        build=district.build,
-        level="district",
-    ),
-    Page(
-        path="district/{code}/plan.html",
-        name=_("The plan"),
-        template="plan.html",
-        build=plan.district,
-        level="district",
-    ),
-    Page(
-        path="district/{code}/classrooms.html",
-        name=_("Classrooms"),
-        template="classrooms.html",
-        build=classrooms.district,
-        level="district",
-    ),
-    Page(
-        path="district/{code}/training.html",
-        name=_("Training"),
-        template="training.html",
-        build=training.district,
-        level="district",
-    ),
-    Page(
-        path="school/{code}/index.html",
-        name=_("Value added"),
-        template="school.html",
-        build=school.build,
-        level="school",
+        "school/{code}/index.html",
+        _("Value added"),
+        "value_added.html",
+        value_added.build,
+        "school",
     ),
 )
 

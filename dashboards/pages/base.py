@@ -1,5 +1,6 @@
 """What every page is made of: its unit, its view, and read-only access to the published layer."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import plotly.graph_objects as go
 from pipelines.wording import Lang
 
 Row = dict[str, Any]
+Level = Literal["city", "district", "school"]
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,17 @@ class Unit:
     code: str
     name_zh: str
     name_en: str
+    level: Level = "city"
 
     def name(self, lang: Lang) -> str:
         """Its name in a language."""
         return self.name_zh if lang == "zh" else self.name_en
+
+
+def unit_labels(names: Mapping[str, str]) -> dict[str, str]:
+    """Code → name of each unit, with the code where two share a name."""
+    bearers = Counter(names.values())
+    return {code: name if bearers[name] == 1 else f"{name} {code}" for code, name in names.items()}
 
 
 class Published:
@@ -57,6 +66,10 @@ class View:
     downloads: Sequence[Download] = ()
 
 
+Build = Callable[[Published, Unit, Lang], View]
+"""What makes a page of a unit in a language."""
+
+
 @dataclass(frozen=True)
 class Page:
     """A page of the site: where it lies, its template, and the function that builds its view."""
@@ -66,6 +79,6 @@ class Page:
     name: str
     """What navigation calls it, as a msgid of the catalogue."""
     template: str
-    build: Callable[[Published, Unit, Lang], View]
-    level: Literal["city", "district", "school"] = "city"
+    build: Build
+    level: Level = "city"
     """Whose page it is: there is one of the city, or one of each district or school."""

@@ -17,7 +17,7 @@ from dashboards.pages.base import Download, Published, Row, Unit, View
 from dashboards.pages.marks import absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.staff import (
-    Level,
+    beside,
     labels,
     of_unit,
     persons_cell,
@@ -42,26 +42,6 @@ NEVER_COLUMNS = (
     "band", "silent", "mark",
 )  # fmt: skip
 
-DUTIES = """
-    select duties.*, units.unit_name
-    from published.observation_duty as duties
-    inner join published.unit as units
-        on duties.level = units.level and duties.unit_code = units.unit_code
-    where (duties.level = ? and duties.unit_code = ?)
-        or (duties.level = ? and (units.parent_code = ? or units.unit_code = ?))
-    qualify duties.school_year = max(duties.school_year) over ()
-    order by duties.level, duties.unit_code
-"""
-NEVER = """
-    select teachers.*, units.unit_name
-    from published.never_observed as teachers
-    inner join published.unit as units
-        on teachers.level = units.level and teachers.unit_code = units.unit_code
-    where (teachers.level = ? and teachers.unit_code = ?)
-        or (teachers.level = ? and (units.parent_code = ? or units.unit_code = ?))
-    qualify teachers.school_year = max(teachers.school_year) over ()
-    order by teachers.level, teachers.unit_code
-"""
 CHECKS = """
     select checks.*, units.unit_name, units.parent_code
     from published.inclass_check as checks
@@ -72,18 +52,6 @@ CHECKS = """
     qualify checks.school_year = max(checks.school_year) over ()
     order by checks.level, checks.unit_code
 """
-PARENT = """
-    select parent_code
-    from published.unit
-    where level = ? and unit_code = ?
-"""
-REACH = """
-    select max(target_value) as asked
-    from published.dim_target
-    where stream = 'inclass_school' and rule = 'rate_threshold'
-"""
-"""What is asked of each school, in percent."""
-
 FILES = {
     "city": ("classrooms-duties.csv", "classrooms-checks.csv", "classrooms-observed.csv"),
     "district": (
@@ -108,28 +76,15 @@ class Duty:
     lines: tuple[tuple[str, str, tuple[Cell, ...]], ...]
 
 
-def city(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for the city, in one language."""
-    return _build(published, unit, "city", lang)
-
-
-def district(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for one district, in one language."""
-    return _build(published, unit, "district", lang)
-
-
-def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
-    tell = Teller(lang)
+def build(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for the city or for one district, in one language."""
+    tell, level = Teller(lang), unit.level
     _ = tell.words.gettext
-    above = [row["parent_code"] for row in published.rows(PARENT, [level, unit.code])]
-    # Beside the city its districts, beside a district the city: no other district.
-    beside, code = ("district", unit.code) if level == "city" else ("city", (above or [None])[0])
-    asked = [level, unit.code, beside, code, code]
-    duties, never = published.rows(DUTIES, asked), published.rows(NEVER, asked)
+    duties = _newest(beside(published, "observation_duty", "school_year", unit))
     duties.sort(key=lambda row: rank(row["role"], ROLES))
+    never = _newest(beside(published, "never_observed", "school_year", unit))
     checks = published.rows(CHECKS, [level, unit.code, unit.code, level])
-    reach = next((r["asked"] for r in published.rows(REACH) if r["asked"] is not None), 80)
-    own_check = next((r for r in checks if of_unit(r, level, unit)), None)
+    own_check = next((r for r in checks if of_unit(r, unit)), None)
     title = _("Classrooms")
     years = [row["school_year"] for row in (*duties, *checks, *never)]
     figures: dict[str, go.Figure] = {}
@@ -137,16 +92,16 @@ def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
     context: dict[str, Any] = {
         "scope": unit.name(lang),
         "year": school_year(max(years), lang) if years else "",
-        "headline": _headline(tell, own_check, duties, level, unit, bool(years)),
+        "headline": _headline(tell, own_check, duties, unit, bool(years)),
         "sentences": [
-            *_duty_said(tell, duties, level, unit),
-            *_never_said(tell, never, level, unit),
+            *_duty_said(tell, duties, unit),
+            *_never_said(tell, never, unit),
         ],
         "duties": [
-            _duty(tell, role, [r for r in duties if r["role"] == role], level, unit, figures)
+            _duty(tell, role, [r for r in duties if r["role"] == role], unit, figures)
             for role in dict.fromkeys(row["role"] for row in duties)
         ],
-        "checks": _checks(tell, checks, own_check, level, float(reach) / 100, figures),
+        "checks": _checks(tell, checks, own_check, unit, figures),
         "never": [(row["unit_name"], row["unit_code"], _never_cells(tell, row)) for row in never],
         "files": files,
         "marks": legend(tell.words).items(),
@@ -158,18 +113,23 @@ def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
     return View(title, context, figures, downloads)
 
 
+def _newest(rows: list[Row]) -> list[Row]:
+    """Those of the newest school year of them."""
+    year = max((row["school_year"] for row in rows), default=None)
+    return [row for row in rows if row["school_year"] == year]
+
+
 def _headline(
     tell: Teller,
     check: Row | None,
     duties: Sequence[Row],
-    level: Level,
     unit: Unit,
     known: bool,
 ) -> str:
     _ = tell.words.gettext
     if check and check["schools_checked"]:
         return _("In-class check: %(said)s") % {"said": tell.schools_reach(check)}
-    said = _duty_said(tell, duties, level, unit)
+    said = _duty_said(tell, duties, unit)
     if said:
         return said[0].rstrip("。.")
     if known:
@@ -177,12 +137,12 @@ def _headline(
     return _("No observed lessons have been handed in yet.")
 
 
-def _duty_said(tell: Teller, duties: Sequence[Row], level: Level, unit: Unit) -> list[str]:
+def _duty_said(tell: Teller, duties: Sequence[Row], unit: Unit) -> list[str]:
     """How many of each post have observed what they owe."""
     _ = tell.words.gettext
     said = []
     for row in duties:
-        if not of_unit(row, level, unit) or row["met"] is None:
+        if not of_unit(row, unit) or row["met"] is None:
             continue
         said.append(
             _("%(role)s: %(met)s of %(persons)s have observed what they owe this year (%(rate)s).")
@@ -196,7 +156,7 @@ def _duty_said(tell: Teller, duties: Sequence[Row], level: Level, unit: Unit) ->
     return said
 
 
-def _never_said(tell: Teller, never: Sequence[Row], level: Level, unit: Unit) -> list[str]:
+def _never_said(tell: Teller, never: Sequence[Row], unit: Unit) -> list[str]:
     """Of how many teachers nobody has observed a lesson."""
     _ = tell.words.gettext
     return [
@@ -207,7 +167,7 @@ def _never_said(tell: Teller, never: Sequence[Row], level: Level, unit: Unit) ->
             "rate": percent(round(1 - row["rate"], 3), row["teachers"], tell.lang),
         }
         for row in never
-        if of_unit(row, level, unit) and row["never"] is not None
+        if of_unit(row, unit) and row["never"] is not None
     ]
 
 
@@ -215,12 +175,11 @@ def _duty(
     tell: Teller,
     role: str,
     rows: Sequence[Row],
-    level: Level,
     unit: Unit,
     figures: dict[str, go.Figure],
 ) -> Duty:
     """One post: the unit's parts beside one another, or the unit beside the city."""
-    alternative = share_panel(tell, f"duty-{role}", rows, level, unit, figures)
+    alternative = share_panel(tell, f"duty-{role}", rows, unit, figures)
     lines = tuple(
         (
             row["unit_name"],
@@ -242,13 +201,12 @@ def _checks(
     tell: Teller,
     checks: Sequence[Row],
     own: Row | None,
-    level: Level,
-    reach: float,
+    unit: Unit,
     figures: dict[str, go.Figure],
 ) -> dict[str, Any] | None:
     """The rates of a unit's parts with their intervals; of the city, where its schools lie."""
     _ = tell.words.gettext
-    part = "district" if level == "city" else "school"
+    part = "district" if unit.level == "city" else "school"
     parts = [row for row in checks if row["level"] == part]
     if own is None and not parts:
         return None
@@ -282,7 +240,8 @@ def _checks(
         float(row["rate"]) for row in checks if row["level"] == "school" and row["rate"] is not None
     ]
     spread = None
-    if level == "city" and schools:
+    if unit.level == "city" and schools:
+        reach = float(checks[0]["asked_rate"])
         label = _("asked of each: %(rate)s") % {"rate": percent(reach, 1, tell.lang)}
         figures["spread"] = share_distribution(schools, reach, label)
         spread = [

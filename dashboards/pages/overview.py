@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from dashboards.figures import spark
 from dashboards.pages import plan
-from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.base import Download, Level, Published, Row, Unit, View
 from dashboards.pages.marks import absence, legend
 from dashboards.pages.queries import reporting_state
 from dashboards.pages.sentences import Teller
@@ -49,8 +49,6 @@ COLUMNS = (
 )  # fmt: skip
 FILES = {"city": "overview.csv", "district": "overview-{code}.csv"}
 
-Level = Literal["city", "district"]
-
 
 @dataclass(frozen=True)
 class Card:
@@ -71,18 +69,9 @@ class Card:
     """Points of a small trend; empty without one."""
 
 
-def city(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for the city, in one language."""
-    return _build(published, unit, "city", lang)
-
-
-def district(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for one district, in one language."""
-    return _build(published, unit, "district", lang)
-
-
-def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
-    tell = Teller(lang)
+def build(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for the city or for one district, in one language."""
+    tell, level = Teller(lang), unit.level
     _ = tell.words.gettext
     of_unit = [level, unit.code]
     trend, checks, duties, trained = (

@@ -101,7 +101,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     if districts:
         context["districts"] = district_section(tell, districts, front, newest, figures, unit)
         downloads.append(Download(DISTRICT_TABLE, DISTRICT_COLUMNS, districts))
-    context["added"] = section(tell, published, unit, "city", figures, downloads)
+    context["added"] = section(tell, published, unit, figures, downloads)
     return View(title, context, figures, downloads)
 
 

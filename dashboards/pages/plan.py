@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import status_stacks
-from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.base import Download, Level, Published, Row, Unit, View
 from dashboards.pages.marks import NOT_APPLICABLE, NOT_REPORTED, WITHHELD, absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
@@ -86,8 +86,6 @@ FILES = {
 }
 """Names of the tables to take away, by the page's level: its own targets, those of its parts."""
 
-Level = Literal["city", "district"]
-
 
 @dataclass(frozen=True)
 class Bar:
@@ -117,18 +115,9 @@ class Line:
     notes: tuple[str, ...]
 
 
-def city(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for the city, in one language."""
-    return _build(published, unit, "city", lang)
-
-
-def district(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for one district, in one language."""
-    return _build(published, unit, "district", lang)
-
-
-def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
-    tell = Teller(lang)
+def build(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for the city or for one district, in one language."""
+    tell, level = Teller(lang), unit.level
     _ = tell.words.gettext
     rows = published.rows(OWN, [level, unit.code])
     others = published.rows(PARTS if level == "city" else WHOLE, [unit.code])

@@ -1,9 +1,8 @@
 """What pages ask of the published layer."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from dashboards.pages.base import Published, Row, Unit
+from dashboards.pages.base import Published, Row, Unit, unit_labels
 from dashboards.pages.marks import NOT_APPLICABLE, NOT_REPORTED
 from pipelines.wording.labels import STAGE_ORDER, SUBJECT_ORDER, rank
 
@@ -96,7 +95,7 @@ def district_rates(published: Published, reporting: Sequence[Row], year: str) ->
         and not row["schools_reported"]
     }
     names = {code: names.get(code, code) for code in sorted(names | known)}
-    bearers = Counter(names.values())
+    labels = unit_labels(names)
     rows = []
     for code, name in names.items():
         empty: Row = dict.fromkeys(TREND_COLUMNS) | {
@@ -107,6 +106,5 @@ def district_rates(published: Published, reporting: Sequence[Row], year: str) ->
             "school_year": year,
             "mark": NOT_REPORTED if code in silent else NOT_APPLICABLE,
         }
-        label = name if bearers[name] == 1 else f"{name} {code}"
-        rows.append({**known.get(code, empty), "unit_name": name, "label": label})
+        rows.append({**known.get(code, empty), "unit_name": name, "label": labels[code]})
     return rows

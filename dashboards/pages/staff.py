@@ -1,35 +1,59 @@
 """What pages say of staff: counts and shares of persons, nobody by name."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import share_bars
 from dashboards.pages import plan
-from dashboards.pages.base import Row, Unit
+from dashboards.pages.base import Published, Row, Unit, unit_labels
 from dashboards.pages.marks import WITHHELD, absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
 from pipelines.wording import count, percent
 from pipelines.wording.labels import quantity
 
-Level = Literal["city", "district"]
+_BESIDE = """
+    select figures.*, units.unit_name
+    from published.{table} as figures
+    inner join published.unit as units
+        on figures.level = units.level and figures.unit_code = units.unit_code
+    where (figures.level = ? and figures.unit_code = ?)
+        or (figures.level = ? and units.parent_code = ?)
+        or (figures.level = ? and figures.unit_code = (
+            select parent_code from published.unit where level = ? and unit_code = ?
+        ))
+    order by figures.{when}, figures.level, figures.unit_code
+"""
 
 
-def of_unit(row: Row, level: Level, unit: Unit) -> bool:
+def beside(published: Published, table: str, when: str, unit: Unit) -> list[Row]:
+    """Rows of the unit, and beside it: of a city its districts, of a district the city alone.
+
+    Args:
+        published: the published layer.
+        table: a table of it, with a row a unit.
+        when: its column by which the rows are put in order first.
+        unit: the city or the district.
+    """
+    parts, whole = ("district", "") if unit.level == "city" else ("", "city")
+    return published.rows(
+        _BESIDE.format(table=table, when=when),
+        [unit.level, unit.code, parts, unit.code, whole, unit.level, unit.code],
+    )
+
+
+def of_unit(row: Row, unit: Unit) -> bool:
     """Whether a row is of the page's own unit."""
-    return bool(row["level"] == level and row["unit_code"] == unit.code)
+    return bool(row["level"] == unit.level and row["unit_code"] == unit.code)
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
-    """Names of units, with the code where two share a name."""
-    names = [row["unit_name"] for row in rows]
-    return [
-        f"{name} {row['unit_code']}" if names.count(name) > 1 else name
-        for name, row in zip(names, rows, strict=True)
-    ]
+    """Names of the units of these rows, told apart."""
+    names = unit_labels({row["unit_code"]: row["unit_name"] for row in rows})
+    return [names[row["unit_code"]] for row in rows]
 
 
 def persons_said(tell: Teller, n: int) -> str:
@@ -70,7 +94,6 @@ def share_panel(
     tell: Teller,
     name: str,
     rows: Sequence[Row],
-    level: Level,
     unit: Unit,
     figures: dict[str, go.Figure],
 ) -> str:
@@ -83,14 +106,13 @@ def share_panel(
         tell: says things in the page's language.
         name: name of the figure.
         rows: the unit's row and those beside it: `unit_name`, `rate`, `band`, `persons`, `mark`.
-        level: level of the page.
         unit: unit of the page.
         figures: figures of the page.
     """
     across: dict[str, Any] = {}
     drawn = list(rows)
-    if level == "city":
-        whole = next((row for row in rows if of_unit(row, level, unit)), None)
+    if unit.level == "city":
+        whole = next((row for row in rows if of_unit(row, unit)), None)
         drawn = [row for row in rows if row is not whole]
         if whole and whole["rate"] is not None:
             label = f"{unit.name(tell.lang)} {share_said(tell, whole)}"

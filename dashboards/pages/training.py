@@ -10,7 +10,7 @@ from dashboards.pages.base import Download, Published, Row, Unit, View
 from dashboards.pages.marks import legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.staff import (
-    Level,
+    beside,
     of_unit,
     persons_cell,
     persons_said,
@@ -29,29 +29,6 @@ LAPSE_COLUMNS = (
     "as_of", "population", "within_days", "level", "unit_code", "unit_name", "persons", "lapsing",
     "rate", "band", "mark",
 )  # fmt: skip
-
-WHOSE = """
-    inner join published.unit as units
-        on figures.level = units.level and figures.unit_code = units.unit_code
-    where (figures.level = ? and figures.unit_code = ?)
-        or (figures.level = ? and (units.parent_code = ? or units.unit_code = ?))
-    order by figures.as_of, figures.level, figures.unit_code
-"""
-COVERAGE = f"""
-    select figures.*, units.unit_name
-    from published.training_coverage as figures
-    {WHOSE}
-"""
-LAPSE = f"""
-    select figures.*, units.unit_name
-    from published.training_lapse as figures
-    {WHOSE}
-"""
-PARENT = """
-    select parent_code
-    from published.unit
-    where level = 'district' and unit_code = ?
-"""
 
 FILES = {
     "city": ("training-coverage.csv", "training-lapse.csv"),
@@ -77,30 +54,18 @@ class Population:
     lapse_lines: tuple[tuple[str, str, tuple[Cell, ...]], ...]
 
 
-def city(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for the city, in one language."""
-    return _build(published, unit, "city", lang)
-
-
-def district(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for one district, in one language."""
-    return _build(published, unit, "district", lang)
-
-
-def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
-    tell = Teller(lang)
+def build(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for the city or for one district, in one language."""
+    tell, level = Teller(lang), unit.level
     _ = tell.words.gettext
-    above = [row["parent_code"] for row in published.rows(PARENT, [unit.code])]
-    # Beside the city its districts, beside a district the city: no other district.
-    beside, code = ("district", unit.code) if level == "city" else ("city", (above or [None])[0])
-    asked = [level, unit.code, beside, code, code]
-    coverage, lapse = published.rows(COVERAGE, asked), published.rows(LAPSE, asked)
+    coverage = beside(published, "training_coverage", "as_of", unit)
+    lapse = beside(published, "training_lapse", "as_of", unit)
     figures: dict[str, go.Figure] = {}
     found = sorted({row["population"] for row in coverage}, key=lambda p: rank(p, POPULATIONS))
-    own = [row for row in coverage if of_unit(row, level, unit) and row["is_latest"]]
+    own = [row for row in coverage if of_unit(row, unit) and row["is_latest"]]
     own.sort(key=lambda row: rank(row["population"], POPULATIONS))
     said = [_said(tell, row) for row in own]
-    lapsing = [row for row in lapse if of_unit(row, level, unit)]
+    lapsing = [row for row in lapse if of_unit(row, unit)]
     files = [name.format(code=unit.code) for name in FILES[level]]
     context: dict[str, Any] = {
         "scope": unit.name(lang),
@@ -116,7 +81,6 @@ def _build(published: Published, unit: Unit, level: Level, lang: Lang) -> View:
                 population,
                 [row for row in coverage if row["population"] == population],
                 [row for row in lapse if row["population"] == population],
-                level,
                 unit,
                 figures,
             )
@@ -171,23 +135,22 @@ def _population(
     population: str,
     coverage: Sequence[Row],
     lapse: Sequence[Row],
-    level: Level,
     unit: Unit,
     figures: dict[str, go.Figure],
 ) -> Population:
     latest = [row for row in coverage if row["is_latest"]]
-    own = [row for row in coverage if of_unit(row, level, unit)]
+    own = [row for row in coverage if of_unit(row, unit)]
     covered, lapsing = f"covered-{population}", f"lapsing-{population}"
     return Population(
         name=population_name(population, tell.words),
         figure=covered,
-        alternative=share_panel(tell, covered, latest, level, unit, figures),
+        alternative=share_panel(tell, covered, latest, unit, figures),
         lines=tuple(
             (row["unit_name"], row["unit_code"], _coverage_cells(tell, row)) for row in latest
         ),
         years=tuple((_day(tell, row), _coverage_cells(tell, row)) for row in own),
         lapse_figure=lapsing,
-        lapse_alternative=share_panel(tell, lapsing, lapse, level, unit, figures),
+        lapse_alternative=share_panel(tell, lapsing, lapse, unit, figures),
         lapse_lines=tuple(
             (
                 row["unit_name"],

@@ -8,11 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import effect_dots, effect_range
-from dashboards.pages.base import Download, Published, Row, Unit
-from dashboards.pages.marks import NOT_APPLICABLE, absence
+from dashboards.pages.base import Download, Published, Row, Unit, View, unit_labels
+from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
-from pipelines.wording import count, deviations, deviations_interval, percent, school_year
+from pipelines.wording import Lang, count, deviations, deviations_interval, percent, school_year
 from pipelines.wording.labels import SUBJECT_ORDER, band_name, rank, subject_name
 
 COLUMNS = (
@@ -60,11 +60,27 @@ WHOSE = {"city": "units.parent_code", "district": "units.parent_code", "school":
 """Column of the effects that holds the code of the page's unit, by the page's level."""
 
 
+def build(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page for one district, or for one school: itself, and no other school."""
+    tell = Teller(lang)
+    _ = tell.words.gettext
+    figures: dict[str, go.Figure] = {}
+    downloads: list[Download] = []
+    context: dict[str, Any] = {
+        "scope": unit.name(lang),
+        "level": unit.level,
+        "added": section(tell, published, unit, figures, downloads),
+        "marks": legend(tell.words).items(),
+    }
+    of_schools = unit.level == "district"
+    title = _("Value added of schools") if of_schools else _("Value added of the school")
+    return View(title, context, figures, downloads)
+
+
 def section(
     tell: Teller,
     published: Published,
     unit: Unit,
-    page: Literal["city", "district", "school"],
     figures: dict[str, go.Figure],
     downloads: list[Download],
 ) -> dict[str, Any] | None:
@@ -74,28 +90,25 @@ def section(
         tell: says things in the page's language.
         published: the published layer.
         unit: the city whose districts, the district whose schools, or the school that is told of.
-        page: level of that unit.
         figures: figures of the page.
         downloads: tables of the page.
     """
-    level: Literal["district", "school"] = "district" if page == "city" else "school"
-    asked = published.rows(NEWEST.format(whose=WHOSE[page]), [level, unit.code])
+    level: Literal["district", "school"] = "district" if unit.level == "city" else "school"
+    asked = published.rows(NEWEST.format(whose=WHOSE[unit.level]), [level, unit.code])
     papers = {(r["grade"], r["subject"]) for r in asked if r["effect"] is not None}
     rows = [row for row in asked if (row["grade"], row["subject"]) in papers]
     if not rows:
         return None
     _ = tell.words.gettext
     rows.sort(key=lambda r: (r["grade"], rank(r["subject"], SUBJECT_ORDER), r["unit_code"]))
-    names = [row["unit_name"] for row in {r["unit_code"]: r for r in rows}.values()]
-    twice = {name for name in names if names.count(name) > 1}
+    labels = unit_labels({row["unit_code"]: row["unit_name"] for row in rows})
     for row in rows:
-        name = row["unit_name"]
-        row["label"] = f"{name} {row['unit_code']}" if name in twice else name
+        row["label"] = labels[row["unit_code"]]
     axis = effect_range(row[column] for row in rows for column in ("ci_low", "ci_high"))
     grades = [
         _grade(tell, list(own), axis, figures) for _key, own in groupby(rows, lambda r: r["grade"])
     ]
-    file = FILES[page].format(code=unit.code)
+    file = FILES[unit.level].format(code=unit.code)
     downloads.append(Download(file, COLUMNS, rows))
     told = [row for row in rows if row["effect"] is not None]
     bands = [sum(row["band"] == band for row in told) for band in ("above", "as_expected", "below")]

@@ -209,7 +209,7 @@ def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit,
         [page.level],
     )
     for row in rows:
-        unit = Unit(row["unit_code"], row["unit_name"], row["unit_name"])
+        unit = Unit(row["unit_code"], row["unit_name"], row["unit_name"], page.level)
         district = row["parent_code"] if page.level == "school" else None
         between = (f"district:{district}",) if district else ()
         yield unit, (*above, *between, f"{page.level}:{unit.code}")

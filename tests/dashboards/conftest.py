@@ -1,12 +1,17 @@
 """Sites rendered from made-up cities, and the marker of browser tests."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import duckdb
 import pytest
-from made_up_city import City, Rendered, write_warehouse
+from made_up_city import DISTRICTS, City, Rendered, write_warehouse
 
 from dashboards.gate.passwords import HASHER, _nobodys
+from dashboards.pages import Published, Unit, View
+from dashboards.pages.base import Build
 from dashboards.site import render_site
+from pipelines.wording import Lang
 
 
 @pytest.fixture
@@ -44,3 +49,19 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[City], Rende
 def whole(rendered: Callable[[City], Rendered]) -> Rendered:
     """The site of a usual city."""
     return rendered(City())
+
+
+@pytest.fixture
+def view_of(tmp_path: Path) -> Callable[..., View]:
+    """The view of a page of the city, or of a district (`code`), after a statement (`change`)."""
+
+    def see(build: Build, city: City, lang: Lang = "zh", code: str = "", change: str = "") -> View:
+        warehouse = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
+        write_warehouse(warehouse, city)
+        name = DISTRICTS.get(code, "")
+        district, whole = Unit(code, name, name, "district"), Unit(city.code, "全市", "the city")
+        with duckdb.connect(str(warehouse)) as con:
+            con.execute(change or "select 1")
+            return build(Published(con), district if code else whole, lang)
+
+    return see

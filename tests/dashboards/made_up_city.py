@@ -52,7 +52,8 @@ create table published.inclass_check (
     school_year varchar, level varchar, unit_code varchar, tested bigint, rate double,
     ci_low double, ci_high double, lessons bigint, previous_year varchar, previous_rate double,
     year_change_points double, year_change_low double, year_change_high double, schools bigint,
-    schools_checked bigint, schools_met bigint, meets boolean, mark varchar
+    schools_checked bigint, schools_met bigint, asked_rate double default 0.8, meets boolean,
+    mark varchar
 );
 create table published.observation_duty (
     school_year varchar, level varchar, unit_code varchar, role varchar, persons bigint,

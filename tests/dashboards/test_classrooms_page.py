@@ -1,36 +1,22 @@
 """The page of classrooms: counts and shares of staff, rates with intervals, nobody by name."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-import duckdb
 import pandas as pd
 import pytest
-from made_up_city import DISTRICTS, SCHOOLS, City, write_warehouse
+from made_up_city import DISTRICTS, SCHOOLS, City
 
 from dashboards.figures import distribution, share_bars, share_distribution
-from dashboards.pages import Published, Unit, View, classrooms
-from pipelines.wording import Lang
+from dashboards.pages import View, classrooms
 
 Look = Callable[..., View]
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Look:
+def look(view_of: Look) -> Look:
     """The view of the city, or of a district, in a language."""
-
-    def see(city: City, lang: Lang = "zh", code: str = "", change: str = "") -> View:
-        warehouse = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
-        write_warehouse(warehouse, city)
-        with duckdb.connect(str(warehouse)) as con:
-            if change:
-                con.execute(change)
-            if code:
-                name = DISTRICTS[code]
-                return classrooms.district(Published(con), Unit(code, name, name), lang)
-            return classrooms.city(Published(con), Unit(city.code, "全市", "the city"), lang)
-
-    return see
+    return partial(view_of, classrooms.build)
 
 
 def test_the_headline_counts_schools_not_the_mean_alone(look: Look) -> None:

@@ -1,37 +1,23 @@
 """The front page: five numbers that claim no more than they may, what is due, what is missing."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import duckdb
 import pytest
-from made_up_city import DISTRICTS, City, Rendered, write_warehouse
+from made_up_city import DISTRICTS, City, Rendered
 
 from dashboards.figures import spark
-from dashboards.pages import PAGES, Published, Unit, View, overview, ways
+from dashboards.pages import PAGES, Unit, View, overview, ways
 from dashboards.pages.sentences import Teller
-from pipelines.wording import Lang
 
 Look = Callable[..., View]
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Look:
+def look(view_of: Look) -> Look:
     """The view of the city, or of a district, in a language."""
-
-    def see(city: City, lang: Lang = "zh", code: str = "", change: str = "") -> View:
-        warehouse = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
-        write_warehouse(warehouse, city)
-        with duckdb.connect(str(warehouse)) as con:
-            if change:
-                con.execute(change)
-            if code:
-                name = DISTRICTS[code]
-                return overview.district(Published(con), Unit(code, name, name), lang)
-            return overview.city(Published(con), Unit(city.code, "全市", "the city"), lang)
-
-    return see
+    return partial(view_of, overview.build)
 
 
 def card(view: View, name: str) -> overview.Card:

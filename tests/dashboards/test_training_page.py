@@ -1,34 +1,20 @@
 """The page of training: persons, not attendances, are reached; nobody is named."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-import duckdb
 import pytest
-from made_up_city import DISTRICTS, City, write_warehouse
+from made_up_city import City
 
-from dashboards.pages import Published, Unit, View, training
-from pipelines.wording import Lang
+from dashboards.pages import View, training
 
 Look = Callable[..., View]
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Look:
+def look(view_of: Look) -> Look:
     """The view of the city, or of a district, in a language."""
-
-    def see(city: City, lang: Lang = "zh", code: str = "", change: str = "") -> View:
-        warehouse = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
-        write_warehouse(warehouse, city)
-        with duckdb.connect(str(warehouse)) as con:
-            if change:
-                con.execute(change)
-            if code:
-                name = DISTRICTS[code]
-                return training.district(Published(con), Unit(code, name, name), lang)
-            return training.city(Published(con), Unit(city.code, "全市", "the city"), lang)
-
-    return see
+    return partial(view_of, training.build)
 
 
 def test_the_headline_counts_persons(look: Look) -> None:

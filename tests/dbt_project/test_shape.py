@@ -115,7 +115,7 @@ def test_every_page_has_an_exposure_of_what_it_reads(city: City, manifest: dict[
     with duckdb.connect(str(city.warehouse), read_only=True) as con:
         for name, page in pages.items():
             published = Recorded(con)
-            page.build(published, Unit(CITY, "全市", "the city"), "en")
+            page.build(published, Unit(CITY, "全市", "the city", page.level), "en")
             assert used[name] == published.asked, name
 
 

@@ -133,6 +133,7 @@ select
     schools,
     schools_checked,
     schools_met,
+    cast({{ var('inclass_share') }} as double) as asked_rate,
     meets,
     case when is_withheld then 'c' else {{ mark('tested') }} end as mark
 from fates
