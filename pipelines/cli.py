@@ -5,8 +5,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,16 +83,26 @@ def _stop(text: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def _release_faults() -> Iterator[None]:
-    """What can go wrong with a release, as one line and an exit code."""
-    from pipelines.release import Busy, NoSuchRelease
+def _ending(codes: Mapping[type[Exception], int]) -> Iterator[None]:
+    """What can go wrong ends the command: with one line, and the exit code of its kind.
 
+    Kinds that lie within one another stand with the inner one first. Files and databases that fail
+    are the environment's fault, whatever was asked of them.
+    """
+    kinds: tuple[type[Exception], ...] = (*codes, OSError, SQLAlchemyError)
     try:
         yield
-    except NoSuchRelease as error:
-        _stop(str(error), WRONG_USAGE)
-    except Busy as error:
-        _stop(str(error), ENVIRONMENT)
+    except kinds as error:
+        code = next((code for kind, code in codes.items() if isinstance(error, kind)), ENVIRONMENT)
+        said = str(error)
+        _stop(said.splitlines()[0] if said and code == ENVIRONMENT else said, code)
+
+
+def _release_faults() -> AbstractContextManager[None]:
+    """Of what is asked of releases."""
+    from pipelines.release import Busy, NoSuchRelease
+
+    return _ending({NoSuchRelease: WRONG_USAGE, Busy: ENVIRONMENT})
 
 
 def _print_json(content: Any) -> None:
@@ -293,20 +303,12 @@ def ingest(
     raise typer.Exit(DATA_ERRORS if any(r.returned for r in reports) else 0)
 
 
-@contextmanager
-def _intake_faults() -> Iterator[None]:
-    """What can go wrong with what is said of a file, as one line and an exit code."""
+def _intake_faults() -> AbstractContextManager[None]:
+    """Of what is said of a file."""
     from pipelines.intake import IntakeError, NoSuchFile
     from pipelines.release import Busy
 
-    try:
-        yield
-    except NoSuchFile as error:
-        _stop(str(error), WRONG_USAGE)
-    except IntakeError as error:
-        _stop(str(error), DATA_ERRORS)
-    except (Busy, OSError, SQLAlchemyError) as error:
-        _stop(str(error).splitlines()[0], ENVIRONMENT)
+    return _ending({NoSuchFile: WRONG_USAGE, IntakeError: DATA_ERRORS, Busy: ENVIRONMENT})
 
 
 FileArgument = Annotated[
@@ -583,20 +585,17 @@ def _build_after(settings: Settings) -> None:
     notes.print(f"release {report.release_id}", markup=False)
 
 
-@contextmanager
-def _forget_faults() -> Iterator[None]:
-    """What can stop the removal of what is kept, as one line and an exit code."""
+def _forget_faults() -> AbstractContextManager[None]:
+    """Of the removal of what is kept."""
     from pipelines.intake import IntakeError, NoKey
     from pipelines.release import Busy
 
-    try:
-        yield
-    except SettingsError as error:
-        _stop(str(error), WRONG_USAGE)
-    except (NoKey, Busy, OSError, SQLAlchemyError) as error:
-        _stop(str(error).splitlines()[0], ENVIRONMENT)
-    except IntakeError as error:
-        _stop(str(error), WRONG_USAGE)
+    return _ending(
+        {
+            NoKey: ENVIRONMENT, Busy: ENVIRONMENT,
+            IntakeError: WRONG_USAGE, SettingsError: WRONG_USAGE,
+        }
+    )  # fmt: skip
 
 
 @retention_app.command("list")
@@ -1060,19 +1059,11 @@ def _tell_demonstration(settings: Settings, gate: "Gate", address: str) -> None:
     typer.echo(f"  {address}/gate/enter?ticket={gate.accounts.link(given[0].name)}")
 
 
-@contextmanager
-def _gate_faults() -> Iterator[None]:
-    """What can't be done with an account, as one line and an exit code."""
+def _gate_faults() -> AbstractContextManager[None]:
+    """Of what is done with an account."""
     from dashboards.gate import AccountError, Busy
 
-    try:
-        yield
-    except AccountError as error:
-        _stop(str(error), WRONG_USAGE)
-    except Busy:
-        _stop("the machine is too busy to work on a password; try again", ENVIRONMENT)
-    except (OSError, SQLAlchemyError) as error:
-        _stop(str(error).splitlines()[0], ENVIRONMENT)
+    return _ending({AccountError: WRONG_USAGE, Busy: ENVIRONMENT})
 
 
 ScopeOption = Annotated[

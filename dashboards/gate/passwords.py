@@ -29,6 +29,9 @@ Answer = TypeVar("Answer")
 class Busy(RuntimeError):
     """So many passwords wait to be looked at that another would wait for long."""
 
+    def __str__(self) -> str:
+        return "the machine is too busy to work on a password; try again"
+
 
 class Desk:
     """One thread that works on passwords; whoever comes when it is crowded is refused.

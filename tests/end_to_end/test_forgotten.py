@@ -112,7 +112,7 @@ def test_a_student_goes_from_all_releases_and_comes_back_in_none(
 
     # A process dies once it is written down: the next build finishes, be it of the past.
     with monkeypatch.context() as patch:
-        patch.setattr(forget, "finish", lambda _: 0)
+        patch.setattr(forget, "finish", lambda *_: 0)
         forget.forget(settings, other, "asked for", "zhang")
     assert "landing" in {name.split("/")[0] for name in places(house, others)}
     past = house.report("build", "--as-of", moment)
