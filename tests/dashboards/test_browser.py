@@ -37,7 +37,7 @@ def door(whole: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder: Path = tmp_path_factory.mktemp("house")
     # What other tests see of the city stays as it is.
     release = folder / "home" / "releases" / "r1"
-    shutil.copytree(whole.site, release / "site", copy_function=os.link)
+    shutil.copytree(whole.folder, release, copy_function=os.link)
     (release / "release.json").write_text("{}")
     (folder / "home" / "current").symlink_to("releases/r1")
     gate = create_app(settings_of(folder))
