@@ -24,11 +24,18 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.spark": {"pipelines.settings", "pipelines.warehouse", WORDS},
     "pipelines.warehouse": {"pipelines.feeds", "pipelines.plan", "pipelines.settings"},
     "dashboards.analysis": {"dashboards.figures", "dashboards.pages", WORDS},
-    "dashboards.figures": set(),
+    "dashboards.figures": {"dashboards.look"},
+    "dashboards.look": set(),
     "dashboards.pages": {"dashboards.figures", WORDS},
     "dashboards.shelf": set(),
-    "dashboards.site": {"dashboards.analysis", "dashboards.pages", "dashboards.shelf", WORDS},
-    "dashboards.gate": {"dashboards.shelf", "pipelines.settings", WORDS},
+    "dashboards.site": {
+        "dashboards.analysis",
+        "dashboards.look",
+        "dashboards.pages",
+        "dashboards.shelf",
+        WORDS,
+    },
+    "dashboards.gate": {"dashboards.look", "dashboards.shelf", "pipelines.settings", WORDS},
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""
 JOINING = {

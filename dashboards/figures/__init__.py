@@ -6,7 +6,7 @@ from dashboards.figures.effects import effect_dots, effect_range
 from dashboards.figures.shares import distribution, share_bars, share_distribution
 from dashboards.figures.sparks import spark
 from dashboards.figures.stacks import status_stacks
-from dashboards.figures.template import share_range
+from dashboards.figures.template import on_paper, share_range
 from dashboards.figures.trend import trend_panel
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "distribution",
     "effect_dots",
     "effect_range",
+    "on_paper",
     "share_bars",
     "share_distribution",
     "share_range",

@@ -15,7 +15,8 @@ import plotly.graph_objects as go
 
 from dashboards.figures.effects import COLOURS, SYMBOLS, effect_range
 from dashboards.figures.intervals import distance
-from dashboards.figures.template import BLUE, GREY, GRID, INK, ORANGE, TEMPLATE, numbers
+from dashboards.figures.template import BLUE, GREY, GRID, INK, ORANGE, PAPER, TEMPLATE, numbers
+from dashboards.look import LABEL
 
 HEIGHT = 340
 MARGIN = {"l": 56, "r": 12, "t": 12, "b": 48}
@@ -27,8 +28,8 @@ MODELS = ((BLUE, "circle"), (ORANGE, "diamond"), (INK, "x"), (GREY, "square"))
 
 def labelled(figure: go.Figure, x: str, y: str) -> go.Figure:
     """The same figure, its axes named; returned for convenience."""
-    figure.layout.xaxis.title = {"text": x, "font": {"size": 12}, "standoff": 8}
-    figure.layout.yaxis.title = {"text": y, "font": {"size": 12}, "standoff": 6}
+    figure.layout.xaxis.title = {"text": x, "font": {"size": LABEL}, "standoff": 8}
+    figure.layout.yaxis.title = {"text": y, "font": {"size": LABEL}, "standoff": 6}
     return figure
 
 
@@ -149,7 +150,7 @@ def funnel(frame: pd.DataFrame, spread: float) -> go.Figure:
         x=list(frame["n"]),
         y=_rounded(frame["raw_residual"]),
         mode="markers",
-        marker={"color": "#ffffff", "size": 6, "line": {"color": GREY, "width": 1}},
+        marker={"color": PAPER, "size": 6, "line": {"color": GREY, "width": 1}},
         text=list(frame["name"]),
         hovertemplate="%{text}<br>n = %{x:,}, %{y:.2f}<extra></extra>",
     )

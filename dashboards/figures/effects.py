@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures.intervals import distance
-from dashboards.figures.template import BLUE, GREY, ORANGE, TEMPLATE, numbers
+from dashboards.figures.template import BLUE, GREY, ORANGE, PAPER, TEMPLATE, numbers
+from dashboards.look import TICK
 
 SYMBOLS = {"above": "triangle-up", "as_expected": "circle", "below": "triangle-down"}
 COLOURS = {"above": BLUE, "as_expected": GREY, "below": ORANGE}
@@ -66,7 +67,7 @@ def effect_dots(frame: pd.DataFrame, axis: tuple[float, float]) -> go.Figure:
                 "range": list(axis),
                 "tickvals": ticks,
                 "ticktext": [f"{tick:+.1f}".replace("-", "−") if tick else "0" for tick in ticks],
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "type": "category",
@@ -74,7 +75,7 @@ def effect_dots(frame: pd.DataFrame, axis: tuple[float, float]) -> go.Figure:
                 "categoryarray": names,
                 "range": [len(names) - 0.5, -0.5],
                 "automargin": True,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
         }
         | _notes(absent),
@@ -91,7 +92,7 @@ def _markers(own: pd.DataFrame, band: str) -> dict[str, Any]:
         "mode": "markers",
         "marker": {
             "symbol": SYMBOLS[band],
-            "color": ["#ffffff" if mark == "u" else colour for mark in own["mark"]],
+            "color": [PAPER if mark == "u" else colour for mark in own["mark"]],
             "size": 9 if band == "as_expected" else 11,
             "line": {"color": colour, "width": 2},
         },
@@ -118,7 +119,7 @@ def _notes(absent: pd.DataFrame) -> dict[str, Any]:
             "text": note,
             "showarrow": False,
             "font": {"color": GREY},
-            "bgcolor": "#fff",
+            "bgcolor": PAPER,
         }
         for name, note in zip(absent["name"], absent["note"], strict=True)
     ]

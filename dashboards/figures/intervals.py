@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from dashboards.figures.template import BLUE, numbers
+from dashboards.figures.template import BLUE, PAPER, numbers
 
 
 def rate_markers(
@@ -22,7 +22,7 @@ def rate_markers(
     return {
         along: numbers(frame["pass_rate"]),
         "marker": {
-            "color": ["#ffffff" if mark == "u" else BLUE for mark in frame["mark"]],
+            "color": [PAPER if mark == "u" else BLUE for mark in frame["mark"]],
             "size": size,
             "line": {"color": BLUE, "width": 2},
         },

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.template import BLUE, GREY, INK, TEMPLATE, numbers, share_range, ticks
+from dashboards.figures.template import (
+    BLUE,
+    GREY,
+    INK,
+    PAPER,
+    TEMPLATE,
+    numbers,
+    share_range,
+    ticks,
+)
 
 LINE, MARGINS = 30, 58
 NARROW = 15
@@ -34,7 +43,7 @@ def share_bars(
             "xanchor": "left",
             "xshift": 4,
             "showarrow": False,
-            "bgcolor": "#ffffff",
+            "bgcolor": PAPER,
             "font": {"color": GREY if share is None else INK},
         }
         for name, share, said in zip(names, shares, frame["said"], strict=True)

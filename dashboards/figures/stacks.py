@@ -5,20 +5,33 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.template import BLUE, GREY, INK, ORANGE, TEMPLATE
+from dashboards.figures.template import (
+    BLUE,
+    BLUE_WASH,
+    GREY,
+    INK,
+    ON_STRONG,
+    ORANGE,
+    ORANGE_WASH,
+    PALE,
+    PAPER,
+    TEMPLATE,
+    VEIL,
+)
+from dashboards.look import LABEL, TICK
 
-STATUS_FILLS: dict[str, tuple[str, str]] = {
-    "reached": (BLUE, "#ffffff"),
-    "on_pace": ("#a9c8ea", INK),
-    "behind": ("#f3c18f", INK),
-    "overdue": (ORANGE, "#ffffff"),
-    "not_reported": ("#ffffff", INK),
-    "not_due": ("#e3e8ed", INK),
-    "": ("#c3ccd4", INK),
+STATUS: dict[str, tuple[str, str, str]] = {
+    "reached": (BLUE, ON_STRONG, BLUE),
+    "on_pace": (BLUE_WASH, INK, BLUE),
+    "behind": (ORANGE_WASH, INK, ORANGE),
+    "overdue": (ORANGE, ON_STRONG, ORANGE),
+    "not_reported": (PAPER, INK, GREY),
+    "not_due": (PALE, INK, GREY),
+    "": (VEIL, INK, GREY),
 }
-"""Status → its fill and the colour of what is written on it; `""` is withheld.
+"""Status → its fill, the colour of what is written on it, and its edge; `""` is withheld.
 
-Light and dark alternate, so that neighbours are told apart in grey print too."""
+Neighbours differ in lightness, so that they are told apart in grey print too."""
 
 LINE, MARGINS = 31, 34
 
@@ -36,20 +49,17 @@ def status_stacks(frame: pd.DataFrame, names: Sequence[str], said: Mapping[str, 
         own = frame[(frame["status"] == status) & (frame["n"] > 0)]
         if own.empty:
             continue
-        fill, ink = STATUS_FILLS[status]
+        fill, ink, edge = STATUS[status]
         figure.add_bar(
             x=[int(n) for n in own["n"]],
             y=list(own["name"]),
             orientation="h",
-            marker={
-                "color": fill,
-                "line": {"color": GREY if fill == "#ffffff" else "#ffffff", "width": 1},
-            },
+            marker={"color": fill, "line": {"color": edge, "width": 1}},
             text=[str(n) for n in own["n"]],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            textfont={"color": ink, "size": 12},
+            textfont={"color": ink, "size": LABEL},
             hovertext=[f"{word} {n}" for n in own["n"]],
             hovertemplate="%{y}<br>%{hovertext}<extra></extra>",
         )
@@ -62,7 +72,7 @@ def status_stacks(frame: pd.DataFrame, names: Sequence[str], said: Mapping[str, 
         xaxis={
             "range": [0, most + 0.15],
             "tickvals": list(range(0, most + 1, 1 if most <= 12 else 5)),
-            "tickfont": {"size": 11},
+            "tickfont": {"size": TICK},
         },
         yaxis={
             "type": "category",
@@ -71,7 +81,7 @@ def status_stacks(frame: pd.DataFrame, names: Sequence[str], said: Mapping[str, 
             "range": [len(names) - 0.5, -0.5],
             "automargin": True,
             "showgrid": False,
-            "tickfont": {"size": 12},
+            "tickfont": {"size": LABEL},
         },
     )
     return figure

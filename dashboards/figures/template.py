@@ -4,22 +4,29 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-BLUE = "#1f5fa8"
-ORANGE = "#b85c00"
-INK = "#1c2733"
-GREY = "#5b6770"
-GRID = "#e3e8ed"
-FONTS = '"Noto Sans SC","Source Han Sans SC","PingFang SC","Microsoft YaHei",sans-serif'
+import plotly.graph_objects as go
+
+from dashboards.look import COLOURS, FONTS, HOVER, LABEL, colour
+
+PAPER, INK, GREY, GRID = colour("paper"), colour("ink"), colour("grey"), colour("grid")
+BLUE, ORANGE, ON_STRONG = colour("blue"), colour("orange"), colour("on-strong")
+BLUE_WASH, ORANGE_WASH = colour("blue-wash"), colour("orange-wash")
+PALE, VEIL = colour("pale"), colour("veil")
 
 TEMPLATE: dict[str, Any] = {
     "layout": {
-        "font": {"family": FONTS, "size": 12, "color": INK},
+        "font": {"family": FONTS, "size": LABEL, "color": INK},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": False,
-        "hoverlabel": {"font": {"family": FONTS, "size": 13}, "bgcolor": "#fff", "align": "left"},
+        "hoverlabel": {
+            "font": {"family": FONTS, "size": HOVER, "color": INK},
+            "bgcolor": PAPER,
+            "bordercolor": GREY,
+            "align": "left",
+        },
         "xaxis": {
             "fixedrange": True,
             "gridcolor": GRID,
@@ -70,3 +77,17 @@ def ticks(axis: tuple[float, float]) -> list[float]:
         return [round(axis[0] + hundredths / 100, 2) for hundredths in range(0, 11, 2)]
     step = 1 if high - low <= 5 else 2
     return [tenth / 10 for tenth in range(high, low - 1, -step)][::-1]
+
+
+def on_paper(figure: go.Figure) -> go.Figure:
+    """The figure in the colours of paper, for what draws it without the page's script."""
+    values = {colour(name): own.light for name, own in COLOURS.items()}
+
+    def told(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: told(value) for key, value in part.items()}
+        if isinstance(part, list | tuple):
+            return [told(value) for value in part]
+        return values.get(part, part) if isinstance(part, str) else part
+
+    return go.Figure(told(figure.to_plotly_json()))

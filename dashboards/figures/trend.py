@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from dashboards.figures.intervals import rate_markers
 from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, numbers, ticks
+from dashboards.look import TICK
 
 MOST_TICKS = 4
 
@@ -53,13 +54,13 @@ def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, fl
                 "tickvals": labelled,
                 "tickangle": 0,
                 "showgrid": False,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "range": list(axis),
                 "tickvals": ticks(axis),
                 "tickformat": ".0%",
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
         },
     )

@@ -23,6 +23,7 @@ from dashboards.gate.files import Cookie, Files, Shelves
 from dashboards.gate.pages import HEADERS, TRANSPORT, plain
 from dashboards.gate.passwords import Busy
 from dashboards.gate.store import Store
+from dashboards.look import style_sheet
 from pipelines.settings import Settings
 from pipelines.wording import LANGUAGES, Lang, translator
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dashboards.gate.oidc import Provider
 
 HERE = Path(__file__).parent
-STYLE = (HERE / "static" / "gate.css").read_bytes()
+STYLE = style_sheet().encode() + (HERE / "static" / "gate.css").read_bytes()
 STYLE_NAME = f"style.{sha256(STYLE).hexdigest()[:12]}.css"
 LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
 LARGEST_FORM = 16 * 1024

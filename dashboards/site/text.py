@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from dashboards.look import style_sheet
 from dashboards.pages import Download, View
 from pipelines.wording import LANGUAGES, Lang, inert, translator
 
@@ -85,6 +86,8 @@ def static_files() -> dict[str, tuple[str, bytes]]:
     found = {}
     for name in names:
         content = (STATIC / name).read_bytes()
+        if name in STYLES:
+            content = style_sheet().encode() + content
         source = Path(name)
         digest = hashlib.sha256(content).hexdigest()[:12]
         found[name] = (f"static/{source.stem}.{digest}{source.suffix}", content)

@@ -12,6 +12,7 @@ from dashboards.figures import (
     trend_panel,
     unit_dots,
 )
+from dashboards.figures.template import PAPER
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_trend_panel_leaves_out_what_is_withheld() -> None:
     assert list(rate.x) == ["2023–24", "2025–26"]
     assert list(rate.error_y.array) == [0.03, 0.02]
     assert list(rate.error_y.arrayminus) == [0.02, 0.03]
-    assert rate.marker.color[1] == "#ffffff"
+    assert rate.marker.color[1] == PAPER
     assert list(pace.y) == [0.7, 0.733, 0.767]
 
 
@@ -99,7 +100,7 @@ def test_effects_keep_the_order_and_tell_bands_by_shape() -> None:
     assert list(figure.layout.yaxis.categoryarray) == list(frame["name"])
     drawn = {trace.marker.symbol: trace for trace in figure.data}
     assert list(drawn["triangle-up"].y) == ["甲校"]
-    assert drawn["triangle-up"].marker.color == ("#ffffff",)
+    assert drawn["triangle-up"].marker.color == (PAPER,)
     assert list(drawn["triangle-down"].error_x.arrayminus) == [0.2]
     assert list(drawn["circle"].error_x.array) == [0.0]
     assert [note.text for note in figure.layout.annotations] == ["c"]

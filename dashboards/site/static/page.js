@@ -10,12 +10,41 @@
     locale: document.documentElement.lang,
   };
 
+  // Figures name their colours as the style sheet does; here they get the values that it gives them
+  // now: those of the reader's scheme, or those of paper.
+  function coloured(part, styles) {
+    if (typeof part === "string") {
+      return part.startsWith("var(--") ? styles.getPropertyValue(part.slice(4, -1)).trim() : part;
+    }
+    if (Array.isArray(part)) { return part.map(function (one) { return coloured(one, styles); }); }
+    if (part === null || typeof part !== "object") { return part; }
+    return Object.fromEntries(Object.entries(part).map(function (entry) {
+      return [entry[0], coloured(entry[1], styles)];
+    }));
+  }
+
+  function figureOf(holder) {
+    const told = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
+    return coloured(told, getComputedStyle(document.documentElement));
+  }
+
   async function draw(holder) {
-    const source = document.getElementById(holder.dataset.figure);
-    const figure = JSON.parse(source.textContent);
+    const figure = figureOf(holder);
     holder.style.height = figure.layout.height + "px";
     await Plotly.newPlot(holder, figure.data, figure.layout, config);
+    scaled(holder);
+    holder.on("plotly_relayout", function () { scaled(holder); });
     holder.dataset.drawn = "yes";
+  }
+
+  // Paper is narrower than the screen: with these the style sheet can make a drawing smaller.
+  function scaled(holder) {
+    const size = holder._fullLayout;
+    holder.style.setProperty("--width", size.width + "px");
+    holder.style.setProperty("--ratio", size.width + "/" + size.height);
+    holder.querySelectorAll(".main-svg").forEach(function (svg) {
+      svg.setAttribute("viewBox", "0 0 " + size.width + " " + size.height);
+    });
   }
 
   async function drawAll() {
@@ -24,6 +53,15 @@
     }
     document.documentElement.dataset.drawn = "yes";
   }
+
+  function recolour() {
+    document.querySelectorAll("[data-figure][data-drawn]").forEach(function (holder) {
+      const figure = figureOf(holder);
+      Plotly.react(holder, figure.data, figure.layout, config);
+    });
+  }
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", recolour);
 
   // Which items are shown is in the address, so that it can be kept and sent. What the address asks
   // for is held against what the page offers; anything else falls back, and is said to.
@@ -105,17 +143,18 @@
     account.hidden = false;
   }
 
-  // A closed table would be missing on paper.
+  // A closed table would be missing on paper, and a figure drawn for the dark be hard to read.
   let opened = [];
   window.addEventListener("beforeprint", function () {
     opened = Array.from(document.querySelectorAll("details:not([open])"));
     opened.forEach(function (part) { part.open = true; });
-    document.querySelectorAll("[data-drawn] .main-svg").forEach(function (svg) {
-      Plotly.Plots.resize(svg.closest("[data-drawn]"));
-    });
+    document.documentElement.dataset.paper = "";
+    if (dark.matches) { recolour(); }
   });
   window.addEventListener("afterprint", function () {
     opened.forEach(function (part) { part.open = false; });
+    delete document.documentElement.dataset.paper;
+    if (dark.matches) { recolour(); }
   });
 
   drawAll();
