@@ -25,6 +25,8 @@ TYPES = {
     ".json": "application/json",
     ".png": "image/png",
     ".pdf": "application/pdf",
+    ".txt": "text/plain; charset=utf-8",
+    ".zip": "application/zip",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 SUFFIXES = {"br": ".br", "gzip": ".gz"}

@@ -54,6 +54,10 @@ class Download:
     name: str
     columns: tuple[str, ...]
     rows: Sequence[Row]
+    tables: tuple[str, ...] = ()
+    """Published tables whose columns these are, first the one whose rows they are."""
+    title: str = ""
+    """What it shows, in the language of the page; empty where the page's title says it."""
 
 
 @dataclass(frozen=True)

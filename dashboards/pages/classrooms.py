@@ -106,10 +106,18 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "files": files,
         "marks": legend(tell.words).items(),
     }
-    tables = zip(
-        files, (DUTY_COLUMNS, CHECK_COLUMNS, NEVER_COLUMNS), (duties, checks, never), strict=True
-    )
-    downloads = [Download(name, columns, rows) for name, columns, rows in tables if rows]
+    tables = (
+        (DUTY_COLUMNS, duties, "observation_duty",
+         _("Lessons observed: who has done what the post owes")),
+        (CHECK_COLUMNS, checks, "inclass_check", _("In-class check")),
+        (NEVER_COLUMNS, never, "never_observed",
+         _("Teachers of whom nobody has observed a lesson this school year")),
+    )  # fmt: skip
+    downloads = [
+        Download(name, columns, rows, (table,), said)
+        for name, (columns, rows, table, said) in zip(files, tables, strict=True)
+        if rows
+    ]
     return View(title, context, figures, downloads)
 
 

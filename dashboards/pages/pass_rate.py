@@ -96,11 +96,16 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         city = [row for row in city if row["stage"] != "all"]
     figures: dict[str, go.Figure] = {}
     context |= trend_section(tell, city, newest, figures)
-    downloads = [Download(TREND_TABLE, TREND_COLUMNS, city)]
+    downloads = [
+        Download(TREND_TABLE, TREND_COLUMNS, city, ("pass_rate_trend",), context["trend_title"])
+    ]
     districts = district_rates(published, reporting, newest)
     if districts:
         context["districts"] = district_section(tell, districts, front, newest, figures, unit)
-        downloads.append(Download(DISTRICT_TABLE, DISTRICT_COLUMNS, districts))
+        measure = str(context["districts"]["subtitle"])
+        downloads.append(
+            Download(DISTRICT_TABLE, DISTRICT_COLUMNS, districts, ("pass_rate_trend",), measure)
+        )
     context["added"] = section(tell, published, unit, figures, downloads)
     return View(title, context, figures, downloads)
 

@@ -80,6 +80,7 @@ RISE = """
 """
 """The interval of the rise of the pass rate that a target asks after, in percentage points."""
 
+TABLES = ("plan_target", "dim_target")
 FILES = {
     "city": ("plan-targets.csv", "plan-targets-districts.csv"),
     "district": ("plan-targets-{code}.csv", ""),
@@ -160,9 +161,10 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "marks": legend(tell.words).items(),
     }
     figures = {"measures": _figure(tell, judged)}
-    downloads = [Download(own, COLUMNS, rows)]
+    downloads = [Download(own, COLUMNS, rows, TABLES, _("Targets of the plan"))]
     if context["matrix"]:
-        downloads.append(Download(of_parts, COLUMNS, others))
+        said = _("Value and status by district, in the order of codes")
+        downloads.append(Download(of_parts, COLUMNS, others, TABLES, said))
     return View(title, context, figures, downloads)
 
 

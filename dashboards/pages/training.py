@@ -90,8 +90,16 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "files": files,
         "marks": legend(tell.words).items(),
     }
-    tables = zip(files, (COVERAGE_COLUMNS, LAPSE_COLUMNS), (coverage, lapse), strict=True)
-    downloads = [Download(name, columns, rows) for name, columns, rows in tables if rows]
+    tables = (
+        (COVERAGE_COLUMNS, coverage, "training_coverage",
+         _("Coverage: who has a training within the window")),
+        (LAPSE_COLUMNS, lapse, "training_lapse", _("Who falls out next, if nobody is trained")),
+    )  # fmt: skip
+    downloads = [
+        Download(name, columns, rows, (table,), said)
+        for name, (columns, rows, table, said) in zip(files, tables, strict=True)
+        if rows
+    ]
     return View(_("Training"), context, figures, downloads)
 
 

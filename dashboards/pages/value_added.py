@@ -109,20 +109,20 @@ def section(
         _grade(tell, list(own), axis, figures) for _key, own in groupby(rows, lambda r: r["grade"])
     ]
     file = FILES[unit.level].format(code=unit.code)
-    downloads.append(Download(file, COLUMNS, rows))
     told = [row for row in rows if row["effect"] is not None]
     bands = [sum(row["band"] == band for row in told) for band in ("above", "as_expected", "below")]
+    measure = _(
+        "How far students are above students with the same starting point, in standard "
+        "deviations, with 95%% interval; %(unit)s, %(year)s"
+    ) % {"unit": unit.name(tell.lang), "year": school_year(rows[0]["school_year"], tell.lang)}
+    downloads.append(Download(file, COLUMNS, rows, ("value_added",), measure))
     return {
         "title": _(
             "Value added: of %(all)s results, %(above)s above expected, %(same)s as expected, "
             "%(below)s below expected"
         )
         % {"all": len(told), "above": bands[0], "same": bands[1], "below": bands[2]},
-        "measure": _(
-            "How far students are above students with the same starting point, in standard "
-            "deviations, with 95%% interval; %(unit)s, %(year)s"
-        )
-        % {"unit": unit.name(tell.lang), "year": school_year(rows[0]["school_year"], tell.lang)},
+        "measure": measure,
         "chance": _(
             "One result is one unit, grade and subject. Even if no unit differed from another, "
             "about one in twenty could stand out by chance."

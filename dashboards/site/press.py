@@ -11,12 +11,24 @@ from pathlib import Path
 import duckdb
 from pebble import ProcessPool
 
-from dashboards.pages import PAGES, Unit, ways
+from dashboards.pages import PAGES, Download, Unit, ways
 from dashboards.shelf import Filed, file_away
 from dashboards.site.asked import Asking, Earlier, Printed, names_of
-from dashboards.site.text import FOLDERS, csv_text, page_text, static_files
-from pipelines.wording import LANGUAGES
+from dashboards.site.layer import CSV, PARQUET, SUMS
+from dashboards.site.take import (
+    WORKBOOK,
+    Noted,
+    csv_text,
+    of_release,
+    workbook,
+    workbook_name,
+)
+from dashboards.site.text import FOLDERS, page_text, static_files
+from pipelines.metrics import Dictionary
+from pipelines.wording import LANGUAGES, Lang
 
+LAYER = (("CSV", CSV), ("Parquet", PARQUET), ("SHA-256", SUMS))
+"""What the city's pages offer of the whole layer: what it is, and its file."""
 FEW = 256
 """So many units are done with before processes of their own would have started."""
 AT_A_TIME = 8
@@ -36,6 +48,7 @@ class Order:
     site: Path
     downloads: Path
     release_id: str
+    dictionary: Dictionary
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,15 @@ class Press:
             return None
         printed, contents = found
         # The id is a digest of all that was handed in: it stands where the template put it alone.
-        before, now = earlier.release_id.encode(), self._order.release_id.encode()
-        pages = [content.replace(before, now) for content in contents[: len(printed.pages)]]
-        tables = dict(zip(printed.tables, contents[len(printed.pages) :], strict=True))
+        before, now = earlier.release_id, self._order.release_id
+        pages = [
+            content.replace(before.encode(), now.encode())
+            for content in contents[: len(printed.pages)]
+        ]
+        tables = {
+            name: of_release(content, before, now) if name.endswith(WORKBOOK) else content
+            for name, content in zip(printed.tables, contents[len(printed.pages) :], strict=True)
+        }
         return replace(self._written(printed, pages, tables), reused=True)
 
     def anew(self, task: Task) -> Sheet:
@@ -78,10 +97,12 @@ class Press:
         published = Asking(self._connection)
         place = page.path.format(code=unit.code)
         pages: list[bytes] = []
-        tables: dict[str, bytes] = {}
+        taken: dict[str, dict[Lang, Download]] = {}
         for lang in LANGUAGES:
             view = page.build(published, unit, lang)
-            tables |= {download.name: csv_text(download) for download in view.downloads}
+            for download in view.downloads:
+                said = download if download.title else replace(download, title=view.title)
+                taken.setdefault(download.name, {})[lang] = said
             root = "../" * (FOLDERS[lang] + place).count("/")
             text = page_text(
                 lang,
@@ -93,6 +114,7 @@ class Press:
                 # release gives its own figures away; a plain file server takes no notice.
                 downloads_folder=f"{root}downloads/",
                 of_release=f"?r={self._order.release_id}",
+                layer=LAYER if page.level == "city" else (),
                 release_id=self._order.release_id,
                 unit_name=unit.name(lang),
                 front=f"{root}{FOLDERS[lang]}index.html",
@@ -100,9 +122,27 @@ class Press:
                 ways=ways(page, unit, lang),
             )
             pages.append(text)
+        tables: dict[str, bytes] = {}
+        for told in taken.values():
+            tables |= self._table(unit, told)
         paths = tuple(FOLDERS[lang] + place for lang in LANGUAGES)
         printed = Printed(place, paths, tuple(sorted(tables)), names_of(unit), published.asked)
         return self._written(printed, pages, tables)
+
+    def _table(self, unit: Unit, told: dict[Lang, Download]) -> dict[str, bytes]:
+        """The files of a table, as each language tells of it, by their names."""
+        download = list(told.values())[-1]
+        noted = Noted(
+            {lang: one.title for lang, one in told.items()},
+            unit.code,
+            {lang: unit.name(lang) for lang in LANGUAGES},
+            self._order.release_id,
+            self._order.dictionary,
+        )
+        return {
+            download.name: csv_text(download),
+            workbook_name(download.name): workbook(download, noted),
+        }
 
     def _written(self, printed: Printed, pages: Sequence[bytes], tables: dict[str, bytes]) -> Sheet:
         site, filed = self._order.site, {}

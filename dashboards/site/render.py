@@ -16,8 +16,10 @@ from dashboards.analysis import Part, Rules, parts
 from dashboards.pages import PAGES, Page, Published, Unit
 from dashboards.shelf import Filed, Owners, write_shelf
 from dashboards.site.asked import Earlier, write_record
+from dashboards.site.layer import write_layer, write_sums
 from dashboards.site.press import Order, Tell, link, printed_sheets, write
 from dashboards.site.text import FOLDERS, page_text, static_files
+from pipelines.metrics import Dictionary
 from pipelines.wording import LANGUAGES
 
 DRAWN = "drawn.json"
@@ -47,6 +49,7 @@ def render_site(
     earlier: Path | None = None,
     workers: int = 1,
     tell: Tell | None = None,
+    dictionary: Dictionary | None = None,
 ) -> RenderReport:
     """Renders every page in every language, with the tables to download and the gate's list.
 
@@ -66,6 +69,7 @@ def render_site(
         earlier: the folder of an earlier release, if there is any.
         workers: processes that make pages side by side; 1: this one alone.
         tell: is told how many units have their pages, and of how many.
+        dictionary: what the tables and columns of the layer mean.
     """
     unit = Unit(unit_code, unit_name_zh, unit_name_en)
     static = _write_static(site)
@@ -80,7 +84,7 @@ def render_site(
         ]
     made_by = sha256("\0".join([code, unit_code, unit_name_zh, unit_name_en]).encode()).hexdigest()
     sheets = printed_sheets(
-        Order(warehouse, site, downloads, release_id),
+        Order(warehouse, site, downloads, release_id, dictionary or {}),
         [(number, own) for number, own, _ in made],
         Earlier(earlier, made_by) if earlier and code else None,
         workers,
@@ -94,9 +98,14 @@ def render_site(
                 raise ValueError(f"{Path(path).name} is of two units")
         for lang, path in zip(LANGUAGES, sheet.printed.pages, strict=True):
             fronts[FOLDERS[lang]].setdefault(whose[-1], path)
+    taken = {name for one in sheets for name in one.printed.tables}
+    whole = _write_layer(warehouse, downloads, release_id, dictionary or {}, sorted(taken))
+    for name in whole:
+        link(downloads / name, site / "downloads" / name)
+        owners[f"downloads/{name}"] = (f"city:{unit_code}",)
     written = [
         *(site / path for path in owners),
-        *(downloads / name for name in {n for one in sheets for n in one.printed.tables}),
+        *(downloads / name for name in {*taken, *whole}),
         *write_shelf(site, owners, fronts, filed),
         write_record(site, made_by, release_id, [sheet.printed for sheet in sheets]),
     ]
@@ -213,6 +222,18 @@ def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit,
         district = row["parent_code"] if page.level == "school" else None
         between = (f"district:{district}",) if district else ()
         yield unit, (*above, *between, f"{page.level}:{unit.code}")
+
+
+def _write_layer(
+    warehouse: Path, downloads: Path, release_id: str, dictionary: Dictionary, tables: list[str]
+) -> tuple[str, ...]:
+    """The whole layer, and the digests of all tables to take away; answers their names."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        # Several threads would cut Parquet files otherwise each time.
+        connection.execute("set threads = 1")
+        archives = write_layer(connection, downloads, release_id, dictionary)
+    return *archives, write_sums(downloads, [*tables, *archives])
 
 
 def _write_static(site: Path) -> list[str]:

@@ -1,15 +1,12 @@
-"""The text of a page, and of a table to take away.
+"""The text of a page.
 
 Nothing that a clock or a path gives enters it.
 """
 
-import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards.look import style_sheet
-from dashboards.pages import Download, View
-from pipelines.wording import LANGUAGES, Lang, inert, translator
+from dashboards.pages import View
+from dashboards.site.take import workbook_name
+from pipelines.wording import LANGUAGES, Lang, translator
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -94,26 +92,6 @@ def static_files() -> dict[str, tuple[str, bytes]]:
     return found
 
 
-def csv_text(download: Download) -> bytes:
-    """UTF-8 with a byte order mark, which is how Excel recognises it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(download.columns)
-    for row in download.rows:
-        writer.writerow([_plain(row[column]) for column in download.columns])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _plain(value: Any) -> str:
-    """A value of a download: `0.834`, `-0.3`, `32156`; what a sheet would compute is quoted."""
-    if value is None:
-        return ""
-    if isinstance(value, float | Decimal):
-        number = Decimal(str(value)).normalize()
-        return format(abs(number) if number == 0 else number, "f")
-    return str(inert(value))
-
-
 @cache
 def environment(lang: Lang) -> Environment:
     """The templates' environment in one language; an unknown name in a template is an error."""
@@ -127,6 +105,7 @@ def environment(lang: Lang) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_translations(translator(lang), newstyle=True)  # type: ignore[attr-defined]
+    made.filters["workbook"] = workbook_name
     made.filters["tongue"] = lambda text: tongue(text, lang)
     return made
 

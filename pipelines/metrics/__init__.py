@@ -7,14 +7,19 @@ dictionary beside downloads and `eqm metric`.
 
 from pipelines.metrics.ask import Answer, BadQuestion, ask
 from pipelines.metrics.catalogue import Metric, MetricError, Model, load_metrics, load_models
+from pipelines.metrics.dictionary import Column, Dictionary, Table, dictionary
 
 __all__ = [
     "Answer",
     "BadQuestion",
+    "Column",
+    "Dictionary",
     "Metric",
     "MetricError",
     "Model",
+    "Table",
     "ask",
+    "dictionary",
     "load_metrics",
     "load_models",
 ]

@@ -33,7 +33,7 @@ OUTPUTS = ("target", "logs")
 """Folders that dbt writes where it is run by hand."""
 LIBRARIES = (
     "babel", "brotli", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "jinja2", "numpy",
-    "pandas", "plotly", "pyarrow", "scipy",
+    "pandas", "plotly", "pyarrow", "scipy", "xlsxwriter",
 )  # fmt: skip
 """Libraries whose version may change a page or a figure, be it an estimate's last digit."""
 IN_THE_MAKING, DEAD = ".building", ".dead"

@@ -168,6 +168,7 @@ def test_what_was_made_without_knowing_the_code_is_not_used_again(
         f"site/school/{CHANGED}/index.html",
         f"site/en/school/{CHANGED}/index.html",
         f"site/downloads/value-added-school-{CHANGED}.csv",
+        f"site/downloads/value-added-school-{CHANGED}.xlsx",
     ],
 )
 @pytest.mark.parametrize("how", ["changed", "cut short", "lost"])
