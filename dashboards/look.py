@@ -40,7 +40,16 @@ COLOURS: dict[str, Colour] = {
 }
 """Name → colour. Tests hold contrast, colour blindness and grey print."""
 
-FONTS = '"Noto Sans SC","Source Han Sans SC","PingFang SC","Microsoft YaHei",sans-serif'
+FONTS = ",".join(
+    [
+        '"Noto Sans SC"',
+        '"Noto Sans CJK SC"',  # the same, as Debian names it
+        '"Source Han Sans SC"',
+        '"PingFang SC"',
+        '"Microsoft YaHei"',
+        "sans-serif",
+    ]
+)
 """The Chinese font first: its quotation marks would be set narrow otherwise."""
 
 SIZES: dict[str, str] = {

@@ -33,7 +33,7 @@ def share_bars(
     """
     names = list(frame["name"])
     shares = numbers(frame["share"])
-    end = share_range([*shares, 0, reference])[1]
+    end = share_range([*shares, 0, reference], least=1)[1]
     end = end if end <= 0.5 else 1.0
     notes = [
         {

@@ -13,11 +13,24 @@ BLUE, ORANGE, ON_STRONG = colour("blue"), colour("orange"), colour("on-strong")
 BLUE_WASH, ORANGE_WASH = colour("blue-wash"), colour("orange-wash")
 PALE, VEIL = colour("pale"), colour("veil")
 
+NOTHING = "rgba(0,0,0,0)"
+
+AXIS: dict[str, Any] = {
+    "fixedrange": True,
+    "gridcolor": GRID,
+    "linecolor": GREY,
+    "zeroline": False,
+    # Unseen ticks: they keep words off what is drawn.
+    "ticks": "outside",
+    "ticklen": 4,
+    "tickcolor": NOTHING,
+}
+
 TEMPLATE: dict[str, Any] = {
     "layout": {
         "font": {"family": FONTS, "size": LABEL, "color": INK},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
+        "paper_bgcolor": NOTHING,
+        "plot_bgcolor": NOTHING,
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": False,
@@ -27,20 +40,8 @@ TEMPLATE: dict[str, Any] = {
             "bordercolor": GREY,
             "align": "left",
         },
-        "xaxis": {
-            "fixedrange": True,
-            "gridcolor": GRID,
-            "linecolor": GREY,
-            "zeroline": False,
-            "ticks": "",
-        },
-        "yaxis": {
-            "fixedrange": True,
-            "gridcolor": GRID,
-            "linecolor": GREY,
-            "zeroline": False,
-            "ticks": "",
-        },
+        "xaxis": AXIS,
+        "yaxis": AXIS,
     }
 }
 

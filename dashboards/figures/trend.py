@@ -9,7 +9,7 @@ from dashboards.figures.intervals import rate_markers
 from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, numbers, ticks
 from dashboards.look import TICK
 
-MOST_TICKS = 4
+MOST_TICKS = 3
 
 
 def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, float]) -> go.Figure:

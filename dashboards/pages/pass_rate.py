@@ -14,7 +14,6 @@ from dashboards.pages.marks import absence, legend
 from dashboards.pages.queries import TREND_COLUMNS, city_trend, district_rates, reporting_state
 from dashboards.pages.sentences import Teller, follows, year_label
 from dashboards.pages.tables import (
-    Group,
     Line,
     baseline_cells,
     count_cell,
@@ -31,20 +30,22 @@ DISTRICT_COLUMNS = ("level", "unit_code", "unit_name", *TREND_COLUMNS[2:])
 
 @dataclass(frozen=True)
 class Panel:
-    """One small chart: its heading, its figure, and the same in words."""
+    """One small chart: its heading, its figure, the same in words, and as lines of a table."""
 
+    subject: str
     figure: str
     heading: str
     alternative: str
+    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The panels and the table of one stage."""
+    """The panels of one stage."""
 
+    code: str
     name: str
     panels: tuple[Panel, ...]
-    groups: tuple[Group, ...]
 
 
 def build(published: Published, unit: Unit, lang: Lang) -> View:
@@ -120,16 +121,12 @@ def trend_section(
     )
     stages = []
     for stage, stage_rows in groupby(city, key=lambda row: row["stage"]):
-        stage_said = stage_name(stage, tell.words)
-        panels, groups = [], []
+        panels = []
         for subject, group in groupby(stage_rows, key=lambda row: row["subject"]):
             rows = list(group)
             name = f"trend-{stage}-{subject}"
-            heading = subject_name(subject, tell.words)
             figures[name] = trend_panel(trend_frame(tell, rows), years, axis)
-            said = tell.joined([tell.point(row, tell.year(row)) for row in rows])
-            panels.append(Panel(name, heading, tell.headed(f"{stage_said} {heading}", said)))
-            lines = [
+            lines = tuple(
                 Line(
                     tell.year(row),
                     (
@@ -141,16 +138,42 @@ def trend_section(
                     ),
                 )
                 for row in rows
-            ]
-            groups.append(Group(heading, tuple(lines)))
-        stages.append(Stage(stage_said, tuple(panels), tuple(groups)))
+            )
+            heading = subject_name(subject, tell.words)
+            panels.append(Panel(subject, name, heading, _panel_said(tell, rows), lines))
+        stages.append(Stage(stage, stage_name(stage, tell.words), tuple(panels)))
     return {
         "trend_title": trend_title(tell, city, newest),
         "stages": stages,
+        "choices": _choices(tell, stages),
         "paced": any(row["pace_rate"] is not None for row in city),
         "axis_start": tell.axis_start(axis),
         "trend_download": TREND_TABLE,
     }
+
+
+def _panel_said(tell: Teller, rows: Sequence[Row]) -> str:
+    """A panel in words: what the newest year says, then every point."""
+    newest = rows[-1]
+    stage, subject = newest["stage"], newest["subject"]
+    said = [tell.point(row, tell.year(row)) for row in rows]
+    if newest["year_change_points"] is not None:
+        ends = newest["year_change_low"], newest["year_change_high"]
+        change = tell.change(newest["year_change_points"], *ends, tell.previous(newest))
+        said.insert(0, change)
+    heading = f"{stage_name(stage, tell.words)} {subject_name(subject, tell.words)}"
+    return tell.headed(heading, tell.joined(said))
+
+
+def _choices(tell: Teller, stages: Sequence[Stage]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """What the charts can be narrowed to: name in the address, heading, values with their words."""
+    _ = tell.words.gettext
+    subjects = {panel.subject: panel.heading for stage in stages for panel in stage.panels}
+    offered = [
+        ("stage", _("Stage"), [(stage.code, stage.name) for stage in stages]),
+        ("subject", _("Subject"), list(subjects.items())),
+    ]
+    return [one for one in offered if len(one[2]) > 1]
 
 
 def drawn(tell: Teller, row: Row, head: str) -> dict[str, object]:

@@ -26,14 +26,6 @@ class Line:
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Rows of a table that share their first cell."""
-
-    head: str
-    lines: tuple[Line, ...]
-
-
 def count_cell(tell: Teller, row: Row, column: str) -> Cell:
     """The cell of a count: students, or their scores."""
     if row[column] is None:

@@ -26,13 +26,13 @@ TEMPLATES = HERE / "templates"
 
 SCRIPTS: dict[Lang, tuple[str, ...]] = {
     "zh": (
+        "page.js",
         "vendor/plotly-cartesian-4.1.1.min.js",
         "vendor/plotly-locale-zh-cn-3.7.0.js",
-        "page.js",
     ),
-    "en": ("vendor/plotly-cartesian-4.1.1.min.js", "page.js"),
+    "en": ("page.js", "vendor/plotly-cartesian-4.1.1.min.js"),
 }
-"""Scripts of a page, in the order of loading."""
+"""Scripts of a page, in the order of loading: the others only draw."""
 
 STYLES = ("page.css",)
 
@@ -106,6 +106,7 @@ def environment(lang: Lang) -> Environment:
     )
     made.install_gettext_translations(translator(lang), newstyle=True)  # type: ignore[attr-defined]
     made.filters["workbook"] = workbook_name
+    made.globals["colon"] = "：" if lang == "zh" else ": "
     made.filters["tongue"] = lambda text: tongue(text, lang)
     return made
 

@@ -1,7 +1,9 @@
 """Sites rendered from made-up cities, and the marker of browser tests."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -49,6 +51,27 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[City], Rende
 def whole(rendered: Callable[[City], Rendered]) -> Rendered:
     """The site of a usual city."""
     return rendered(City())
+
+
+@pytest.fixture
+def opened(browser: Any, whole: Rendered) -> Callable[..., Any]:
+    """Opens a page of the usual city: where it lies, with a query if need be."""
+
+    @contextmanager
+    def at(place: str, **context: Any) -> Iterator[Any]:
+        own = browser.new_context(**context)
+        page = own.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        name, mark, query = place.partition("?")
+        page.goto((whole.site / name).as_uri() + mark + query)
+        page.wait_for_selector("html[data-drawn]")
+        yield page
+        assert complaints == []
+        own.close()
+
+    return at
 
 
 @pytest.fixture

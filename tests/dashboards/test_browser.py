@@ -135,6 +135,26 @@ def test_tables_equal_their_downloads(browser: Browser, whole: Rendered) -> None
     page.close()
 
 
+def test_a_chart_is_taken_as_a_picture_through_the_gate(
+    browser: Browser, door: Door, tmp_path: Path
+) -> None:
+    """What the policy of the gate allows a page is enough to draw one."""
+    context = browser.new_context()
+    context.add_cookies([{"name": "eqm", "value": door.cookie, "url": door.address}])
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(door.address + "pass-rates.html?tab-districts=download")
+    page.wait_for_selector("html[data-drawn]")
+    for kind, start in (("png", b"\x89PNG"), ("svg", b"<svg ")):
+        with page.expect_download() as taken:
+            page.click(f"[data-tabs=districts] button[value={kind}]")
+        taken.value.save_as(tmp_path / kind)
+        assert (tmp_path / kind).read_bytes().startswith(start)
+    assert complaints == []
+    context.close()
+
+
 def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

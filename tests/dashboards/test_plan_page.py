@@ -122,7 +122,8 @@ def test_the_figure_counts_what_the_table_counts(whole: Rendered) -> None:
     assert sum(counts) == 8
     (label,) = re.findall(r'role="img" aria-label="([^"]*)"', page)
     assert label == (
-        "1 实践育人：达标 1、按进度 1、滞后 1、逾期 1；2 教师队伍：滞后 2、未报送 1、未到期 1"
+        "各项举措的目标状态：1 实践育人：达标 1、按进度 1、滞后 1、逾期 1；"
+        "2 教师队伍：滞后 2、未报送 1、未到期 1"
     )
 
 

@@ -1,12 +1,10 @@
 """Pages and their figures follow the reader's scheme; paper is light, whatever the screen is."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from made_up_city import Rendered
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from dashboards.look import COLOURS
 
@@ -15,22 +13,6 @@ pytestmark = pytest.mark.browser
 A4 = round((210 - 2 * 14) / 25.4 * 96)
 """Width of what is printed, in pixels: A4 without the margins of the style sheet."""
 FIGURES = ("pass-rates.html", "plan.html", "classrooms.html", "training.html")
-
-
-@pytest.fixture
-def opened(browser: Browser, whole: Rendered) -> Callable[..., Any]:
-    """Opens a page of the usual city, its figures drawn."""
-
-    @contextmanager
-    def at(place: str, **context: Any) -> Iterator[Page]:
-        own = browser.new_context(**context)
-        page = own.new_page()
-        page.goto((whole.site / place).as_uri())
-        page.wait_for_selector("html[data-drawn]")
-        yield page
-        own.close()
-
-    return at
 
 
 def rgb(name: str, scheme: str) -> str:
@@ -104,3 +86,15 @@ def test_nothing_is_cut_off_on_a4(opened: Callable[..., Any], place: str, width:
             assert abs(drawing["height"] - box["height"]) <= 1
         # What is folded away on the screen is open on paper.
         assert page.locator("details:not([open])").count() == 0
+
+
+def test_paper_shows_every_tab(opened: Callable[..., Any]) -> None:
+    with opened("plan.html?tab-measures=table", color_scheme="dark") as page:
+        assert page.locator("#measures-chart .main-svg").count() == 0
+        page.evaluate("() => { window.dispatchEvent(new Event('beforeprint')) }")
+        page.emulate_media(media="print")
+        page.wait_for_selector("#measures-chart .main-svg")
+        assert colours(page) == told("light")
+        for kind, seen in (("chart", True), ("table", True), ("method", True), ("download", False)):
+            assert page.locator(f"#measures-{kind}").is_visible() == seen
+        assert page.locator("[role=tablist]").is_hidden()
