@@ -249,6 +249,58 @@ def _progress_of_pages() -> Iterator[Callable[[int, int], None]]:
 
 
 @app.command()
+def report(
+    school: Annotated[
+        list[str] | None, typer.Option("--school", metavar="CODE", help="May be given again.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Of all schools.")] = False,
+    release_id: Annotated[
+        str | None, typer.Option("--release", metavar="ID", help="[default: the one served]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder. [default: reports/ID in the home]")
+    ] = None,
+    lang: Annotated[
+        str | None, typer.Option("--lang", help="zh or en. [default: one report in each]")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Reports of schools as PDF, two sheets of A4 each, out of what a release published."""
+    from dashboards.site import NoPrinter, NoSuchSchool, ReportError, write_reports
+    from pipelines.release import current, show
+    from pipelines.wording import LANGUAGES
+
+    langs = [one for one in LANGUAGES if lang in (None, one)]
+    if bool(school) == every or not langs:
+        _stop("give either --school CODE or --all, and as --lang zh or en", WRONG_USAGE)
+    settings = _settings(home=home)
+    name = release_id or current(settings)
+    if name is None:
+        _stop("no releases yet; `eqm build` makes one", WRONG_USAGE)
+    with (
+        _release_faults(),
+        _ending({NoSuchSchool: WRONG_USAGE, NoPrinter: ENVIRONMENT, ReportError: DATA_ERRORS}),
+        _bar() as bar,
+    ):
+        show(settings, name)
+        folder = out or settings.home / "reports" / name
+        task = bar.add_task("reports")
+        written = write_reports(
+            settings.releases / name / "warehouse.duckdb",
+            folder,
+            release_id=name,
+            codes=None if every else school,
+            langs=langs,
+            tell=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    if as_json:
+        _print_json({"release": name, "files": list(map(str, written))})
+    else:
+        typer.echo(f"release {name}: {len(written)} reports in {folder}")
+
+
+@app.command()
 def ingest(
     raw: RawOption = None,
     home: HomeOption = None,

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from dashboards.analysis.record import QUERIES
-from dashboards.pages import PAGES, Published, Unit
+from dashboards.pages import PAGES, Published, Unit, school_report
 from dashboards.pages.base import Row
 from pipelines.metrics import ask, load_metrics, load_models
 
@@ -111,12 +111,24 @@ class Recorded(Published):
 def test_every_page_has_an_exposure_of_what_it_reads(city: City, manifest: dict[str, Any]) -> None:
     used = exposed(manifest)
     pages = {page.template.removesuffix(".html"): page for page in PAGES}
-    assert pages.keys() == used.keys() - {"analysis", "eqm_metric"}
+    assert pages.keys() == used.keys() - {"analysis", "eqm_metric", "school_report"}
     with duckdb.connect(str(city.warehouse), read_only=True) as con:
         for name, page in pages.items():
             published = Recorded(con)
             page.build(published, Unit(CITY, "全市", "the city", page.level), "en")
             assert used[name] == published.asked, name
+
+
+def test_the_report_of_a_school_has_an_exposure_of_what_it_reads(
+    city: City, manifest: dict[str, Any]
+) -> None:
+    with duckdb.connect(str(city.warehouse), read_only=True) as con:
+        published = Recorded(con)
+        ((code, name),) = con.execute(
+            "select unit_code, unit_name from published.unit where level = 'school' limit 1"
+        ).fetchall()
+        school_report.build(published, Unit(code, name, name, "school"), "en")
+    assert exposed(manifest)["school_report"] == published.asked
 
 
 def test_the_analyst_area_has_an_exposure_of_what_it_reads(
