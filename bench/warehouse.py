@@ -29,9 +29,10 @@ OPS = """
 import sys
 from pathlib import Path
 from pipelines.warehouse import write_ops
-write_ops(Path(sys.argv[1]), "submission", ())
+for table in ("made_with", "metric", "owed", "problem", "submission"):
+    write_ops(Path(sys.argv[1]), table, ())
 """
-"""The table that a build fills before dbt runs; here without submissions."""
+"""The tables that a build fills before dbt runs; here without submissions."""
 
 
 def main() -> None:

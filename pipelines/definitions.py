@@ -227,6 +227,8 @@ def build_definitions(
         submissions, problems, owed = ops.submissions_and_problems(home, queries, notes)
         warehouse.write_ops(building.work, "problem", problems)
         warehouse.write_ops(building.work, "owed", owed)
+        warehouse.write_ops(building.work, "made_with", ops.made_with(home))
+        warehouse.write_ops(building.work, "metric", ops.metrics())
         rows = warehouse.write_ops(building.work, "submission", submissions)
         return dg.MaterializeResult(metadata={"rows": rows, "problems": len(problems)})
 

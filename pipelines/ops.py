@@ -9,8 +9,11 @@ from typing import Any
 import dagster as dg
 
 from pipelines import intake, kept, quality, release, warehouse
+from pipelines.feeds import rules
+from pipelines.metrics import load_metrics
 from pipelines.release import code_digest, software
 from pipelines.settings import Settings
+from pipelines.wording import translator
 
 
 def pointed(settings: Settings) -> list[str]:
@@ -71,8 +74,7 @@ def submissions_and_problems(
     serving = None if settings.as_of else inputs(settings)
     states = intake.submissions(settings, serving, queries)
     problems = [
-        {"submission_id": "", "feed": note.file.partition("/")[0], **note.as_dict()}
-        for note in notes
+        {"submission_id": "", "feed": note.file.partition("/")[0], **_told(note)} for note in notes
     ]
     for file in states:
         if file.present:
@@ -80,10 +82,31 @@ def submissions_and_problems(
             found = [(each, _without_words(intake.Problem(**each))) for each in file.problems]
             found += [(each, intake.Problem(**each)) for each in file.asked]
             problems += [
-                {**ids, **told.as_dict(), "open_query": file.awaits(each)} for each, told in found
+                {**ids, **_told(told), "open_query": file.awaits(each)} for each, told in found
             ]
     owed = [asdict(each) for each in intake.owed(settings, states)]
-    return [file.as_row() for file in states], problems, owed
+    rows = [{**file.as_row(), "return_workbook": intake.return_name(file)} for file in states]
+    return rows, problems, owed
+
+
+def made_with(settings: Settings) -> list[dict[str, Any]]:
+    """Rows of `ops.made_with`: software that decides figures and pages, and the settings."""
+    return [
+        *(
+            {"kind": "software", "name": name, "value": number}
+            for name, number in software().items()
+        ),
+        *(
+            {"kind": "setting", "name": name, "value": json.dumps(value, ensure_ascii=False)}
+            for name, value in settings.figures().items()
+        ),
+    ]
+
+
+def metrics() -> list[dict[str, Any]]:
+    """Rows of `ops.metric`: what each published figure is called and how it is worked out."""
+    entries = load_metrics().values()
+    return [{"place": place, **entry.model_dump()} for place, entry in enumerate(entries, 1)]
 
 
 def inputs(settings: Settings) -> set[tuple[str, str]]:
@@ -102,6 +125,18 @@ def record_published(settings: Settings) -> int:
         if entry["state"] == "landed"
     ]
     return intake.published(settings, served, files)
+
+
+def _told(problem: intake.Problem) -> dict[str, Any]:
+    """A problem with what its rule is called, and what is the matter without where."""
+    title = rules()[problem.rule].title
+    return {
+        **problem.as_dict(),
+        "title_zh": translator("zh").gettext(title),
+        "title_en": title,
+        "says_zh": problem.says("zh"),
+        "says_en": problem.says("en"),
+    }
 
 
 def _without_words(problem: intake.Problem) -> intake.Problem:

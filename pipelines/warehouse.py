@@ -38,6 +38,7 @@ OPS: dict[str, dict[str, pa.DataType]] = {
         # What was explained stays in the ledger: it may name a pupil.
         "explained_by": pa.string(), "explained_at": pa.timestamp("us"),
         "approved_by": pa.string(), "approved_at": pa.timestamp("us"),
+        "return_workbook": pa.string(),
     },
     "owed": {
         "feed": pa.string(), "school_year": pa.string(), "wave_id": pa.string(),
@@ -54,6 +55,15 @@ OPS: dict[str, dict[str, pa.DataType]] = {
         "row_last": pa.int64(), "count": pa.int64(), "column": pa.string(), "found": pa.string(),
         "expected": pa.string(), "message_zh": pa.string(), "message_en": pa.string(),
         "open_query": pa.bool_(),
+        "title_zh": pa.string(), "title_en": pa.string(),
+        "says_zh": pa.string(), "says_en": pa.string(),
+    },
+    "made_with": {"kind": pa.string(), "name": pa.string(), "value": pa.string()},
+    "metric": {
+        "place": pa.int64(), "name": pa.string(), "zh": pa.string(), "en": pa.string(),
+        "formula": pa.string(), "unit": pa.string(), "better": pa.string(), "model": pa.string(),
+        "column": pa.string(), "n": pa.string(), "low": pa.string(), "high": pa.string(),
+        "source": pa.string(),
     },
     "quality_check": {
         "source": pa.string(), "on_table": pa.string(), "rule": pa.string(),

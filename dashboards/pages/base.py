@@ -86,3 +86,5 @@ class Page:
     build: Build
     level: Level = "city"
     """Whose page it is: there is one of the city, or one of each district or school."""
+    everybody: bool = False
+    """Whether it tells of no unit, so that whoever signed in may see it."""

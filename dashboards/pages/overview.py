@@ -1,4 +1,4 @@
-"""Overview: what changed, and what needs a decision? The front page of the city and a district."""
+"""Overview: what changed, and what needs a decision? The front page of every unit."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dashboards.pages.marks import absence, legend
 from dashboards.pages.queries import reporting_state
 from dashboards.pages.sentences import Teller
 from pipelines.wording import Lang, count, day, percent, percent_interval, school_year
-from pipelines.wording.labels import quantity, status_name
+from pipelines.wording.labels import progress_name, quantity, status_name
 
 TREND = """
     select *
@@ -40,6 +40,39 @@ TRAINED = """
     order by as_of
 """
 
+ADDED = """
+    select school_year, band, count(*) as n
+    from published.value_added
+    where level = ? and unit_code = ? and effect is not null
+        and school_year = (
+            select max(school_year) from published.value_added where effect is not null
+        )
+    group by all
+    order by all
+"""
+LEARNT = """
+    select school_year, stands, count(*) as n
+    from published.competency
+    where level = ? and unit_code = ? and dimension_kind = 'competency' and stands is not null
+        and school_year = (select max(school_year) from published.competency)
+    group by all
+    order by all
+"""
+OWED = """
+    select school_year, progress, count(*) as n
+    from published.submission_duty
+    where level = ? and unit_code = ? and school_year = (
+        select max(school_year) from published.submission_duty where level = 'school'
+    )
+    group by all
+    order by all
+"""
+"""Of a school: how many of its results lie where, and how much of what it owes has come how far."""
+
+BANDS = ("above", "as_expected", "below")
+STANDS = ("above", "unclear", "below")
+"""In the order of cards."""
+
 SOON = timedelta(days=60)
 """A target whose line ends within so long after the last day with evidence is told to be due."""
 
@@ -47,7 +80,11 @@ COLUMNS = (
     "figure", "level", "unit_code", "as_of", "value", "ci_low", "ci_high", "change_points",
     "change_low", "change_high", "pace", "status", "mark",
 )  # fmt: skip
-FILES = {"city": "overview.csv", "district": "overview-{code}.csv"}
+FILES = {
+    "city": "overview.csv",
+    "district": "overview-{code}.csv",
+    "school": "overview-school-{code}.csv",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +107,9 @@ class Card:
 
 
 def build(published: Published, unit: Unit, lang: Lang) -> View:
-    """The view of the page for the city or for one district, in one language."""
+    """The view of the page for the city, one district or one school, in one language."""
+    if unit.level == "school":
+        return _of_school(published, unit, lang)
     tell, level = Teller(lang), unit.level
     _ = tell.words.gettext
     of_unit = [level, unit.code]
@@ -118,9 +157,124 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         ],
         "download": file,
         "marks": legend(tell.words).items(),
+        "plans": True,
     }
     rows = _rows(level, unit, trend, targets, checks, duties, trained)
     return View(_("Overview"), context, {}, [Download(file, COLUMNS, rows)])
+
+
+def _of_school(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of a school: what is known of it, and what it has to do."""
+    tell = Teller(lang)
+    _ = tell.words.gettext
+    of_unit = ["school", unit.code]
+    trend, checks, added, learnt, owed = (
+        published.rows(query, of_unit) for query in (TREND, CHECKS, ADDED, LEARNT, OWED)
+    )
+    waiting = [
+        row for row in owed if row["progress"] in ("late", "returned", "awaiting_explanation")
+    ]
+    file = FILES["school"].format(code=unit.code)
+    context: dict[str, Any] = {
+        "scope": unit.name(lang),
+        "as_of": "",
+        "headline": tell.headline(trend[-1], unit.name(lang)) if trend else unit.name(lang),
+        "cards": [
+            _rate(tell, trend, ""),
+            _counts(
+                tell,
+                _("Value added"),
+                "value-added.html",
+                _("above expected, of all results"),
+                added,
+                "band",
+                BANDS,
+            ),
+            _counts(
+                tell,
+                _("Competencies"),
+                "competencies.html",
+                _("above the city, of all results"),
+                learnt,
+                "stands",
+                STANDS,
+            ),
+            _checks(tell, checks, None, ""),
+            _owed(tell, owed),
+        ],
+        "front_of_city": False,
+        "status_names": {
+            status: status_name(status, tell.words)
+            for status in (*plan.STATUSES, "not_distinguishable")
+        },
+        "due": None,
+        "behind": 0,
+        "missing": [
+            _("Submissions: %(n)s %(what)s.")
+            % {"n": count(row["n"], lang), "what": progress_name(row["progress"], tell.words)}
+            for row in waiting
+        ],
+        "download": file,
+        "marks": legend(tell.words).items(),
+        "plans": False,
+    }
+    rows = _rows("school", unit, trend, [], checks, [], [])
+    empty: Row = dict.fromkeys(COLUMNS) | {"level": "school", "unit_code": unit.code}
+    rows += [
+        empty | {"figure": f"{name}_{row[column]}", "as_of": row["school_year"], "value": row["n"]}
+        for name, column, own in (
+            ("value_added", "band", added),
+            ("competencies", "stands", learnt),
+            ("submissions", "progress", owed),
+        )
+        for row in own
+    ]
+    downloads = [Download(file, COLUMNS, rows)] if rows else []
+    return View(_("Overview"), context, {}, downloads)
+
+
+def _counts(
+    tell: Teller,
+    name: str,
+    page: str,
+    what: str,
+    rows: Sequence[Row],
+    column: str,
+    order: Sequence[str],
+) -> Card:
+    """The card of results that are told apart from what is expected, or from the city."""
+    _ = tell.words.gettext
+    if not rows:
+        return Card(name, page, "", "", "z", (_("nothing can be told yet"),), "", "", "")
+    counts = {row[column]: row["n"] for row in rows}
+    said = {
+        "above": _("%(n)s above"),
+        "below": _("%(n)s below"),
+        "as_expected": _("%(n)s as expected"),
+        "unclear": _("%(n)s not clear"),
+    }
+    total = sum(counts.values())
+    parts = [said[one] % {"n": count(counts[one], tell.lang)} for one in order if counts.get(one)]
+    value = f"{count(counts.get('above', 0), tell.lang)} / {count(total, tell.lang)}"
+    lines = (what, tell.listed(parts), tell.year(rows[0]))
+    return Card(name, page, "", value, "", lines, "", "", "")
+
+
+def _owed(tell: Teller, rows: Sequence[Row]) -> Card:
+    """The card of what a school has handed in of what it owes."""
+    _ = tell.words.gettext
+    name, page = _("Submissions"), "submissions.html"
+    if not rows:
+        return Card(name, page, "", "", "z", (_("nothing is owed yet"),), "", "", "")
+    counts = {row["progress"]: row["n"] for row in rows}
+    value = f"{count(counts.get('in', 0), tell.lang)} / {count(sum(counts.values()), tell.lang)}"
+    parts = [
+        _("%(n)s %(progress)s") % {"n": counts[kind], "progress": progress_name(kind, tell.words)}
+        for kind in ("late", "returned", "awaiting_explanation", "checking", "not_due")
+        if counts.get(kind)
+    ]
+    lines = [_("taken in of what is owed"), *([tell.listed(parts)] if parts else [])]
+    return Card(name, page, "", value, "", (*lines, tell.year(rows[0])), "", "", "")
 
 
 def _headline(tell: Teller, trend: Sequence[Row], targets: Sequence[Row], unit: Unit) -> str:
@@ -204,9 +358,11 @@ def _targets(tell: Teller, targets: Sequence[Row]) -> Card:
     return Card(name, page, "", value, "", (tell.listed(said),), "", "", "")
 
 
-def _checks(tell: Teller, checks: Sequence[Row], target: Row | None) -> Card:
+def _checks(
+    tell: Teller, checks: Sequence[Row], target: Row | None, page: str = "classrooms.html"
+) -> Card:
     _ = tell.words.gettext
-    name, page = _("In-class check"), "classrooms.html"
+    name = _("In-class check")
     row = checks[-1] if checks else None
     if row is None or row["rate"] is None:
         return _empty(tell, name, page, "", row)

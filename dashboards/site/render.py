@@ -97,7 +97,8 @@ def render_site(
             if owners.setdefault(path, whose) != whose:
                 raise ValueError(f"{Path(path).name} is of two units")
         for lang, path in zip(LANGUAGES, sheet.printed.pages, strict=True):
-            fronts[FOLDERS[lang]].setdefault(whose[-1], path)
+            for key in whose[-1:]:
+                fronts[FOLDERS[lang]].setdefault(key, path)
     taken = {name for one in sheets for name in one.printed.tables}
     whole = _write_layer(warehouse, downloads, release_id, dictionary or {}, sorted(taken))
     for name in whole:
@@ -204,11 +205,14 @@ def _drawn(area: Path) -> dict[str, dict[str, Any]]:
 
 
 def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit, Owners]]:
-    """Whose pages are made, and who may see each: the city, and the units that it is in.
+    """Whose pages are made, and who may see each: the city, and the units that it is in; or all.
 
     Only of districts and schools whose codes can be a folder's name.
     """
     above = (f"city:{city.code}",)
+    if page.everybody:
+        yield city, ()
+        return
     if page.level == "city":
         yield city, above
         return

@@ -2,6 +2,7 @@
 
 from pipelines.intake.duties import Owed, owed
 from pipelines.intake.examine import Checked, check, examine
+from pipelines.intake.feedback import return_name
 from pipelines.intake.forgotten import the_forgotten
 from pipelines.intake.ingest import (
     FeedReport,
@@ -82,6 +83,7 @@ __all__ = [
     "read_sheets",
     "recognise",
     "require_files",
+    "return_name",
     "state_name",
     "submissions",
     "sweep",

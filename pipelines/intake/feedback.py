@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from gettext import NullTranslations
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
@@ -41,7 +41,7 @@ from pipelines.intake.returned import (
     place_marks,
 )
 from pipelines.intake.returned_sheet import COLOURS, Formats, sentence, wide, write_copy
-from pipelines.intake.states import Query, Said, query
+from pipelines.intake.states import FileState, Query, Said, query
 from pipelines.wording import LANGUAGES, Lang, bilingual, count, translator
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ __all__ = [
     "NOTES_SHEET",
     "REPORT_SHEETS",
     "is_report_sheet",
+    "return_name",
     "return_path",
     "returned_submission",
     "write_return",
@@ -83,6 +84,14 @@ def return_path(folder: Path, feed: str, school_year: str, stem: str, submission
     """
     own = re.sub(r"(\.[0-9a-f]{16})+$", "", stem)[:STEM_CHARACTERS]
     return folder / (feed or "unplaced") / school_year / f"{own}.{submission_id}.xlsx"
+
+
+def return_name(file: FileState) -> str | None:
+    """Name of the return workbook of a submission; none where nothing is wrong with it."""
+    if not file.errors and not file.queries:
+        return None
+    stem = PurePosixPath(file.source_file).stem
+    return return_path(Path(), file.feed, file.school_year, stem, file.submission_id).name
 
 
 def returned_submission(name: str) -> str | None:

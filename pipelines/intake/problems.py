@@ -96,11 +96,16 @@ class Problem:
                 )
         if self.column:
             where.append(self.column)
-        message = t(rules()[self.rule].message).format(found=self.found, expected=self.expected)
+        message = self.says(lang)
         severity = t(SEVERITY_WORDS[self.severity])
         if lang == "zh":
             return f"〔{severity}〕{'｜'.join(where)}：{message}"
         return f"[{severity}] {' | '.join(where)}: {message}"
+
+    def says(self, lang: str) -> str:
+        """What is the matter and what to do, in `zh` or `en`, without where."""
+        message = translator(lang).gettext(rules()[self.rule].message)
+        return message.format(found=self.found, expected=self.expected)
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, with severity and both sentences."""

@@ -38,6 +38,7 @@ from pipelines.intake.ledger import Ledger, severity
 from pipelines.intake.problems import Problem
 from pipelines.settings import Settings
 from pipelines.wording import translator
+from pipelines.wording.labels import submission_state
 
 Bytes = tuple[str, str]
 """What was handed in: path within the raw folder, SHA-256."""
@@ -306,19 +307,7 @@ def declared_replacements(ledger: Ledger, feed: str | None = None) -> list[Decla
 
 def state_name(state: str, lang: str) -> str:
     """The word for a state in `zh` or `en`; an unknown one stays as it is."""
-    t = translator(lang).gettext
-    return {
-        "not_submitted": t("Not submitted"),
-        "received": t("Received"),
-        "checking": t("Being checked"),
-        "returned": t("Returned for correction"),
-        "awaiting_explanation": t("Explanation awaited"),
-        "district_approved": t("Approved by the district"),
-        "landed": t("Landed"),
-        "published": t("Published"),
-        "replaced": t("Replaced by a newer file"),
-        "withdrawn": t("Withdrawn"),
-    }.get(state, state)
+    return submission_state(state, translator(lang))
 
 
 STATES = (

@@ -195,3 +195,173 @@ def quantity(n: float, said: str, code: str, words: NullTranslations) -> str:
         "week": words.ngettext("%(n)s week", "%(n)s weeks", many),
     }.get(code, f"%(n)s {code}")
     return pattern % {"n": said}
+
+
+def submission_state(code: str, words: NullTranslations) -> str:
+    """Where a file handed in is in the workflow; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "not_submitted": _("Not submitted"),
+        "received": _("Received"),
+        "checking": _("Being checked"),
+        "returned": _("Returned for correction"),
+        "awaiting_explanation": _("Explanation awaited"),
+        "district_approved": _("Approved by the district"),
+        "landed": _("Landed"),
+        "published": _("Published"),
+        "replaced": _("Replaced by a newer file"),
+        "withdrawn": _("Withdrawn"),
+    }.get(code, code)
+
+
+def progress_name(code: str, words: NullTranslations) -> str:
+    """How far something owed has come; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "in": _("taken in"),
+        "checking": _("being checked"),
+        "returned": _("to be mended"),
+        "awaiting_explanation": _("to be explained"),
+        "late": _("late"),
+        "not_due": _("not due"),
+    }.get(code, code)
+
+
+def feed_name(code: str, words: NullTranslations) -> str:
+    """What is handed in; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "districts": _("List of districts"),
+        "schools": _("List of schools"),
+        "staff": _("Roll of staff"),
+        "students": _("Roll of students"),
+        "school_resources": _("Resources of schools"),
+        "residential_areas": _("Residential areas"),
+        "monitoring_waves": _("Monitoring waves"),
+        "item_map": _("Item map"),
+        "monitoring_results": _("Monitoring results"),
+        "item_results": _("Item results"),
+        "lesson_observations": _("Observed lessons"),
+        "training_logs": _("Trainings"),
+        "official_visits": _("Field visits"),
+        "supervision_findings": _("Findings of supervision"),
+        "programme_register": _("Register of programmes"),
+        "external_benchmarks": _("Figures from outside"),
+    }.get(code, code)
+
+
+FEED_ORDER = (
+    "districts", "schools", "staff", "students", "school_resources", "residential_areas",
+    "monitoring_waves", "item_map", "monitoring_results", "item_results", "lesson_observations",
+    "training_logs", "official_visits", "supervision_findings", "programme_register",
+    "external_benchmarks",
+)  # fmt: skip
+"""Order of feeds in tables and figures, which is that in which they fall due."""
+
+
+def fate_name(code: str, words: NullTranslations) -> str:
+    """What becomes of a published number; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "shown": _("told"),
+        "few": _("withheld: fewer than ten"),
+        "partner": _("withheld to protect another"),
+        "total": _("its number alone withheld"),
+        "nobody": _("nobody counted"),
+    }.get(code, code)
+
+
+def unit_name(code: str, words: NullTranslations) -> str:
+    """The unit that a figure is measured in; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "share": _("share, 0 to 1"),
+        "points": _("percentage points"),
+        "percent": _("percent"),
+        "marks": _("marks of the paper"),
+        "sd": _("standard deviations"),
+        "students": _("students"),
+        "schools": _("schools"),
+        "files": _("files"),
+        "ratio": _("ratio"),
+        "targets": _("targets"),
+        "as_target": _("that of the target"),
+        "persons": _("persons"),
+        "attendances": _("attendances"),
+        "lessons": _("lessons"),
+        "hours": _("hours"),
+        "percentile": _("percentile"),
+        "correlation": _("correlation"),
+    }.get(code, code)
+
+
+def dimension_name(code: str, words: NullTranslations) -> str:
+    """Which two groups a gap holds against each other; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "locale_rural": _("Rural against urban"),
+        "locale_town": _("Town against urban"),
+        "ownership": _("Private against public"),
+        "gender": _("Girls against boys"),
+        "subsidised": _("Subsidised against others"),
+        "left_behind": _("Left behind against others"),
+        "migrant": _("Children of migrant workers against others"),
+        "rural_household": _("Of rural households against others"),
+        "boarding": _("Boarders against others"),
+        "district": _("The district against the others"),
+    }.get(code, code)
+
+
+DIMENSION_ORDER = (
+    "locale_rural", "locale_town", "ownership", "gender", "subsidised", "left_behind", "migrant",
+    "rural_household", "boarding", "district",
+)  # fmt: skip
+"""Order of gaps on pages."""
+
+
+def indicator_name(code: str, words: NullTranslations) -> str:
+    """An indicator of schools' resources; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "teachers_above_required_degree": _("Teachers above the required degree"),
+        "key_teachers": _("Backbone teachers"),
+        "pe_art_teachers": _("Teachers of sport, art and music"),
+        "teaching_area_m2": _("Teaching area"),
+        "sports_area_m2": _("Sports area"),
+        "equipment_value_yuan": _("Value of equipment"),
+        "multimedia_rooms": _("Multimedia classrooms"),
+    }.get(code, code)
+
+
+INDICATOR_ORDER = (
+    "teachers_above_required_degree", "key_teachers", "pe_art_teachers", "teaching_area_m2",
+    "sports_area_m2", "equipment_value_yuan", "multimedia_rooms",
+)  # fmt: skip
+"""Order of indicators, that of the national measures."""
+
+
+def dimension_kind_name(code: str, words: NullTranslations) -> str:
+    """By what items are taken together; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "competency": _("Core competencies"),
+        "content_domain": _("Content areas"),
+        "cognitive_level": _("Levels of thinking"),
+    }.get(code, code)
+
+
+def look_at_name(code: str, words: NullTranslations) -> str:
+    """Why an item should be looked at; an unknown code stays as it is."""
+    _ = words.gettext
+    return {
+        "not_on_map": _("not on the item map"),
+        "no_map": _("no item map"),
+        "no_results": _("no points"),
+        "out_of_range": _("points out of range"),
+        "too_easy": _("too easy"),
+        "too_hard": _("too hard"),
+        "weak": _("discriminates little"),
+        "reversed": _("runs against the rest"),
+        "lowers_alpha": _("lowers alpha"),
+        "few_students": _("few students"),
+    }.get(code, code)

@@ -74,11 +74,13 @@ def deviations_interval(low: float | Decimal, high: float | Decimal, lang: str) 
     return interval(deviations(low, lang, signed=False), deviations(high, lang, signed=False), lang)
 
 
-def measured(value: float, low: float, high: float, lang: str, *, bounds: bool = True) -> str:
+def measured(
+    value: float, low: float, high: float, lang: str, *, bounds: bool = True, most: int = 3
+) -> str:
     """A figure with its interval, to the digits that the interval warrants: `0.24 (0.18 to 0.33)`.
 
     Half the interval's length is told to two digits where it begins with less than 3.55, else to
-    one, and the figure to as many places (Particle Data Group 2022, section 5.3); at most three.
+    one, and the figure to as many places (Particle Data Group 2022, section 5.3).
 
     Args:
         value: the figure.
@@ -86,8 +88,9 @@ def measured(value: float, low: float, high: float, lang: str, *, bounds: bool =
         high: upper end of it.
         lang: the language.
         bounds: whether the interval follows the figure.
+        most: the most places, such as a published figure has.
     """
-    digits = places(low, high)
+    digits = min(most, places(low, high))
     said = _text(_fixed(value, digits))
     if not bounds:
         return said

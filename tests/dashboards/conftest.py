@@ -7,11 +7,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from made_up_city import DISTRICTS, City, Rendered, write_warehouse
+from made_up_city import DISTRICTS, SCHOOLS, City, Rendered, write_warehouse
 
 from dashboards.gate.passwords import HASHER, _nobodys
 from dashboards.pages import Published, Unit, View
-from dashboards.pages.base import Build
+from dashboards.pages.base import Build, Level
 from dashboards.site import render_site
 from pipelines.wording import Lang
 
@@ -76,15 +76,16 @@ def opened(browser: Any, whole: Rendered) -> Callable[..., Any]:
 
 @pytest.fixture
 def view_of(tmp_path: Path) -> Callable[..., View]:
-    """The view of a page of the city, or of a district (`code`), after a statement (`change`)."""
+    """The view of a page of the city or a part of it (`code`), after a statement (`change`)."""
 
     def see(build: Build, city: City, lang: Lang = "zh", code: str = "", change: str = "") -> View:
         warehouse = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
         write_warehouse(warehouse, city)
-        name = DISTRICTS.get(code, "")
-        district, whole = Unit(code, name, name, "district"), Unit(city.code, "全市", "the city")
+        name = {**DISTRICTS, **{one: said for one, said, _ in SCHOOLS}}.get(code, "")
+        level: Level = "district" if code in DISTRICTS else "school"
+        part, whole = Unit(code, name, name, level), Unit(city.code, "全市", "the city")
         with duckdb.connect(str(warehouse)) as con:
             con.execute(change or "select 1")
-            return build(Published(con), district if code else whole, lang)
+            return build(Published(con), part if code else whole, lang)
 
     return see

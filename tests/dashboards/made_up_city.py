@@ -73,6 +73,61 @@ create table published.never_observed (
     school_year varchar, level varchar, unit_code varchar, teachers bigint, observed bigint,
     never bigint, rate double, band varchar, silent bigint, mark varchar
 );
+create table published.submission_duty (
+    feed varchar, school_year varchar, wave_id varchar default '', level varchar,
+    unit_code varchar, due_on date, due_assumed boolean, state varchar, progress varchar,
+    file varchar, files bigint default 1
+);
+create table published.submission_problem (
+    submission_id varchar, place bigint, feed varchar, school_year varchar, level varchar,
+    unit_code varchar, state varchar, file varchar, return_workbook varchar, severity varchar,
+    rule varchar, title_zh varchar, title_en varchar, sheet varchar, row_first bigint,
+    row_last bigint, cells bigint, column_name varchar, says_zh varchar, says_en varchar
+);
+create table published.dictionary (
+    table_name varchar, place integer, column_name varchar, data_type varchar, words varchar
+);
+create table published.metric (
+    place bigint, name varchar, zh varchar, en varchar, formula varchar, unit varchar,
+    better varchar, table_name varchar, column_name varchar, method_source varchar
+);
+create table published.protection (
+    table_name varchar, fate varchar, cell_share double, student_share double
+);
+create table published.made_with (kind varchar, name varchar, value varchar);
+create table published.equity (
+    school_year varchar, wave_id varchar, grade integer, subject varchar, measure varchar,
+    dimension varchar, level varchar, unit_code varchar, group_a varchar, group_b varchar,
+    value double, ci_low double, ci_high double, stands varchar, reason varchar, mark varchar
+);
+create table published.community_gap (
+    stage varchar, subject varchar, measure varchar, school_year varchar, value double,
+    ci_low double, ci_high double, communities bigint, closing bigint, opening bigint,
+    reason varchar, mark varchar
+);
+create table published.resource_equity (
+    school_year varchar, stage varchar, indicator varchar, level varchar, unit_code varchar,
+    value double, ci_low double, ci_high double, schools bigint, highest double,
+    is_within boolean, reason varchar, mark varchar
+);
+create table published.competency (
+    school_year varchar, wave_id varchar, grade integer, subject varchar, dimension_kind varchar,
+    dimension_value varchar, level varchar, unit_code varchar, items bigint, is_few_items boolean,
+    score_ratio double, difference_points double, difference_low double, difference_high double,
+    stands varchar, mark varchar
+);
+create table published.item_quality (
+    school_year varchar, wave_id varchar, grade integer, subject varchar, item_no varchar,
+    full_mark decimal(9, 3), competency varchar, content_domain varchar, cognitive_level varchar,
+    item_difficulty double, discrimination double, item_rest_correlation double,
+    difficulty_word varchar, look_at varchar, mark varchar
+);
+create table published.paper_quality (
+    school_year varchar, wave_id varchar, grade integer, subject varchar, evidence varchar,
+    full_mark decimal(9, 3), items bigint, mapped_items bigint, mean_difficulty double,
+    mean_discrimination double, cronbach_alpha double, measurement_error double,
+    sum_agrees_share double, mark varchar
+);
 create table published.attainment (level varchar);
 create schema marts;
 create table marts.pass_rate_trend (secret varchar);
@@ -354,6 +409,206 @@ def classroom_rows(city: City) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def submission_rows(city: City) -> dict[str, list[dict[str, Any]]]:
+    """Table → rows of submissions: every progress, and files of a school, a district, the city."""
+    year, before = city.years[-1], "2022-2023"
+    assumed = {"due_on": "2026-09-30", "due_assumed": True}
+    states = {
+        "in": "published", "returned": "returned", "awaiting_explanation": "awaiting_explanation",
+        "late": "not_submitted", "not_due": "not_submitted", "checking": "checking",
+    }  # fmt: skip
+    owed = []
+    for i, (code, _name, district) in enumerate(SCHOOLS):
+        for at, feed in enumerate(("staff", "students", "monitoring_results")):
+            progress = list(states)[(i + at) % 6] if i < 6 else "in"
+            # The roll of staff is one file of the whole district.
+            file = f"{feed}/{year}/{district if feed == 'staff' else code}.csv"
+            own = {"feed": feed, "school_year": year, "level": "school", "unit_code": code}
+            own |= assumed | {"state": states[progress], "progress": progress}
+            owed.append(own | {"file": None if progress in ("late", "not_due") else file})
+    owed.append(owed[-1] | {"school_year": before, "state": "not_submitted", "progress": "late",
+                            "file": None})  # fmt: skip
+    for code in city.districts:
+        owed.append(owed[-1] | {"feed": "official_visits", "school_year": year,
+                                "level": "district", "unit_code": code})  # fmt: skip
+    owed.append(
+        owed[-1] | {"feed": "schools", "level": "city", "unit_code": city.code,
+                    "state": "published", "progress": "in", "file": "schools.csv"}
+    )  # fmt: skip
+    of = {row["unit_code"]: row for row in owed if row["progress"] == "returned"}
+    problems: list[dict[str, Any]] = []
+    for i, (code, row) in enumerate(of.items()):
+        if row["feed"] == "staff":
+            level, code = "district", SCHOOLS[0][2]
+        else:
+            level = "school"
+        problems += [
+            {"submission_id": f"s{i}", "place": place, "feed": row["feed"], "school_year": year,
+             "level": level, "unit_code": code, "state": "returned", "file": row["file"],
+             "return_workbook": f"{code}.{i:016x}.xlsx", "severity": "error",
+             "rule": "above_full_mark", "title_zh": "高于满分", "title_en": "Above the full mark",
+             "sheet": "七年级", "row_first": 3, "row_last": 3 + place, "cells": 1 + place,
+             "column_name": "数学", "says_zh": "读到 …，满分为 120。请核对成绩。",
+             "says_en": "found …, the full mark is 120. Check the score."}
+            for place in range(50 if i else 2)
+        ]  # fmt: skip
+    return {"submission_duty": owed, "submission_problem": problems}
+
+
+def method_rows() -> dict[str, list[dict[str, Any]]]:
+    """Table → rows of what the platform says of itself."""
+    columns = [
+        ("attainment", 0, "", "", "One row per paper. 学业质量（发布层）. As pages show it."),
+        ("attainment", 1, "pass_rate", "double", "合格率 · Share of n at or above the pass mark."),
+        ("attainment", 2, "n", "bigint", "实考人数 · Students whom nobody has put into Chinese."),
+        ("value_added", 0, "", "", "One row per unit. 增值评价（发布层）. Rounded last."),
+    ]
+    names = ("table_name", "place", "column_name", "data_type", "words")
+    metric = {"name": "pass_rate", "zh": "合格率", "en": "pass rate", "unit": "share",
+              "formula": "Share of n at or above the pass mark.", "better": "higher",
+              "method_source": "Interval of Wilson 1927"}  # fmt: skip
+    fates = {"shown": (0.82, 0.94), "few": (0.06, 0.01), "partner": (0.12, 0.05)}
+    return {
+        "dictionary": [dict(zip(names, column, strict=True)) for column in columns],
+        "metric": [
+            metric | {"place": 1, "table_name": "attainment", "column_name": "pass_rate"},
+            metric | {"place": 2, "table_name": "attainment", "column_name": "not_published"},
+        ],
+        "protection": [
+            {"table_name": table, "fate": fate, "cell_share": cells, "student_share": students}
+            for table in ("attainment", "value_added")
+            for fate, (cells, students) in fates.items()
+        ],
+        "made_with": [
+            {"kind": "software", "name": "duckdb", "value": "2.0.0"},
+            {"kind": "setting", "name": "pass_share", "value": "0.6"},
+            {"kind": "setting", "name": "plan_baseline_year", "value": '"2023-2024"'},
+            {"kind": "setting", "name": "not_told", "value": '{"a": 1}'},
+        ],
+    }
+
+
+def equity_rows(city: City) -> dict[str, list[dict[str, Any]]]:
+    """Table → rows of equity: gaps of every kind and mark, spreads, resources, communities."""
+    rows: list[dict[str, Any]] = []
+    papers = [(6, "chinese"), (6, "mathematics"), (9, "mathematics")]
+    units = [("city", city.code), *(("district", code) for code in city.districts)]
+
+    def add(value: float, half: float, **keys: Any) -> None:
+        low, high = round(value - half, 2), round(value + half, 2)
+        stands = "above" if low > 0 else "below" if high < 0 else "unclear"
+        rows.append(
+            keys | {"value": value, "ci_low": low, "ci_high": high, "stands": stands, "mark": None}
+        )
+
+    for at, year in enumerate(city.years[-2:]):
+        for grade, subject in papers:
+            for i, (level, code) in enumerate(units):
+                own = {"school_year": year, "wave_id": f"A{year[:4]}", "grade": grade,
+                       "subject": subject, "level": level, "unit_code": code}  # fmt: skip
+                of = own | {"measure": "gap_d"}
+                low = -0.4 if grade == 6 else -0.05
+                # In Chinese the gap has closed since the year before.
+                low += 0.3 * at if subject == "chinese" else 0
+                add(low, 0.08, **of, dimension="locale_rural", group_a="rural", group_b="urban")
+                add(0.2, 0.05, **of, dimension="gender", group_a="female", group_b="male")
+                empty = of | {"dimension": "migrant", "group_a": "yes", "group_b": "no"}
+                rows.append(empty | {"mark": "c" if i else "z", "reason": "too_few_schools"})
+                spread = {"coefficient_of_variation": 0.09, "gini": 0.05, "theil": 0.004}
+                if level == "city":
+                    spread |= {"theil_between": 0.001, "theil_within": 0.003}
+                else:
+                    add(0.1 * (i - 3), 0.15, **of, dimension="district", group_a=code,
+                        group_b="others")  # fmt: skip
+                for measure, value in spread.items():
+                    hidden = i == 2
+                    row = own | {"measure": measure, "dimension": "school"}
+                    row |= {"mark": "c"} if hidden else {
+                        "value": value, "ci_low": value / 2, "ci_high": 2 * value,
+                        "stands": "above",
+                    }  # fmt: skip
+                    rows.append(row)
+    resources: list[dict[str, Any]] = []
+    for stage, highest in (("primary", 0.5), ("junior", 0.45)):
+        for i, (level, code) in enumerate(units):
+            for value, indicator in ((0.19, "teaching_area_m2"), (0.71, "key_teachers")):
+                own = {"school_year": city.years[-1], "stage": stage, "indicator": indicator,
+                       "level": level, "unit_code": code, "highest": highest}  # fmt: skip
+                told = {"value": value, "ci_low": value - 0.1, "ci_high": value + 0.1,
+                        "schools": 12, "is_within": value < highest}  # fmt: skip
+                few = {"schools": 3, "reason": "too_few_schools", "mark": "z"}
+                resources.append(own | (told if i < 3 else few))
+    moved = {"communities": 12, "closing": 5, "opening": 1}
+    communities: list[dict[str, Any]] = []
+    for subject, change in (("chinese", -0.06), ("mathematics", -0.01)):
+        own = {"stage": "junior", "subject": subject}
+        for at, year in enumerate(city.years[-2:]):
+            gap = round(0.5 + change * at, 2)
+            communities.append(
+                own | {"measure": "gap", "school_year": year, "value": gap,
+                       "ci_low": gap - 0.1, "ci_high": gap + 0.1}
+            )  # fmt: skip
+        communities.append(
+            own | moved | {"measure": "change", "school_year": "", "value": change,
+                           "ci_low": change - 0.03, "ci_high": change + 0.03}
+        )  # fmt: skip
+    return {"equity": rows, "resource_equity": resources, "community_gap": communities}
+
+
+def competency_rows(city: City) -> dict[str, list[dict[str, Any]]]:
+    """Table → rows of competencies of one paper, its items and its quality, in two years."""
+    units = [("city", city.code), *(("district", code) for code in city.districts)]
+    units += [("school", code) for code, _, _ in SCHOOLS]
+    dimensions = [
+        ("competency", "数感与运算能力", 5), ("competency", "几何直观", 2),
+        ("content_domain", "图形与几何", 6), ("cognitive_level", "运用", 9),
+    ]  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    for year in city.years[-2:]:
+        for i, (level, code) in enumerate(units):
+            for at, (kind, value, items) in enumerate(dimensions):
+                own = {"school_year": year, "wave_id": f"A{year[:4]}", "grade": 9,
+                       "subject": "mathematics", "dimension_kind": kind,
+                       "dimension_value": value, "level": level, "unit_code": code,
+                       "items": items, "is_few_items": items < 3}  # fmt: skip
+                if level == "city":
+                    rows.append(own | {"score_ratio": 0.704})
+                    continue
+                if level == "school" and i % 4 == 0:
+                    rows.append(own | {"mark": "c"})
+                    continue
+                step, half = float((i + at) % 3 - 1) * 4, 3.0
+                if level == "district":
+                    step, half = step + 0.5, 2.2
+                rows.append(
+                    own | {"score_ratio": round(0.7 + step / 100, 2 if level == "school" else 3),
+                           "difference_points": step, "difference_low": step - half,
+                           "difference_high": step + half,
+                           "stands": "above" if step > half else
+                           "below" if step < -half else "unclear",
+                           "mark": "u" if level == "school" and i % 4 == 1 else None}
+                )  # fmt: skip
+    paper = {"school_year": city.years[-1], "wave_id": "A2026", "grade": 9,
+             "subject": "mathematics"}  # fmt: skip
+    numbers = ("1", "2", "10", "13(2)")
+    flags = (None, "too_easy,weak,lowers_alpha", "lowers_alpha", None)
+    items = [
+        paper | {"item_no": number, "full_mark": 4, "competency": "几何直观",
+                 "item_difficulty": 0.6 + 0.1 * at, "discrimination": 0.45 - 0.1 * at,
+                 "item_rest_correlation": 0.4, "look_at": flag}
+        for at, (number, flag) in enumerate(zip(numbers, flags, strict=True))
+    ]  # fmt: skip
+    items[3] |= {"item_difficulty": None, "discrimination": None, "item_rest_correlation": None,
+                 "mark": "x"}  # fmt: skip
+    quality = [
+        paper | {"evidence": "items_and_map", "items": 4, "mapped_items": 4,
+                 "mean_difficulty": 0.7, "mean_discrimination": 0.35, "cronbach_alpha": 0.87,
+                 "measurement_error": 5.3, "sum_agrees_share": 1.0},
+        paper | {"subject": "english", "evidence": "none", "mark": "x"},
+    ]  # fmt: skip
+    return {"competency": rows, "item_quality": items, "paper_quality": quality}
+
+
 def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
     """Rows into a table of the published layer."""
     for row in rows:
@@ -372,6 +627,14 @@ def write_warehouse(path: Path, city: City) -> Path:
         insert(connection, "dim_target", targets() if city.registered else [])
         insert(connection, "plan_target", plan_rows(city) if city.registered else [])
         for table, rows in classroom_rows(city).items() if city.registered else ():
+            insert(connection, table, rows)
+        for table, rows in equity_rows(city).items() if city.results else ():
+            insert(connection, table, rows)
+        for table, rows in competency_rows(city).items() if city.results else ():
+            insert(connection, table, rows)
+        for table, rows in method_rows().items() if city.registered else ():
+            insert(connection, table, rows)
+        for table, rows in submission_rows(city).items() if city.registered else ():
             insert(connection, table, rows)
         if city.registered:
             connection.execute(

@@ -164,6 +164,10 @@ def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
     context.close()
 
 
+UNITS = ("", "district/370402/", "school/3137000001/")
+"""Where pages of the city, of a district and of a school lie."""
+
+
 @pytest.mark.parametrize("width", [1440, 1024, 390, 320])
 @pytest.mark.parametrize(
     "place",
@@ -172,7 +176,13 @@ def test_tables_read_without_scripts(browser: Browser, whole: Rendered) -> None:
         "plan.html",
         "classrooms.html",
         "training.html",
-        *(f"district/370402/{name}.html" for name in ("index", "plan", "classrooms", "training")),
+        "equity.html",
+        *(
+            f"district/370402/{name}.html"
+            for name in ("index", "plan", "classrooms", "training", "equity")
+        ),
+        "methods.html",
+        *(f"{unit}{name}.html" for unit in UNITS for name in ("submissions", "competencies")),
     ],
 )
 def test_every_page_fits_every_screen(

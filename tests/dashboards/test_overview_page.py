@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from made_up_city import DISTRICTS, City, Rendered
+from made_up_city import DISTRICTS, SCHOOLS, City, Rendered
 
 from dashboards.figures import spark
 from dashboards.pages import PAGES, Unit, View, overview, ways
@@ -149,10 +149,11 @@ def test_every_page_leads_to_the_others_of_its_unit(whole: Rendered) -> None:
     part = whole.page("en", "district/370402/plan.html")
     assert '<a href="../../../en/district/370402/index.html">Overview</a>' in part
     assert 'aria-current="page">The plan</a>' in part
-    assert 'class="ways"' not in whole.page(place="school/3137000001/index.html")
+    school = whole.page(place="school/3137000001/index.html")
+    assert '<a href="../../school/3137000001/value-added.html">增值</a>' in school
     city = Unit("370400", "全市", "the city")
     paths = [way.path for way in ways(PAGES[0], city, "zh")]
-    assert paths == [page.path for page in PAGES if page.level == "city"]
+    assert paths == [page.path for page in PAGES if page.level == "city" or page.everybody]
 
 
 def test_a_small_line_keeps_small_steps_small() -> None:
@@ -161,3 +162,28 @@ def test_a_small_line_keeps_small_steps_small() -> None:
     assert flat == [(4.0, 17.2), (116.0, 14.8)]
     steep = spark([0.2, None, 0.8])
     assert steep == [(4.0, 28.0), (116.0, 4.0)]
+
+
+def test_a_school_has_its_own_numbers_and_nobody_elses(look: Look) -> None:
+    code, name, district = SCHOOLS[0]
+    view = look(City(), code=code)
+    assert view.context["headline"] == name, "no trend of schools is made up here"
+    checks = card(view, "随堂监测达标率")
+    assert (checks.value, checks.page) == ("84.0%", "")
+    learnt = card(view, "素养")
+    assert (learnt.value, learnt.page) == ("1 / 2", "competencies.html")
+    assert learnt.lines == ("高于全市 / 全部结果", "偏高 1 项、差异不明确 1 项", "2026–2027学年")
+    added = card(view, "增值")
+    assert (added.value, added.mark, added.lines) == ("", "z", ("暂无可公布的结果",))
+    owed = card(view, "报送")
+    assert owed.value == "1 / 3" and owed.lines[1] == "待更正 1 项、待说明 1 项"
+    assert view.context["missing"] == ["报送：待说明 1 项。", "报送：待更正 1 项。"]
+    told = repr((view.context, view.downloads))
+    assert DISTRICTS[district] not in told
+    assert not [other for one, other, _ in SCHOOLS[1:] if one in told]
+
+
+def test_a_school_of_which_nothing_is_known_says_so(look: Look) -> None:
+    view = look(City(results=False, registered=False), code=SCHOOLS[0][0])
+    assert {one.value for one in view.context["cards"]} == {""}
+    assert not view.downloads and view.context["missing"] == []

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from made_up_city import SCHOOLS, City, write_warehouse
 
+from dashboards.pages import PAGES
 from dashboards.shelf import LIST
 from dashboards.site import RenderReport, press, render_site
 from dashboards.site.asked import RECORD
@@ -19,9 +20,18 @@ CHANGED, DISTRICT = SCHOOLS[6][0], SCHOOLS[6][2]
 OF_SCHOOLS = {
     "classrooms.html",
     f"district/{DISTRICT}/classrooms.html",
+    f"district/{DISTRICT}/competencies.html",
+    f"district/{DISTRICT}/submissions.html",
     f"district/{DISTRICT}/value-added.html",
 }
 """The pages beside its own that ask for schools."""
+
+
+def pages_of(school: str) -> set[str]:
+    """The pages of a school."""
+    return {page.path.format(code=school) for page in PAGES if page.level == "school"}
+
+
 FIRST, SECOND = "r-0123456789ab", "r-ba9876543210"
 
 
@@ -95,29 +105,30 @@ def test_where_nothing_changed_every_page_is_used_again_under_the_new_release(
         (
             f"update published.value_added set n = n + 1 where unit_code = '{CHANGED}' "
             "and school_year = '2026-2027' and n > 30",
-            {f"school/{CHANGED}/index.html", f"district/{DISTRICT}/value-added.html"},
+            {f"school/{CHANGED}/value-added.html", f"district/{DISTRICT}/value-added.html"},
         ),
         # Of another wave than the one that pages show.
         ("update published.value_added set n = 0 where school_year < '2026-2027'", set()),
         (
             f"update published.unit set unit_name = '新名学校' where unit_code = '{CHANGED}'",
-            {f"school/{CHANGED}/index.html", *OF_SCHOOLS},
+            {*pages_of(CHANGED), *OF_SCHOOLS},
         ),
         (
             "update published.pass_rate_trend set n = n + 1 where level = 'city'",
             {"index.html", "pass-rates.html"},
         ),
         (f"delete from published.value_added where unit_code = '{CHANGED}'", {
-            f"school/{CHANGED}/index.html", f"district/{DISTRICT}/value-added.html",
+            *(f"school/{CHANGED}/{name}.html" for name in ("index", "value-added")),
+            f"district/{DISTRICT}/value-added.html",
         }),
         (
             "insert into published.unit values "
             f"('school', '3137000099', '新建学校', '{DISTRICT}')",
-            {"school/3137000099/index.html"},
+            pages_of("3137000099"),
         ),
         (
             f"delete from published.unit where unit_code = '{CHANGED}'",
-            OF_SCHOOLS,
+            OF_SCHOOLS | {"submissions.html"},
         ),
     ],
 )  # fmt: skip

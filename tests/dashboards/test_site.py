@@ -15,11 +15,13 @@ from made_up_city import DISTRICTS, SCHOOLS, City, Rendered, added_rows, rows_of
 from plotly.offline import get_plotlyjs_version
 
 from dashboards import pages
-from dashboards.pages import value_added
+from dashboards.pages import methods, value_added
 from dashboards.pages.sentences import Teller
 from dashboards.shelf import SUFFIXES, read_shelf
 from dashboards.site.text import STATIC
 
+METHODS = {"methods.html", "en/methods.html", *(f"downloads/{name}" for name in methods.FILES)}
+"""What is everybody's beside scripts and styles."""
 Render = Callable[[City], Rendered]
 
 
@@ -199,14 +201,18 @@ def test_a_district_lists_its_schools_by_code_and_withholds_small_ones(whole: Re
 def test_a_school_is_told_of_itself_alone(whole: Rendered) -> None:
     code, name, district = SCHOOLS[6]
     for lang in ("", "en/"):
-        page = (whole.site / lang / "school" / code / "index.html").read_text(encoding="utf-8")
+        page = (whole.site / lang / "school" / code / "value-added.html").read_text(
+            encoding="utf-8"
+        )
         assert name in page and f"downloads/value-added-school-{code}.csv" in page
         assert not [other for _, other, _ in SCHOOLS if other != name and other in page]
         assert district not in page and DISTRICTS[district] not in page
     path = whole.folder / "downloads" / f"value-added-school-{code}.csv"
     with path.open(encoding="utf-8-sig", newline="") as text:
         assert {row["unit_code"] for row in csv.DictReader(text)} == {code}
-    withheld = (whole.site / "school" / SCHOOLS[0][0] / "index.html").read_text(encoding="utf-8")
+    withheld = (whole.site / "school" / SCHOOLS[0][0] / "value-added.html").read_text(
+        encoding="utf-8"
+    )
     assert "暂无本校的增值" in withheld and "plotly" not in withheld
 
 
@@ -232,7 +238,8 @@ def test_the_list_says_whose_each_file_is(whole: Rendered) -> None:
     for file in files:
         item = shelf.find(file.relative_to(whole.site).as_posix())
         assert item is not None and item.size == file.stat().st_size
-        assert bool(item.owners) != item.lasting, "only scripts and styles are everybody's"
+        everybodys = item.lasting or item.path in METHODS
+        assert bool(item.owners) != everybodys, item.path
         for encoding, unpack in (("gzip", gzip.decompress), ("br", brotli.decompress)):
             if encoding in item.packed:
                 packed = file.with_name(file.name + SUFFIXES[encoding]).read_bytes()

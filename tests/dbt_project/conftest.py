@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 from pipelines.feeds import load_contracts
-from pipelines.warehouse import ONE_THREAD
+from pipelines.warehouse import ONE_THREAD, write_ops
 from tests.conftest import Once
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -61,6 +62,35 @@ def write_standing(folder: Path, feeds: dict[str, pd.DataFrame]) -> None:
                 connection.execute(f"copy (select {chosen} from part) to '{target}'")
 
 
+SUBMISSIONS = [
+    {"submission_id": f"s{i}", "feed": feed, "school_year": "2024-2025", "state": state,
+     "source_file": f"{feed}/2024-2025/{name}.csv", "return_workbook": f"{name}.s{i}.xlsx"}
+    for i, (feed, state, name) in enumerate([
+        ("monitoring_results", "returned", "3137000001"), ("monitoring_results", "landed", "all"),
+        ("staff", "returned", "370402"), ("students", "awaiting_explanation", "two schools"),
+        ("students", "returned", "nobody knows"),
+    ])
+]  # fmt: skip
+OWED = [
+    {"feed": "students", "school_year": "2024-2025", "wave_id": "", "level": "school",
+     "unit_code": f"313700000{i}", "due_on": date(2024, 9, 30), "due_assumed": True,
+     "state": state, "overdue": state == "not_submitted", "submission_id": submission,
+     "file": "", "files": 1}
+    for i, state, submission in (
+        (0, "awaiting_explanation", "s3"), (2, "awaiting_explanation", "s3"),
+        (4, "published", ""), (5, "not_submitted", ""),
+    )
+]  # fmt: skip
+PROBLEMS = [
+    {"submission_id": file["submission_id"], "feed": file["feed"], "severity": severity,
+     "rule": "not_a_number", "sheet": "", "row_first": row, "row_last": row, "count": 1,
+     "column": "", "open_query": severity == "query", "says_zh": "", "says_en": ""}
+    for file in SUBMISSIONS
+    for row, severity in enumerate(("note", "query" if file["feed"] == "students" else "error"), 2)
+]  # fmt: skip
+"""What the platform's own tables hold: files of one school, of a district, of two districts, and
+of nobody who could be told."""
+
 WHOLE = "fqn:*"
 """Selects every model."""
 
@@ -75,18 +105,11 @@ def run_dbt(
     """
     write_standing(home / "standing", feeds)
     warehouse = home / "warehouse.duckdb"
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("create schema ops")
-        connection.execute(
-            "create table ops.submission (submission_id varchar, feed varchar,"
-            " school_year varchar, source_file varchar, state varchar, rows bigint,"
-            " problems bigint, received_at timestamp)"
-        )
-        connection.execute(
-            "insert into ops.submission (feed, school_year, state) values"
-            " ('monitoring_results', '2024-2025', 'returned'),"
-            " ('monitoring_results', '2024-2025', 'landed'), ('staff', '2024-2025', 'returned')"
-        )
+    write_ops(warehouse, "made_with", [])
+    write_ops(warehouse, "metric", [])
+    write_ops(warehouse, "owed", OWED)
+    write_ops(warehouse, "problem", PROBLEMS)
+    write_ops(warehouse, "submission", SUBMISSIONS)
     return warehouse, dbt_build(home, home / "standing", warehouse, select, tests)
 
 

@@ -1,0 +1,213 @@
+"""What is learnt and how it was asked: a heat map of differences, differences in points, items."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboards.figures.intervals import distance
+from dashboards.figures.template import BLUE, GREY, INK, ORANGE, TEMPLATE, numbers
+
+LINE = 26
+SCALE = [[0, "#eda866"], [0.5, "#ffffff"], [1, "#8db8e6"]]
+"""Below, none, above: pale enough for ink to be read on each end."""
+SYMBOLS = {"above": "triangle-up", "unclear": "circle", "below": "triangle-down"}
+COLOURS = {"above": BLUE, "unclear": GREY, "below": ORANGE}
+
+
+def heat_map(
+    frame: pd.DataFrame, names: Sequence[str], columns: Sequence[str], end: float
+) -> go.Figure:
+    """Differences of units (down) by column (across), with what is written on each.
+
+    Args:
+        frame: one row a cell: `name`, `column`, `value`, `text`, `hover`.
+        names: the units, top first.
+        columns: the columns, from the left, as they are labelled.
+        end: the difference at which the colour is full, on both sides.
+    """
+    by = {(n, c): i for i, (n, c) in enumerate(zip(frame["name"], frame["column"], strict=True))}
+    values, texts, hovers = numbers(frame["value"]), list(frame["text"]), list(frame["hover"])
+
+    def grid(cells: Sequence[Any], empty: Any) -> list[list[Any]]:
+        return [[cells[by[n, c]] if (n, c) in by else empty for c in columns] for n in names]
+
+    lines = 1 + max((column.count("<br>") for column in columns), default=0)
+    return go.Figure(
+        data=[
+            {
+                "type": "heatmap",
+                "x": list(columns),
+                "y": list(names),
+                "z": grid(values, None),
+                "text": grid(texts, ""),
+                "texttemplate": "%{text}",
+                "textfont": {"size": 11, "color": INK},
+                "customdata": grid(hovers, ""),
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "colorscale": SCALE,
+                "zmin": -end,
+                "zmax": end,
+                "showscale": False,
+                "xgap": 2,
+                "ygap": 2,
+            }
+        ],
+        layout={
+            "template": TEMPLATE,
+            "height": 18 + 15 * lines + LINE * max(1, len(names)),
+            "margin": {"l": 8, "r": 8, "t": 10 + 15 * lines, "b": 8},
+            "xaxis": {
+                "type": "category",
+                "side": "top",
+                "tickangle": 0,
+                "showgrid": False,
+                "tickfont": {"size": 11},
+            },
+            "yaxis": {
+                "type": "category",
+                "autorange": "reversed",
+                "automargin": True,
+                "showgrid": False,
+                "tickfont": {"size": 11},
+            },
+        },
+    )
+
+
+def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
+    """Differences in percentage points about 0, one a line, in the order given.
+
+    Args:
+        frame: top first: `name`, `value`, `low`, `high`, `stands` (above, below, unclear), `mark`
+            (a small sample, `u`, is drawn hollow), `hover`, `note` (written in the line of one
+            without a figure).
+        end: the end of the axis on both sides, in points.
+    """
+    names = list(frame["name"])
+    shown, absent = frame[frame["value"].notna()], frame[frame["value"].isna()]
+    step = next((s for s in (1, 2, 5, 10, 20, 50) if end / s <= 4), 50)
+    ticks = list(range(-int(end // step) * step, int(end // step) * step + 1, step))
+    traces = []
+    for stands, colour in COLOURS.items():
+        own = shown[shown["stands"] == stands]
+        if own.empty:
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "x": numbers(own["value"]),
+                "y": list(own["name"]),
+                "mode": "markers",
+                "marker": {
+                    "symbol": SYMBOLS[stands],
+                    "color": ["#ffffff" if mark == "u" else colour for mark in own["mark"]],
+                    "size": 9 if stands == "unclear" else 11,
+                    "line": {"color": colour, "width": 2},
+                },
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": distance(own["high"], own["value"]),
+                    "arrayminus": distance(own["value"], own["low"]),
+                    "color": colour,
+                    "thickness": 1.5,
+                    "width": 4,
+                },
+                "text": list(own["hover"]),
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+        )
+    return go.Figure(
+        data=traces,
+        layout={
+            "template": TEMPLATE,
+            "height": 46 + LINE * max(1, len(names)),
+            "margin": {"l": 8, "r": 12, "t": 8, "b": 28},
+            "annotations": [
+                {"x": 0, "y": name, "text": note, "showarrow": False, "font": {"color": GREY},
+                 "bgcolor": "#fff"}
+                for name, note in zip(absent["name"], absent["note"], strict=True)
+            ],
+            "shapes": [
+                {"type": "line", "layer": "below", "line": {"color": GREY, "width": 1.2},
+                 "x0": 0, "x1": 0, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}
+            ],
+            "xaxis": {
+                "range": [-end, end],
+                "tickvals": ticks,
+                "ticktext": [f"{tick:+d}".replace("-", "−") if tick else "0" for tick in ticks],
+                "tickfont": {"size": 11},
+            },
+            "yaxis": {
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": names,
+                "range": [len(names) - 0.5, -0.5],
+                "automargin": True,
+                "tickfont": {"size": 11},
+            },
+        },
+    )  # fmt: skip
+
+
+def item_plot(
+    frame: pd.DataFrame, least: float, axes: tuple[str, str], least_label: str
+) -> go.Figure:
+    """Items by difficulty (across) and discrimination (up).
+
+    Args:
+        frame: one row an item: `difficulty`, `discrimination`, `flagged` (whether to look at it,
+            which is drawn in another colour and shape), `hover`.
+        least: the discrimination that an item should reach, drawn as a line.
+        axes: what the two axes are called.
+        least_label: what is written at the line.
+    """
+    shown = frame[frame["difficulty"].notna() & frame["discrimination"].notna()]
+    low = min([0.0, *(v for v in numbers(shown["discrimination"]) if v is not None)])
+    traces = []
+    for flagged, colour, symbol in ((False, BLUE, "circle"), (True, ORANGE, "diamond")):
+        own = shown[shown["flagged"] == flagged]
+        if own.empty:
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "x": numbers(own["difficulty"]),
+                "y": numbers(own["discrimination"]),
+                "mode": "markers",
+                "marker": {"symbol": symbol, "color": colour, "size": 9, "opacity": 0.85},
+                "customdata": list(own["hover"]),
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "cliponaxis": False,
+            }
+        )
+    return go.Figure(
+        data=traces,
+        layout={
+            "template": TEMPLATE,
+            "height": 300,
+            "margin": {"l": 46, "r": 12, "t": 12, "b": 42},
+            "shapes": [
+                {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": least, "y1": least,
+                 "line": {"color": GREY, "width": 1.2, "dash": "dot"}}
+            ],
+            "annotations": [
+                {"xref": "x domain", "x": 0, "y": least, "xanchor": "left", "yanchor": "bottom",
+                 "text": least_label, "showarrow": False, "font": {"color": GREY, "size": 11}}
+            ],
+            "xaxis": {
+                "range": [0, 1],
+                "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1],
+                "title": {"text": axes[0], "font": {"size": 12}},
+                "tickfont": {"size": 11},
+            },
+            "yaxis": {
+                "range": [low - 0.05 if low < 0 else 0, 1],
+                "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1],
+                "title": {"text": axes[1], "font": {"size": 12}},
+                "tickfont": {"size": 11},
+            },
+        },
+    )  # fmt: skip

@@ -1,0 +1,250 @@
+"""Methods and data: how was it computed, what does each mark mean, may I have it?"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboards.figures import FATE_FILLS, share_stacks
+from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.marks import legend
+from dashboards.pages.sentences import Teller
+from pipelines.wording import Lang, percent
+from pipelines.wording.labels import fate_name, rank, unit_name
+
+DICTIONARY = """
+    select table_name, place, column_name, data_type, words
+    from published.dictionary
+    where table_name <> ''
+    order by table_name, place
+"""
+METRICS = """
+    select metrics.*
+    from published.metric as metrics
+    inner join published.dictionary as columns
+        on metrics.table_name = columns.table_name and metrics.column_name = columns.column_name
+    order by metrics.place
+"""
+"""The figures that a published table holds."""
+PROTECTION = """
+    select table_name, fate, cell_share, student_share
+    from published.protection
+    order by table_name, fate
+"""
+MADE_WITH = """
+    select kind, name, value
+    from published.made_with
+    order by kind, name
+"""
+
+FATES = ("shown", "few", "partner", "total", "nobody")
+"""What becomes of a number, in the order of pages."""
+FILES = ("dictionary.csv", "metrics.csv", "protection.csv")
+"""Names of the tables to take away."""
+
+DICTIONARY_COLUMNS = ("table_name", "place", "column_name", "data_type", "words")
+METRIC_COLUMNS = (
+    "name", "zh", "en", "formula", "unit", "better", "table_name", "column_name", "method_source",
+)  # fmt: skip
+PROTECTION_COLUMNS = ("table_name", "fate", "cell_share", "student_share")
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def _(msgid: str) -> str:
+    """Marks a name for the catalogue; it is translated where it is shown."""
+    return msgid
+
+
+SETTINGS = {
+    "plan_baseline_year": _("Baseline year of the plan"),
+    "plan_rise_points": _("Rise asked for, in percentage points"),
+    "plan_years": _("Years in which it is asked for"),
+    "pass_share": _("Pass mark where a paper names none, share of the full mark"),
+    "good_share": _("Good mark, likewise"),
+    "excellent_share": _("Excellent mark, likewise"),
+    "low_share": _("Low mark, likewise"),
+    "inclass_share": _("In-class check asked of each school"),
+    "lessons_a_record": _("Most lessons of one record of observation"),
+    "lessons_a_day": _("Most lessons of one observer in a day"),
+    "value_added_students": _("Fewest matched students of a value added"),
+    "value_added_match": _("Match rate below which a value added is marked"),
+    "growth_students": _("Fewest students that growth percentiles are fitted to"),
+    "growth_priors": _("Most earlier waves that growth percentiles look at"),
+    "school_year_start_month": _("Month in which the school year begins"),
+}
+"""The settings that are told, those of one number each."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A published table and its columns: name, code, type, meaning."""
+
+    name: str
+    code: str
+    meaning: str
+    columns: tuple[tuple[str, str, str, str], ...]
+
+
+def build(published: Published, unit: Unit, lang: Lang) -> View:
+    """The view of the page, which is the same for everybody, in one language."""
+    tell = Teller(lang)
+    _ = tell.words.gettext
+    dictionary, metrics = published.rows(DICTIONARY), published.rows(METRICS)
+    protection, made_with = published.rows(PROTECTION), published.rows(MADE_WITH)
+    figures: dict[str, go.Figure] = {}
+    tables = _tables(tell, dictionary)
+    context: dict[str, Any] = {
+        "scope": unit.name(lang),
+        "headline": _("How the figures are made, and how to read them"),
+        "sentences": [],
+        "marks": legend(tell.words).items(),
+        "metrics": [_metric(tell, row) for row in metrics],
+        "tables": tables,
+        "protection": _protection(tell, protection, {t.code: t.name for t in tables}, figures),
+        "settings": _settings(tell, made_with),
+        "software": [(row["name"], row["value"]) for row in made_with if row["kind"] == "software"],
+        "files": FILES,
+    }
+    given = zip(
+        FILES,
+        (DICTIONARY_COLUMNS, METRIC_COLUMNS, PROTECTION_COLUMNS),
+        (dictionary, metrics, protection),
+        strict=True,
+    )
+    downloads = [Download(name, columns, rows) for name, columns, rows in given if rows]
+    return View(_("Methods and data"), context, figures, downloads)
+
+
+def _metric(tell: Teller, row: Row) -> tuple[str, str, str, str, str]:
+    """What a figure is called, how it is worked out, its unit, its source, where it stands."""
+    formula = row["formula"]
+    return (
+        row[tell.lang],
+        tell.words.gettext(formula),
+        unit_name(row["unit"], tell.words),
+        row["method_source"] or "",
+        f"{row['table_name']}.{row['column_name']}",
+    )
+
+
+def _parted(words: str) -> tuple[str, str]:
+    """A description's Chinese name and its English meaning."""
+    name, dot, meaning = words.partition(" · ")
+    return (name, meaning) if dot else ("", words)
+
+
+def _titled(words: str) -> tuple[str, str]:
+    """A table's Chinese name, which stands between its grain and the rest, and all but that."""
+    parts = words.split(". ")
+    named = [part for part in parts if _HAN.search(part)]
+    rest = ". ".join(part for part in parts if part not in named[:1])
+    return named[0].replace("（发布层）", "").rstrip(".") if named else "", rest
+
+
+def _tables(tell: Teller, dictionary: Sequence[Row]) -> list[Table]:
+    """The dictionary by table; a meaning is translated as far as the catalogue has it."""
+    _ = tell.words.gettext
+    found = []
+    for code, own in groupby(dictionary, key=lambda row: str(row["table_name"])):
+        rows = list(own)
+        title, meaning = _titled(rows[0]["words"]) if not rows[0]["place"] else ("", "")
+        columns = []
+        for row in rows:
+            if row["place"]:
+                name, said = _parted(row["words"])
+                columns.append(
+                    (
+                        name if tell.lang == "zh" else "",
+                        row["column_name"],
+                        row["data_type"],
+                        _(said),
+                    )
+                )
+        name = title if tell.lang == "zh" and title else code.replace("_", " ").capitalize()
+        found.append(Table(name, code, _(meaning), tuple(columns)))
+    return found
+
+
+def _protection(
+    tell: Teller,
+    rows: Sequence[Row],
+    names: Mapping[str, str],
+    figures: dict[str, go.Figure],
+) -> dict[str, Any] | None:
+    """Which share of each table is withheld by which rule; none where nothing is known."""
+    if not rows:
+        return None
+    _ = tell.words.gettext
+    fates = sorted({row["fate"] for row in rows}, key=lambda fate: rank(fate, FATES))
+    said = {fate: fate_name(fate, tell.words) for fate in fates}
+    kinds = {"cell_share": _("numbers"), "student_share": _("students")}
+    frame, lines = [], []
+    for table, group in groupby(rows, key=lambda row: str(row["table_name"])):
+        own = {row["fate"]: row for row in group}
+        for column, kind in kinds.items():
+            name = tell.noted(names.get(table, table), kind)
+            shares = {fate: float(row[column] or 0) for fate, row in own.items()}
+            frame += [
+                {"name": name, "kind": fate, "n": share, "label": percent(share, 1, tell.lang)}
+                for fate, share in shares.items()
+            ]
+            told = [percent(shares.get(fate, 0), 1, tell.lang) for fate in fates]
+            lines.append((name, told))
+    figures["protection"] = share_stacks(
+        pd.DataFrame.from_records(frame), [name for name, _told in lines], said, FATE_FILLS
+    )
+    tables = sorted({row["table_name"] for row in rows})
+    told = [
+        _("%(table)s %(rate)s")
+        % {
+            "table": names.get(table, table),
+            "rate": percent(
+                sum(
+                    float(row["student_share"] or 0)
+                    for row in rows
+                    if row["table_name"] == table and row["fate"] == "shown"
+                ),
+                1,
+                tell.lang,
+            ),
+        }
+        for table in tables
+    ]
+    return {
+        "title": _("Of the students in the tables so many stand in numbers that are told: %(n)s")
+        % {"n": tell.listed(told)},
+        "key": [
+            (FATE_FILLS.get(fate, FATE_FILLS["nobody"])[0], name) for fate, name in said.items()
+        ],
+        "heads": list(said.values()),
+        "lines": lines,
+        "alternative": tell.joined(
+            [
+                tell.headed(
+                    name,
+                    tell.listed(
+                        [f"{one} {share}" for one, share in zip(said.values(), told, strict=True)]
+                    ),
+                )
+                for name, told in lines
+            ]
+        ),
+    }
+
+
+def _settings(tell: Teller, made_with: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """What each setting is, its value, its name."""
+    values = {
+        row["name"]: json.loads(row["value"]) for row in made_with if row["kind"] == "setting"
+    }
+    return [
+        (tell.words.gettext(said), str(values[name]), name)
+        for name, said in SETTINGS.items()
+        if name in values
+    ]

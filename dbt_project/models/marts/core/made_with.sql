@@ -1,0 +1,5 @@
+select
+    kind,
+    name,
+    value
+from {{ source('ops', 'made_with') }}

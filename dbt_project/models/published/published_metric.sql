@@ -1,0 +1,18 @@
+{{ config(alias='metric') }}
+
+-- By the table and the column that each is read from. What `published.equity` leaves out is left out.
+select
+    metrics.place,
+    metrics.name,
+    metrics.zh,
+    metrics.en,
+    metrics.formula,
+    metrics.unit,
+    metrics.better,
+    metrics.model as table_name,
+    metrics.column_name,
+    metrics.method_source
+from {{ ref('metric') }} as metrics
+where
+    metrics.name not in ('range_ratio', 'gradient_contextual', 'parity_ratio', 'parity_difference')
+order by metrics.place

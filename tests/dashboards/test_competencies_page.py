@@ -1,0 +1,123 @@
+"""The page of competencies: against the city, with intervals, and whether it was asked well."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+import pytest
+from made_up_city import DISTRICTS, SCHOOLS, City
+
+from dashboards.figures.items import heat_map
+from dashboards.pages import View, competencies
+
+Look = Callable[..., View]
+
+
+@pytest.fixture
+def look(view_of: Look) -> Look:
+    """The view of the city, of a district or of a school, in a language."""
+    return partial(view_of, competencies.build)
+
+
+def test_the_headline_counts_what_intervals_bear_out(look: Look) -> None:
+    assert look(City()).context["headline"] == (
+        "各区（市）核心素养：12 项结果中，高于全市 4 项、低于全市 4 项、差异不明确 4 项"
+    )
+    view = look(City(), "en", code=SCHOOLS[0][0])
+    assert view.context["headline"] == "Of 2 competencies: 1 above the city, 1 not clear"
+    assert view.context["sentences"] == [
+        "Furthest above the city, in percentage points: Grade 9 Mathematics 几何直观 +4 (1 to 7)."
+    ]
+
+
+def test_figure_table_and_download_hold_the_same(look: Look) -> None:
+    view = look(City())
+    (paper,) = view.context["heat"]
+    heat = view.figures[paper["name"]].data[0]
+    assert list(heat.x) == ["几何直观", "数感与运<br>算能力"]
+    assert list(heat.y) == list(DISTRICTS.values()), "in the order of codes"
+    rows = {
+        (row["unit_code"], row["dimension_value"]): row
+        for row in view.downloads[0].rows
+        if row["level"] == "district"
+    }
+    for at, (name, code, cells) in enumerate(paper["lines"]):
+        row = rows[code, "数感与运算能力"]
+        assert heat.z[at][1] == row["difference_points"]
+        sign = {"above": "▲", "below": "▼"}.get(row["stands"], "")
+        said = f"{abs(row['difference_points']):.1f}"
+        assert heat.text[at][1].startswith(sign) and said in heat.text[at][1]
+        assert said in cells[1].below and cells[1].text == f"{100 * row['score_ratio']:.1f}%"
+        assert name == DISTRICTS[code]
+    assert paper["few"] == ["几何直观"]
+
+
+def test_colour_alone_says_nothing(look: Look) -> None:
+    """Without a sign a difference is not clear: the text says so where the colour does not."""
+    heat = look(City()).figures["heat-9-mathematics"].data[0]
+    for values, texts in zip(heat.z, heat.text, strict=True):
+        for value, text in zip(values, texts, strict=True):
+            assert ("▲" in text) == (value > 2.2) and ("▼" in text) == (value < -2.2)
+
+
+def test_a_school_sees_itself_and_the_city(look: Look) -> None:
+    code, _, district = SCHOOLS[0]
+    view = look(City(), code=code)
+    (paper,) = view.context["own"]
+    assert [kind for kind, _ in paper["groups"]] == ["核心素养", "内容领域", "认知层次"]
+    ratio, city, difference, items = paper["groups"][0][1][0][1]
+    assert (ratio.text, city.text) == ("74%", "70.4%")
+    assert difference.text == "▲ +4（1～7）" and items.below == "题目偏少"
+    assert view.context["heat"] == [] and view.context["items"] is None
+    assert {row["unit_code"] for one in view.downloads for row in one.rows} == {code}
+    told = repr((view.context, view.figures))
+    assert DISTRICTS[district] not in told
+    assert not [name for other, name, _ in SCHOOLS[1:] if other in told]
+
+
+def test_what_is_withheld_is_marked_and_not_drawn(look: Look) -> None:
+    code = SCHOOLS[1][0]
+    view = look(City(), code=code)
+    assert view.context["headline"] == "素养：此处暂无可公布的结果"
+    (paper,) = view.context["own"]
+    assert not paper["drawn"] and not view.figures
+    cells = paper["groups"][0][1][0][1]
+    assert [cell.mark for cell in cells[:3]] == ["c", "", "c"]
+    district = look(City(), code="370402")
+    (heat,) = district.context["heat"]
+    own = next(cells for _, one, cells in heat["lines"] if one == code)
+    assert {cell.mark for cell in own} == {"c"}
+
+
+def test_items_stand_in_their_order_and_say_why_to_look(look: Look) -> None:
+    items = look(City()).context["items"]
+    assert items["title"] == "4 道试题中 1 道值得关注"
+    (paper,) = items["papers"]
+    assert [number for number, *_ in paper["lines"]] == ["1", "2", "10", "13(2)"]
+    assert paper["flagged"] == "2（过易、区分度偏低）"
+    assert {cell.mark for cell in paper["lines"][3][2]} == {"x"}
+    (blue, orange) = look(City()).figures["items-9-mathematics"].data
+    assert len(blue.x) == 2 and list(orange.x) == [0.7]
+
+
+def test_papers_without_items_are_left_out(look: Look) -> None:
+    quality = look(City(), "en").context["quality"]
+    assert [(year, paper) for year, paper, _ in quality] == [("2026–2027", "Grade 9 Mathematics")]
+    assert [cell.text for cell in quality[0][2]] == ["4", "0.87", "5.3", "0.70", "0.35", "100%"]
+
+
+def test_without_items_nothing_is_claimed(look: Look) -> None:
+    for code in ("", "370402", SCHOOLS[0][0]):
+        view = look(City(results=False), code=code)
+        assert view.context["headline"] == "尚未收到小题得分，暂无素养诊断"
+        assert not view.figures and not view.downloads
+
+
+def test_a_heat_map_of_one_cell() -> None:
+
+    frame = pd.DataFrame(
+        [{"name": "a", "column": "x", "value": None, "text": "c", "hover": "withheld"}]
+    )
+    heat = heat_map(frame, ["a", "b"], ["x", "y"], 5).data[0]
+    assert [list(row) for row in heat.text] == [["c", ""], ["", ""]]
+    assert [list(row) for row in heat.z] == [[None, None], [None, None]]
