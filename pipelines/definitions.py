@@ -25,7 +25,6 @@ from packaging.version import Version
 from dashboards.site import Rules, render_analysis, render_site
 from pipelines import forget, intake, kept, ops, quality, release, retention, spark, warehouse
 from pipelines.feeds import Contract, load_contracts
-from pipelines.metrics import dictionary
 from pipelines.quality import disclosure
 from pipelines.settings import Settings
 
@@ -366,7 +365,6 @@ def build_definitions(
             earlier=_served(home),
             workers=min(4, os.cpu_count() or 1),
             tell=pages,
-            dictionary=dictionary(manifest),
         )
         return dg.MaterializeResult(
             metadata={

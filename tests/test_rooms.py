@@ -33,7 +33,6 @@ MAY_KNOW: dict[str, set[str]] = {
         "dashboards.look",
         "dashboards.pages",
         "dashboards.shelf",
-        "pipelines.metrics",
         WORDS,
     },
     "dashboards.gate": {"dashboards.look", "dashboards.shelf", "pipelines.settings", WORDS},

@@ -1,7 +1,6 @@
 """Methods and data: how was it computed, what does each mark mean, may I have it?"""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,17 +11,12 @@ import plotly.graph_objects as go
 
 from dashboards.figures import FATE_FILLS, share_stacks
 from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.dictionary import WORDS, Dictionary, dictionary
 from dashboards.pages.marks import legend
 from dashboards.pages.sentences import Teller
 from pipelines.wording import Lang, percent
 from pipelines.wording.labels import fate_name, rank, unit_name
 
-DICTIONARY = """
-    select table_name, place, column_name, data_type, words
-    from published.dictionary
-    where table_name <> ''
-    order by table_name, place
-"""
 METRICS = """
     select metrics.*
     from published.metric as metrics
@@ -52,8 +46,6 @@ METRIC_COLUMNS = (
     "name", "zh", "en", "formula", "unit", "better", "table_name", "column_name", "method_source",
 )  # fmt: skip
 PROTECTION_COLUMNS = ("table_name", "fate", "cell_share", "student_share")
-
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 def _(msgid: str) -> str:
@@ -95,10 +87,10 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     """The view of the page, which is the same for everybody, in one language."""
     tell = Teller(lang)
     _ = tell.words.gettext
-    dictionary, metrics = published.rows(DICTIONARY), published.rows(METRICS)
+    words, metrics = published.rows(WORDS), published.rows(METRICS)
     protection, made_with = published.rows(PROTECTION), published.rows(MADE_WITH)
     figures: dict[str, go.Figure] = {}
-    tables = _tables(tell, dictionary)
+    tables = _tables(tell, dictionary(published))
     context: dict[str, Any] = {
         "scope": unit.name(lang),
         "headline": _("How the figures are made, and how to read them"),
@@ -114,7 +106,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     given = zip(
         FILES,
         (DICTIONARY_COLUMNS, METRIC_COLUMNS, PROTECTION_COLUMNS),
-        (dictionary, metrics, protection),
+        (words, metrics, protection),
         strict=True,
     )
     downloads = [Download(name, columns, rows) for name, columns, rows in given if rows]
@@ -133,42 +125,20 @@ def _metric(tell: Teller, row: Row) -> tuple[str, str, str, str, str]:
     )
 
 
-def _parted(words: str) -> tuple[str, str]:
-    """A description's Chinese name and its English meaning."""
-    name, dot, meaning = words.partition(" · ")
-    return (name, meaning) if dot else ("", words)
-
-
-def _titled(words: str) -> tuple[str, str]:
-    """A table's Chinese name, which stands between its grain and the rest, and all but that."""
-    parts = words.split(". ")
-    named = [part for part in parts if _HAN.search(part)]
-    rest = ". ".join(part for part in parts if part not in named[:1])
-    return named[0].replace("（发布层）", "").rstrip(".") if named else "", rest
-
-
-def _tables(tell: Teller, dictionary: Sequence[Row]) -> list[Table]:
+def _tables(tell: Teller, tables: Dictionary) -> list[Table]:
     """The dictionary by table; a meaning is translated as far as the catalogue has it."""
     _ = tell.words.gettext
-    found = []
-    for code, own in groupby(dictionary, key=lambda row: str(row["table_name"])):
-        rows = list(own)
-        title, meaning = _titled(rows[0]["words"]) if not rows[0]["place"] else ("", "")
-        columns = []
-        for row in rows:
-            if row["place"]:
-                name, said = _parted(row["words"])
-                columns.append(
-                    (
-                        name if tell.lang == "zh" else "",
-                        row["column_name"],
-                        row["data_type"],
-                        _(said),
-                    )
-                )
-        name = title if tell.lang == "zh" and title else code.replace("_", " ").capitalize()
-        found.append(Table(name, code, _(meaning), tuple(columns)))
-    return found
+    zh = tell.lang == "zh"
+    return [
+        Table(
+            table.zh if zh and table.zh else code.replace("_", " ").capitalize(),
+            code,
+            _(table.en) if table.en else "",
+            tuple((one.zh if zh else "", one.name, one.type, _(one.en) if one.en else "")
+                  for one in table.columns),
+        )
+        for code, table in tables.items()
+    ]  # fmt: skip
 
 
 def _protection(

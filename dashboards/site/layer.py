@@ -1,34 +1,24 @@
-"""The whole published layer to take away, with the dictionary of its tables: for the centre alone.
+"""The whole published layer to take away, its own dictionary included: for the centre alone.
 
 One archive of CSV files, one of Parquet files. Equal layers give equal bytes.
 """
 
-import csv
-import io
 import zipfile
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import duckdb
-
-from pipelines.metrics import Dictionary
-from pipelines.wording import inert
 
 CSV, PARQUET = "published-csv.zip", "published-parquet.zip"
 """The archives; in each, one folder that is named after the release."""
 SUMS = "sha256sums.txt"
 """Digests of all downloads of a release, as `sha256sum --check` reads them."""
 _TIME = (1980, 1, 1, 0, 0, 0)
-_HEAD = (
-    "table", "table_zh", "table_en", "column", "type", "zh", "en", "unit", "low", "high", "n",
-)  # fmt: skip
 
 
 def write_layer(
-    connection: duckdb.DuckDBPyConnection, folder: Path, release_id: str, dictionary: Dictionary
+    connection: duckdb.DuckDBPyConnection, folder: Path, release_id: str
 ) -> tuple[str, ...]:
     """Write both archives; answers their names.
 
@@ -36,13 +26,11 @@ def write_layer(
         connection: to the warehouse; its schema `published` is read.
         folder: where they are written.
         release_id: names the folder in each.
-        dictionary: what tables and columns mean.
     """
     found = connection.execute(
         "select table_name from duckdb_tables() where schema_name = 'published' order by all"
     ).fetchall()
     tables = [str(name) for (name,) in found]
-    told = _told(connection, tables, dictionary)
     with TemporaryDirectory(dir=folder) as aside:
         for archive, suffix, how, packed in (
             (CSV, "csv", "format csv, header", zipfile.ZIP_DEFLATED),
@@ -50,7 +38,6 @@ def write_layer(
         ):
             (folder / archive).unlink(missing_ok=True)
             with zipfile.ZipFile(folder / archive, "w") as file:
-                _add(file, f"{release_id}/dictionary.csv", told, zipfile.ZIP_DEFLATED)
                 for table in tables:
                     target = Path(aside) / f"{table}.{suffix}"
                     shown = _inert(connection, table) if suffix == "csv" else "*"
@@ -95,31 +82,6 @@ def _inert(connection: duckdb.DuckDBPyConnection, table: str) -> str:
         else f'"{name}"'
         for name, kind in _columns(connection, table)
     )
-
-
-def _told(
-    connection: duckdb.DuckDBPyConnection, tables: list[str], dictionary: Dictionary
-) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_HEAD)
-    for line in _lines(connection, tables, dictionary):
-        writer.writerow([inert(value) for value in line])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _lines(
-    connection: duckdb.DuckDBPyConnection, tables: list[str], dictionary: Dictionary
-) -> Iterator[tuple[Any, ...]]:
-    """A line of the dictionary for each column that is there, described or not."""
-    for name in tables:
-        table = dictionary.get(name)
-        known = {column.name: column for column in table.columns} if table else {}
-        said = (table.zh, table.en) if table else ("", "")
-        for column, kind in _columns(connection, name):
-            one = known.get(column)
-            meant = (one.zh, one.en, one.unit, one.low, one.high, one.n) if one else ("",) * 6
-            yield (name, *said, column, kind.lower(), *meant)
 
 
 def _add(file: zipfile.ZipFile, name: str, content: bytes, packed: int) -> None:

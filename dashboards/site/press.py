@@ -12,6 +12,7 @@ import duckdb
 from pebble import ProcessPool
 
 from dashboards.pages import PAGES, Download, Unit, ways
+from dashboards.pages.dictionary import Dictionary
 from dashboards.shelf import Filed, file_away
 from dashboards.site.asked import Asking, Earlier, Printed, names_of
 from dashboards.site.layer import CSV, PARQUET, SUMS
@@ -24,7 +25,6 @@ from dashboards.site.take import (
     workbook_name,
 )
 from dashboards.site.text import FOLDERS, page_text, static_files
-from pipelines.metrics import Dictionary
 from pipelines.wording import LANGUAGES, Lang
 
 LAYER = (("CSV", CSV), ("Parquet", PARQUET), ("SHA-256", SUMS))

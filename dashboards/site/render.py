@@ -14,12 +14,12 @@ import duckdb
 
 from dashboards.analysis import Part, Rules, parts
 from dashboards.pages import PAGES, Page, Published, Unit
+from dashboards.pages.dictionary import dictionary
 from dashboards.shelf import Filed, Owners, write_shelf
 from dashboards.site.asked import Earlier, write_record
 from dashboards.site.layer import write_layer, write_sums
 from dashboards.site.press import Order, Tell, link, printed_sheets, write
 from dashboards.site.text import FOLDERS, page_text, static_files
-from pipelines.metrics import Dictionary
 from pipelines.wording import LANGUAGES
 
 DRAWN = "drawn.json"
@@ -49,7 +49,6 @@ def render_site(
     earlier: Path | None = None,
     workers: int = 1,
     tell: Tell | None = None,
-    dictionary: Dictionary | None = None,
 ) -> RenderReport:
     """Renders every page in every language, with the tables to download and the gate's list.
 
@@ -69,7 +68,6 @@ def render_site(
         earlier: the folder of an earlier release, if there is any.
         workers: processes that make pages side by side; 1: this one alone.
         tell: is told how many units have their pages, and of how many.
-        dictionary: what the tables and columns of the layer mean.
     """
     unit = Unit(unit_code, unit_name_zh, unit_name_en)
     static = _write_static(site)
@@ -77,14 +75,16 @@ def render_site(
     owners: dict[str, Owners] = dict.fromkeys(static, ())
     fronts: dict[str, dict[str, str]] = {FOLDERS[lang]: {} for lang in LANGUAGES}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
+        published = Published(connection)
         made = [
             (number, *own)
             for number, page in enumerate(PAGES)
-            for own in _units(page, Published(connection), unit)
+            for own in _units(page, published, unit)
         ]
+        meanings = dictionary(published)
     made_by = sha256("\0".join([code, unit_code, unit_name_zh, unit_name_en]).encode()).hexdigest()
     sheets = printed_sheets(
-        Order(warehouse, site, downloads, release_id, dictionary or {}),
+        Order(warehouse, site, downloads, release_id, meanings),
         [(number, own) for number, own, _ in made],
         Earlier(earlier, made_by) if earlier and code else None,
         workers,
@@ -100,7 +100,7 @@ def render_site(
             for key in whose[-1:]:
                 fronts[FOLDERS[lang]].setdefault(key, path)
     taken = {name for one in sheets for name in one.printed.tables}
-    whole = _write_layer(warehouse, downloads, release_id, dictionary or {}, sorted(taken))
+    whole = _write_layer(warehouse, downloads, release_id, sorted(taken))
     for name in whole:
         link(downloads / name, site / "downloads" / name)
         owners[f"downloads/{name}"] = (f"city:{unit_code}",)
@@ -229,14 +229,14 @@ def _units(page: Page, published: Published, city: Unit) -> Iterator[tuple[Unit,
 
 
 def _write_layer(
-    warehouse: Path, downloads: Path, release_id: str, dictionary: Dictionary, tables: list[str]
+    warehouse: Path, downloads: Path, release_id: str, tables: list[str]
 ) -> tuple[str, ...]:
     """The whole layer, and the digests of all tables to take away; answers their names."""
     downloads.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         # Several threads would cut Parquet files otherwise each time.
         connection.execute("set threads = 1")
-        archives = write_layer(connection, downloads, release_id, dictionary)
+        archives = write_layer(connection, downloads, release_id)
     return *archives, write_sums(downloads, [*tables, *archives])
 
 

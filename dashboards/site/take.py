@@ -17,8 +17,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from dashboards.pages import Download
+from dashboards.pages.dictionary import Column, Dictionary
 from dashboards.pages.marks import legend
-from pipelines.metrics import Column, Dictionary
 from pipelines.wording import LANGUAGES, Lang, inert, translator
 
 WORKBOOK = ".xlsx"
@@ -119,7 +119,7 @@ def of_release(content: bytes, before: str, now: str) -> bytes:
 
 
 def _write(sheet: Worksheet, y: int, x: int, value: Any, day: Format, quoted: Format) -> None:
-    if value is None:
+    if value is None or value == "":
         return
     if isinstance(value, bool):
         sheet.write_boolean(y, x, value)

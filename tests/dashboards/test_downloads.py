@@ -16,10 +16,10 @@ import pytest
 from made_up_city import City, Rendered, write_warehouse
 
 from dashboards.pages import PAGES, Download, Published, Unit
+from dashboards.pages.dictionary import Column, Table
 from dashboards.shelf import read_shelf
 from dashboards.site.layer import CSV, PARQUET, SUMS, write_layer
 from dashboards.site.take import Noted, csv_text, of_release, workbook
-from pipelines.metrics import Column, Table
 
 CODE = "370400"
 DICTIONARY = {
@@ -28,7 +28,7 @@ DICTIONARY = {
         "增值",
         "One row per unit.",
         (
-            Column("effect", "double", "增值", "How far.", "sd", "ci_low", "ci_high", "n"),
+            Column("effect", "double", "增值", "How far.", "sd"),
             Column("mark", "string", "标注", "c or u."),
         ),
     ),
@@ -166,7 +166,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         target.mkdir()
         with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as con:
             con.execute("set threads = 1")
-            assert write_layer(con, target, "0123456789ab", DICTIONARY) == (CSV, PARQUET)
+            assert write_layer(con, target, "0123456789ab") == (CSV, PARQUET)
         return target
 
     return write
@@ -186,7 +186,7 @@ def test_the_whole_layer_is_every_published_table_and_nothing_else(
         tables = [name for (name,) in con.execute(
             "select table_name from duckdb_tables() where schema_name = 'published'"
         ).fetchall()]  # fmt: skip
-        assert set(texts) == {f"{t}.csv" for t in tables} | {"dictionary.csv"}
+        assert set(texts) == {f"{t}.csv" for t in tables} > {"dictionary.csv", "metric.csv"}
         for table in tables:
             path = tmp_path / "0123456789ab" / f"{table}.parquet"
             held = con.execute(f"from published.{table} order by all").fetchall()
@@ -194,20 +194,6 @@ def test_the_whole_layer_is_every_published_table_and_nothing_else(
             rows = list(csv.reader(io.StringIO(texts[f"{table}.csv"].decode("utf-8-sig"))))
             assert len(rows) == len(held) + 1
     assert b"district,370402,'=1+1,370400" in texts["unit.csv"]
-
-
-def test_the_dictionary_lists_every_column_of_the_layer(layer: Callable[[str], Path]) -> None:
-    made = layer("told")
-    with zipfile.ZipFile(made / CSV) as file:
-        told = file.read("0123456789ab/dictionary.csv").decode("utf-8-sig")
-    lines = list(csv.DictReader(io.StringIO(told)))
-    with duckdb.connect(str(made.parent / "w.duckdb"), read_only=True) as con:
-        held = con.execute(
-            "select table_name, column_name from duckdb_columns() where schema_name = 'published'"
-        ).fetchall()
-    assert sorted((line["table"], line["column"]) for line in lines) == sorted(held)
-    effect = next(line for line in lines if line["column"] == "effect")
-    assert (effect["zh"], effect["unit"], effect["low"]) == ("增值", "sd", "ci_low")
 
 
 def test_equal_layers_give_equal_archives(layer: Callable[[str], Path]) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
-from made_up_city import City, Rendered
+from made_up_city import City, Rendered, write_warehouse
 
-from dashboards.pages import View, methods
+from dashboards.pages import Published, View, methods
+from dashboards.pages.dictionary import dictionary
 from dashboards.shelf import read_shelf
 from pipelines.metrics import load_metrics
 from pipelines.settings import PROJECT
@@ -97,3 +100,25 @@ def test_every_published_figure_is_explained_in_chinese() -> None:
     words = translator("zh")
     assert len(told) > 20
     assert not [m.name for m in told if words.gettext(m.formula) == m.formula]
+
+
+def test_a_figure_has_the_unit_of_its_metric_and_what_is_not_described_has_none(
+    tmp_path: Path,
+) -> None:
+    write_warehouse(tmp_path / "w.duckdb", City())
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        con.execute(
+            "insert into published.dictionary values ('attainment', 3, 'bare', 'double', '')"
+        )
+        # A column of several figures of different units has none of its own.
+        con.execute(
+            "insert into published.metric by name "
+            "select 'attainment' as table_name, 'n' as column_name, unnest(['sd', 'share']) as unit"
+        )
+        told = dictionary(Published(con))
+    rate, n, bare = told["attainment"].columns
+    assert (rate.zh, rate.en, rate.unit) == (
+        "合格率", "Share of n at or above the pass mark.", "share",
+    )  # fmt: skip
+    assert (n.zh, n.unit) == ("实考人数", "")
+    assert (bare.zh, bare.en, bare.unit) == ("", "", "")

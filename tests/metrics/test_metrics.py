@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.metrics import BadQuestion, MetricError, ask, dictionary, load_metrics, load_models
+from pipelines.metrics import BadQuestion, MetricError, ask, load_metrics, load_models
 from pipelines.metrics.catalogue import ENTRIES
 from pipelines.metrics.pages import HOW_TO_ADD, files
 from pipelines.settings import PROJECT, Settings
@@ -195,33 +195,3 @@ def test_on_the_command_line(
     assert "0.2500" in run(app, asked[:-1]).stdout
     assert run(app, ["metric", "nonsense"]).exit_code == 2
     assert "合格率" in run(app, ["metric"]).stdout
-
-
-def test_the_dictionary_says_what_a_table_and_its_columns_are(tmp_path: Path) -> None:
-    columns = {
-        "pass_rate": {
-            "name": "pass_rate",
-            "description": "合格率 · Share; 0 to 1.",
-            "data_type": "d",
-        },
-        "pass_low": {"name": "pass_low", "description": "下限 · Lower end.", "data_type": None},
-        "n": {"name": "n", "description": "", "data_type": "bigint"},
-    }
-    node = {
-        "resource_type": "model",
-        "schema": "published",
-        "alias": "attainment",
-        "description": "One row per unit. 学业质量（发布层）. Withheld below 10.\n",
-        "columns": columns,
-    }
-    nodes = {"a": node, "b": {**node, "schema": "marts"}, "c": {**node, "resource_type": "test"}}
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
-    (table,) = dictionary(manifest).values()
-    assert (table.zh, table.en) == ("学业质量（发布层）", "One row per unit. Withheld below 10.")
-    rate, low, n = table.columns
-    assert (rate.zh, rate.en, rate.unit) == ("合格率", "Share; 0 to 1.", "share")
-    # The upper end of its interval is not in the table.
-    assert (rate.low, rate.high, rate.n) == ("pass_low", "", "n")
-    assert (low.type, low.unit) == ("", "")
-    assert (n.zh, n.en, n.unit) == ("", "", "students")
