@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures.intervals import distance
-from dashboards.figures.template import BLUE, GREY, ORANGE, TEMPLATE, numbers
+from dashboards.figures.template import BLUE, GREY, ORANGE, PAPER, TEMPLATE, numbers
+from dashboards.look import TICK
 
 LINE, MARGINS = 26, 50
 
@@ -97,14 +98,14 @@ def measure_dots(
             "margin": {"l": 8, "r": 16, "t": 24, "b": 28},
             "annotations": notes,
             "shapes": lines,
-            "xaxis": {"range": [0, end], "nticks": 6, "tickfont": {"size": 11}},
+            "xaxis": {"range": [0, end], "nticks": 6, "tickfont": {"size": TICK}},
             "yaxis": {
                 "type": "category",
                 "categoryorder": "array",
                 "categoryarray": names,
                 "range": [len(names) - 0.5, -0.5],
                 "automargin": True,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
         },
     )
@@ -131,7 +132,7 @@ def gap_trend(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, floa
                 "mode": "lines+markers",
                 "line": {"color": BLUE, "width": 1.5},
                 "marker": {
-                    "color": ["#ffffff" if mark == "u" else BLUE for mark in shown["mark"]],
+                    "color": [PAPER if mark == "u" else BLUE for mark in shown["mark"]],
                     "size": 7,
                     "line": {"color": BLUE, "width": 2},
                 },
@@ -172,13 +173,13 @@ def gap_trend(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, floa
                 "tickvals": list(reversed(list(reversed(years))[:: -(-len(years) // 4)])),
                 "tickangle": 0,
                 "showgrid": False,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "range": list(axis),
                 "tickvals": ticks,
                 "ticktext": [f"{t:+.1f}".replace("-", "−") if t else "0" for t in ticks],
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
         },
     )

@@ -7,10 +7,21 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures.intervals import distance
-from dashboards.figures.template import BLUE, GREY, INK, ORANGE, TEMPLATE, numbers
+from dashboards.figures.template import (
+    BLUE,
+    BLUE_WASH,
+    GREY,
+    INK,
+    ORANGE,
+    ORANGE_WASH,
+    PAPER,
+    TEMPLATE,
+    numbers,
+)
+from dashboards.look import LABEL, TICK
 
 LINE = 26
-SCALE = [[0, "#eda866"], [0.5, "#ffffff"], [1, "#8db8e6"]]
+SCALE = [[0, ORANGE_WASH], [0.5, PAPER], [1, BLUE_WASH]]
 """Below, none, above: pale enough for ink to be read on each end."""
 SYMBOLS = {"above": "triangle-up", "unclear": "circle", "below": "triangle-down"}
 COLOURS = {"above": BLUE, "unclear": GREY, "below": ORANGE}
@@ -43,7 +54,7 @@ def heat_map(
                 "z": grid(values, None),
                 "text": grid(texts, ""),
                 "texttemplate": "%{text}",
-                "textfont": {"size": 11, "color": INK},
+                "textfont": {"size": TICK, "color": INK},
                 "customdata": grid(hovers, ""),
                 "hovertemplate": "%{customdata}<extra></extra>",
                 "colorscale": SCALE,
@@ -63,14 +74,14 @@ def heat_map(
                 "side": "top",
                 "tickangle": 0,
                 "showgrid": False,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "type": "category",
                 "autorange": "reversed",
                 "automargin": True,
                 "showgrid": False,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
         },
     )
@@ -102,7 +113,7 @@ def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
                 "mode": "markers",
                 "marker": {
                     "symbol": SYMBOLS[stands],
-                    "color": ["#ffffff" if mark == "u" else colour for mark in own["mark"]],
+                    "color": [PAPER if mark == "u" else colour for mark in own["mark"]],
                     "size": 9 if stands == "unclear" else 11,
                     "line": {"color": colour, "width": 2},
                 },
@@ -127,7 +138,7 @@ def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
             "margin": {"l": 8, "r": 12, "t": 8, "b": 28},
             "annotations": [
                 {"x": 0, "y": name, "text": note, "showarrow": False, "font": {"color": GREY},
-                 "bgcolor": "#fff"}
+                 "bgcolor": PAPER}
                 for name, note in zip(absent["name"], absent["note"], strict=True)
             ],
             "shapes": [
@@ -138,7 +149,7 @@ def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
                 "range": [-end, end],
                 "tickvals": ticks,
                 "ticktext": [f"{tick:+d}".replace("-", "−") if tick else "0" for tick in ticks],
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "type": "category",
@@ -146,7 +157,7 @@ def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
                 "categoryarray": names,
                 "range": [len(names) - 0.5, -0.5],
                 "automargin": True,
-                "tickfont": {"size": 11},
+                "tickfont": {"size": TICK},
             },
         },
     )  # fmt: skip
@@ -195,19 +206,19 @@ def item_plot(
             ],
             "annotations": [
                 {"xref": "x domain", "x": 0, "y": least, "xanchor": "left", "yanchor": "bottom",
-                 "text": least_label, "showarrow": False, "font": {"color": GREY, "size": 11}}
+                 "text": least_label, "showarrow": False, "font": {"color": GREY, "size": TICK}}
             ],
             "xaxis": {
                 "range": [0, 1],
                 "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1],
-                "title": {"text": axes[0], "font": {"size": 12}},
-                "tickfont": {"size": 11},
+                "title": {"text": axes[0], "font": {"size": LABEL}},
+                "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "range": [low - 0.05 if low < 0 else 0, 1],
                 "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1],
-                "title": {"text": axes[1], "font": {"size": 12}},
-                "tickfont": {"size": 11},
+                "title": {"text": axes[1], "font": {"size": LABEL}},
+                "tickfont": {"size": TICK},
             },
         },
     )  # fmt: skip

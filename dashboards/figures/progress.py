@@ -5,29 +5,29 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.template import BLUE, GREY, INK, ORANGE, TEMPLATE
+from dashboards.figures.template import GREY, PAPER, TEMPLATE
+from dashboards.look import LABEL, TICK, colour
 
 PROGRESS_FILLS: dict[str, tuple[str, str]] = {
-    "in": (BLUE, "#ffffff"),
-    "checking": ("#a9c8ea", INK),
-    "returned": (ORANGE, "#ffffff"),
-    "awaiting_explanation": ("#f3c18f", INK),
-    "late": ("#5a3010", "#ffffff"),
-    "not_due": ("#e3e8ed", INK),
+    "in": ("blue", "on-strong"),
+    "checking": ("blue-wash", "ink"),
+    "returned": ("orange", "on-strong"),
+    "awaiting_explanation": ("orange-wash", "ink"),
+    "late": ("ink", "paper"),
+    "not_due": ("pale", "ink"),
 }
-"""How far something owed has come → its fill and the colour of what is written on it.
+"""How far something owed has come → the names of its fill and of what is written on it.
 
-Light and dark alternate, so that neighbours are told apart in grey print too."""
+Neighbours differ in lightness, so that they are told apart in grey print too."""
 FATE_FILLS: dict[str, tuple[str, str]] = {
-    "shown": (BLUE, "#ffffff"),
-    "few": ("#f3c18f", INK),
-    "partner": (ORANGE, "#ffffff"),
-    "total": ("#a9c8ea", INK),
-    "nobody": ("#e3e8ed", INK),
+    "shown": ("blue", "on-strong"),
+    "few": ("orange-wash", "ink"),
+    "partner": ("orange", "on-strong"),
+    "total": ("blue-wash", "ink"),
+    "nobody": ("pale", "ink"),
 }
 """What becomes of a published number → likewise."""
-
-UNKNOWN = ("#c3ccd4", INK)
+UNKNOWN = ("veil", "ink")
 LINE, MARGINS, LEGIBLE = 31, 34, 0.045
 
 
@@ -44,7 +44,7 @@ def share_stacks(
             its part of the group's sum), `label` (written on it where there is room).
         names: the groups, top first.
         said: kind → its name, in the order of stacking.
-        fills: kind → its fill and the colour of what is written on it.
+        fills: kind → the names of its fill and of the colour of what is written on it.
     """
     whole = frame.groupby("name")["n"].sum().to_dict() if len(frame) else {}
     bars = []
@@ -52,7 +52,7 @@ def share_stacks(
         own = frame[(frame["kind"] == kind) & (frame["n"] > 0)] if len(frame) else frame
         if own.empty:
             continue
-        fill, ink = fills.get(kind, UNKNOWN)
+        fill, ink = (colour(name) for name in fills.get(kind, UNKNOWN))
         parts = [float(n) / float(whole[g]) for n, g in zip(own["n"], own["name"], strict=True)]
         bars.append(
             {
@@ -60,7 +60,7 @@ def share_stacks(
                 "orientation": "h",
                 "x": [round(part, 5) for part in parts],
                 "y": list(own["name"]),
-                "marker": {"color": fill, "line": {"color": "#ffffff", "width": 1}},
+                "marker": {"color": fill, "line": {"color": PAPER, "width": 1}},
                 "text": [
                     label if part >= LEGIBLE else ""
                     for label, part in zip(own["label"], parts, strict=True)
@@ -68,7 +68,7 @@ def share_stacks(
                 "textposition": "inside",
                 "insidetextanchor": "middle",
                 "textangle": 0,
-                "textfont": {"color": ink, "size": 12},
+                "textfont": {"color": ink, "size": LABEL},
                 "hovertext": [f"{word} {label}" for label in own["label"]],
                 "hovertemplate": "%{y}<br>%{hovertext}<extra></extra>",
             }
@@ -81,12 +81,12 @@ def share_stacks(
             "bargap": 0.22,
             "height": MARGINS + LINE * max(1, len(names)),
             "margin": {"l": 8, "r": 26, "t": 4, "b": 30},
-            "uniformtext": {"mode": "hide", "minsize": 11},
+            "uniformtext": {"mode": "hide", "minsize": TICK},
             "xaxis": {
                 "range": [0, 1],
                 "tickvals": [0, 0.25, 0.5, 0.75, 1],
                 "tickformat": ".0%",
-                "tickfont": {"size": 11, "color": GREY},
+                "tickfont": {"size": TICK, "color": GREY},
             },
             "yaxis": {
                 "type": "category",
@@ -95,7 +95,7 @@ def share_stacks(
                 "range": [len(names) - 0.5, -0.5],
                 "automargin": True,
                 "showgrid": False,
-                "tickfont": {"size": 12},
+                "tickfont": {"size": LABEL},
             },
         },
     )

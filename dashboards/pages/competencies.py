@@ -106,13 +106,16 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "marks": legend(tell.words).items(),
     }
     shown = rows if level == "city" else [row for row in rows if row["level"] != "city"]
-    tables = zip(
-        files,
-        (RESULT_COLUMNS, ITEM_COLUMNS, PAPER_COLUMNS),
-        (shown, items, quality),
-        strict=True,
+    tables = (
+        (RESULT_COLUMNS, shown, "competency", ""),
+        (ITEM_COLUMNS, items, "item_quality", _("Items")),
+        (PAPER_COLUMNS, quality, "paper_quality", _("How well the papers measure")),
     )
-    downloads = [Download(name, columns, own) for name, columns, own in tables if name and own]
+    downloads = [
+        Download(name, columns, given, (table,), said)
+        for name, (columns, given, table, said) in zip(files, tables, strict=True)
+        if name and given
+    ]
     return View(_("Competencies"), context, figures, downloads)
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import effect_dots, effect_range, gap_trend, measure_dots, share_stacks
-from dashboards.figures.template import INK, ORANGE
 from dashboards.pages.base import Download, Published, Row, Unit, View, unit_labels
 from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
 from dashboards.pages.papers import Paper, in_order, main_papers, paper_name, paper_of
@@ -79,8 +78,8 @@ FILES = {
 
 BANDS = {"above": "above", "below": "below", "unclear": "as_expected"}
 """Where an interval stands to 0 → how its point is drawn."""
-PARTS = {"between": (ORANGE, "#ffffff"), "within": ("#a9c8ea", INK)}
-"""Part of the differences between schools → its fill and what is written on it."""
+PARTS = {"between": ("orange", "on-strong"), "within": ("blue-wash", "ink")}
+"""Part of the differences between schools → the names of its fill and of words on it."""
 
 
 def build(published: Published, unit: Unit, lang: Lang) -> View:
@@ -115,13 +114,17 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "files": files,
         "marks": legend(tell.words).items(),
     }
-    tables = zip(
-        files,
-        (EQUITY_COLUMNS, EQUITY_COLUMNS, RESOURCE_COLUMNS, COMMUNITY_COLUMNS),
-        (own, districts, resources, communities),
-        strict=True,
+    tables = (
+        (EQUITY_COLUMNS, own, "equity", ""),
+        (EQUITY_COLUMNS, districts, "equity", _("each district against the others")),
+        (RESOURCE_COLUMNS, resources, "resource_equity", _("Resources of schools")),
+        (COMMUNITY_COLUMNS, communities, "community_gap", _("Joint-research communities")),
     )
-    downloads = [Download(name, columns, rows) for name, columns, rows in tables if name and rows]
+    downloads = [
+        Download(name, columns, rows, (table,), said)
+        for name, (columns, rows, table, said) in zip(files, tables, strict=True)
+        if name and rows
+    ]
     return View(_("Equity"), context, figures, downloads)
 
 

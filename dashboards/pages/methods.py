@@ -103,13 +103,16 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "software": [(row["name"], row["value"]) for row in made_with if row["kind"] == "software"],
         "files": FILES,
     }
-    given = zip(
-        FILES,
-        (DICTIONARY_COLUMNS, METRIC_COLUMNS, PROTECTION_COLUMNS),
-        (words, metrics, protection),
-        strict=True,
+    given = (
+        (DICTIONARY_COLUMNS, words, "dictionary", _("Dictionary of the published tables")),
+        (METRIC_COLUMNS, metrics, "metric", _("How each figure is worked out")),
+        (PROTECTION_COLUMNS, protection, "protection", _("What is withheld, and what that costs")),
     )
-    downloads = [Download(name, columns, rows) for name, columns, rows in given if rows]
+    downloads = [
+        Download(name, columns, rows, (table,), said)
+        for name, (columns, rows, table, said) in zip(FILES, given, strict=True)
+        if rows
+    ]
     return View(_("Methods and data"), context, figures, downloads)
 
 

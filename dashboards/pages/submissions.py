@@ -31,6 +31,9 @@ MOST_LINES = 40
 MOST_CAUSES = 12
 """So many kinds of problems stand open; the others are folded away."""
 
+PROBLEM = ("submission_problem",)
+"""The published table of what is the matter."""
+
 OF_UNIT = """
     select owed.*, units.unit_name, units.parent_code
     from published.submission_duty as owed
@@ -167,7 +170,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "sentences": [],
         "headline": _("Nothing is owed yet: no list of schools has come in."),
     }
-    title = _("Submissions")
+    title, matter = _("Submissions"), _("What has to be mended or explained most often")
     own = [unit.level, unit.code, unit.code if unit.level != "school" else ""]
     problems = published.rows(PROBLEMS, own)
     if unit.level == "city":
@@ -179,8 +182,12 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         mine = [row for row in problems if row["level"] == "city"]
         context["waiting"] = _waiting(tell, mine)
         downloads = [
-            Download(files[0], COUNT_COLUMNS, _counts(counted)),
-            *([Download(files[1], CAUSE_COLUMNS, _cause_rows(causes))] if causes else []),
+            Download(files[0], COUNT_COLUMNS, _counts(counted), ("submission_duty",)),
+            *(
+                [Download(files[1], CAUSE_COLUMNS, _cause_rows(causes), PROBLEM, matter)]
+                if causes
+                else []
+            ),
         ]
         return View(title, context, figures, downloads)
     owed = published.rows(OF_UNIT, own)
@@ -192,8 +199,8 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         context |= _school(tell, unit, year, owed, {row["file"] for row in problems})
     context["waiting"] = _waiting(tell, problems)
     downloads = [
-        Download(files[0], DUTY_COLUMNS, owed),
-        *([Download(files[1], PROBLEM_COLUMNS, problems)] if problems else []),
+        Download(files[0], DUTY_COLUMNS, owed, ("submission_duty",)),
+        *([Download(files[1], PROBLEM_COLUMNS, problems, PROBLEM, matter)] if problems else []),
     ]
     return View(title, context, figures, downloads)
 

@@ -12,7 +12,10 @@ pytestmark = pytest.mark.browser
 
 A4 = round((210 - 2 * 14) / 25.4 * 96)
 """Width of what is printed, in pixels: A4 without the margins of the style sheet."""
-FIGURES = ("pass-rates.html", "plan.html", "classrooms.html", "training.html")
+FIGURES = (
+    "pass-rates.html", "plan.html", "classrooms.html", "training.html", "equity.html",
+    "submissions.html", "competencies.html",
+)  # fmt: skip
 
 
 def rgb(name: str, scheme: str) -> str:

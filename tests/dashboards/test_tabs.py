@@ -19,7 +19,10 @@ pytestmark = pytest.mark.browser
 Opened = Callable[..., Any]
 PLACES = [
     "pass-rates.html", "plan.html", "classrooms.html", "training.html",
-    "district/370402/value-added.html", "school/3137000003/index.html",
+    "district/370402/value-added.html", "school/3137000003/value-added.html", "methods.html",
+    "equity.html", "district/370402/equity.html", "submissions.html",
+    "district/370402/submissions.html", "competencies.html", "district/370402/competencies.html",
+    "school/3137000003/competencies.html",
 ]  # fmt: skip
 
 
