@@ -39,6 +39,14 @@ RELIED_ON = (
     "ops.owed", "ops.quality_check", "ops.release",
 )  # fmt: skip
 """Tables without which no release is made: others rely on them."""
+OPS = {
+    "submission": "Every submission and where it is in the workflow, as the warehouse shows it.",
+    "problem": "What is wrong with each, without words out of its cells.",
+    "owed": "Who owes what by when, and what came of it.",
+    "made_with": "Software and settings that decide figures.",
+    "metric": "What each figure is called and how it is worked out.",
+}
+"""Tables that the platform writes of itself before dbt runs, and what each tells."""
 LEAKS_TOLD = 20
 """Numbers that can be worked out, of which so many are named."""
 PAST: dg.MaterializeResult = dg.MaterializeResult(
@@ -198,18 +206,28 @@ def build_definitions(
                 metadata={"rules": len(own), "broken": dg.MetadataValue.json(broken)},
             )
 
-    @dg.asset(
-        key=["ops", "submission"],
-        deps=[["standing", c.feed] for c in feeds],
-        group_name="ops",
-        description="Every submission, its problems, and who owes what, as the warehouse shows it.",
+    @dg.multi_asset(
+        name="ops__submission",
+        specs=[
+            dg.AssetSpec(
+                ["ops", table],
+                deps=[["standing", c.feed] for c in feeds],
+                group_name="ops",
+                description=said,
+            )
+            for table, said in OPS.items()
+        ],
     )
-    def submission(home: Home) -> dg.MaterializeResult:
+    def submission(home: Home) -> Iterator[dg.MaterializeResult]:
         building = _building(home)
         if building.complete:
             # What was asked since, of other files, is asked no more.
             ops.ask(home, building)
-            return dg.MaterializeResult(metadata={"reused": building.release_id})
+            for table in OPS:
+                yield dg.MaterializeResult(
+                    asset_key=["ops", table], metadata={"reused": building.release_id}
+                )
+            return
         view = intake.freeze(home)
         findings = quality.plausible(
             view.path,
@@ -224,12 +242,16 @@ def build_definitions(
         queries, notes = ops.between(view, findings)
         ops.ask(home, building, queries)
         submissions, problems, owed = ops.submissions_and_problems(home, queries, notes)
-        warehouse.write_ops(building.work, "problem", problems)
-        warehouse.write_ops(building.work, "owed", owed)
-        warehouse.write_ops(building.work, "made_with", ops.made_with(home))
-        warehouse.write_ops(building.work, "metric", ops.metrics())
-        rows = warehouse.write_ops(building.work, "submission", submissions)
-        return dg.MaterializeResult(metadata={"rows": rows, "problems": len(problems)})
+        told = {
+            "submission": submissions,
+            "problem": problems,
+            "owed": owed,
+            "made_with": ops.made_with(home),
+            "metric": ops.metrics(),
+        }
+        for table in OPS:
+            rows = warehouse.write_ops(building.work, table, told[table])
+            yield dg.MaterializeResult(asset_key=["ops", table], metadata={"rows": rows})
 
     @dbt_assets(
         manifest=manifest,

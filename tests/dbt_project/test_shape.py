@@ -92,8 +92,9 @@ def exposed(manifest: dict[str, Any]) -> dict[str, set[str]]:
 def tables_of(con: duckdb.DuckDBPyConnection, query: str) -> set[str]:
     """Tables of the warehouse that a query reads, as `schema.table`."""
     named = con.get_table_names(query.replace("?", "null"), qualified=True)
-    # DuckDB tells the alias too, and names what the query makes itself without a schema.
-    return {name.partition(" ")[0] for name in named if "." in name}
+    # DuckDB tells the alias too, quotes words of its own (`dictionary`), and names what the query
+    # makes itself without a schema.
+    return {name.partition(" ")[0].replace('"', "") for name in named if "." in name}
 
 
 class Recorded(Published):
