@@ -100,9 +100,9 @@ def _ending(codes: Mapping[type[Exception], int]) -> Iterator[None]:
 
 def _release_faults() -> AbstractContextManager[None]:
     """Of what is asked of releases."""
-    from pipelines.release import Busy, NoSuchRelease
+    from pipelines.release import Busy, NoSuchRelease, ReleaseError
 
-    return _ending({NoSuchRelease: WRONG_USAGE, Busy: ENVIRONMENT})
+    return _ending({NoSuchRelease: WRONG_USAGE, Busy: ENVIRONMENT, ReleaseError: DATA_ERRORS})
 
 
 def _print_json(content: Any) -> None:
@@ -268,8 +268,8 @@ def report(
 ) -> None:
     """Reports of schools as PDF, two sheets of A4 each, out of what a release published."""
     from dashboards.site import NoPrinter, NoSuchSchool, ReportError, write_reports
-    from pipelines.release import current, show
-    from pipelines.wording import LANGUAGES
+    from pipelines.release import current, show, standing
+    from pipelines.wording import LANGUAGES, Lang, translator
 
     langs = [one for one in LANGUAGES if lang in (None, one)]
     if bool(school) == every or not langs:
@@ -278,12 +278,22 @@ def report(
     name = release_id or current(settings)
     if name is None:
         _stop("no releases yet; `eqm build` makes one", WRONG_USAGE)
+
+    def notice(one: Lang) -> str:
+        words = translator(one).gettext
+        return {
+            "embargoed": words("For the centre alone, please do not pass on: embargoed until")
+            + f" {stands.until}",
+            "prepared": words("For the centre alone, please do not pass on: not published."),
+        }.get(stands.state, "")
+
     with (
         _release_faults(),
         _ending({NoSuchSchool: WRONG_USAGE, NoPrinter: ENVIRONMENT, ReportError: DATA_ERRORS}),
         _bar() as bar,
     ):
         show(settings, name)
+        stands = standing(settings, name)
         folder = out or settings.home / "reports" / name
         task = bar.add_task("reports")
         written = write_reports(
@@ -292,6 +302,7 @@ def report(
             release_id=name,
             codes=None if every else school,
             langs=langs,
+            notice=notice,
             tell=lambda done, of: bar.update(task, completed=done, total=of),
         )
     if as_json:
@@ -1345,19 +1356,25 @@ def dev(
 @releases_app.command("list")
 def releases_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Every release, the newest first; the one that is served is marked."""
-    from pipelines.release import releases
+    from pipelines.release import releases, standing
 
-    found = releases(_settings(home=home))
+    settings = _settings(home=home)
+    with _release_faults():
+        found = releases(settings)
+        stands = {r.release_id: standing(settings, r.release_id) for r in found}
     if as_json:
-        _print_json([asdict(r) for r in found])
+        _print_json([asdict(r) | asdict(stands[r.release_id]) for r in found])
         return
     if not found:
         typer.echo("no releases yet; `eqm build` makes one")
         return
-    table = _table("", "release", "made", "files", "MB")
+    table = _table("", "release", "made", "files", "MB", "state", "")
     for r in found:
         mark = "served" if r.current else f"as of {r.as_of}" if r.as_of else ""
-        table.add_row(mark, r.release_id, r.made_at, str(r.files), f"{r.bytes / 1e6:.1f}")
+        own = stands[r.release_id]
+        state = f"{own.state} until {own.until}" if own.until else own.state
+        size = f"{r.bytes / 1e6:.1f}"
+        table.add_row(mark, r.release_id, r.made_at, str(r.files), size, state, own.reason)
     console.print(table)
 
 
@@ -1390,6 +1407,105 @@ def releases_rollback(
         _print_json({"current": release_id})
     else:
         typer.echo(f"served now: {release_id}")
+
+
+@releases_app.command("embargo")
+def releases_embargo(
+    release_id: Annotated[str, typer.Argument(metavar="ID")],
+    until: Annotated[
+        str,
+        typer.Option("--until", help="Until when, such as 2026-07-10T09:00, in the city's time."),
+    ] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Publish it to all now.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
+    by: ByOption = "",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a release for the centre alone until a moment; others see the one before meanwhile."""
+    from pipelines.release import embargo, hold
+
+    settings = _settings(home=home)
+    if bool(until) == lift:
+        _stop("give either --until MOMENT or --lift", WRONG_USAGE)
+    try:
+        moment = settings.moment(until) if until else datetime.now(UTC)
+    except ValueError:
+        _stop(f"no moment {until}; write 2026-07-10T09:00", WRONG_USAGE)
+    if until and moment <= datetime.now(UTC):
+        _stop(f"{until} is over; --lift publishes it now", WRONG_USAGE)
+    with _release_faults(), hold(settings):
+        stands = embargo(settings, release_id, moment.isoformat(), reason, _by(by))
+    _tell_standing(release_id, stands, as_json)
+
+
+@releases_app.command("note")
+def releases_note(
+    release_id: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option("--reason", help="As viewers read it.")],
+    corrects: Annotated[
+        str, typer.Option("--corrects", metavar="ID", help="The release whose figures were wrong.")
+    ] = "",
+    by: ByOption = "",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a release was made; with --corrects, that it puts an earlier one right."""
+    from pipelines.release import hold, note
+
+    settings = _settings(home=home)
+    with _release_faults(), hold(settings):
+        stands = note(settings, release_id, reason, _by(by), corrects)
+    _tell_standing(release_id, stands, as_json)
+
+
+def _tell_standing(release_id: str, stands: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json({"release_id": release_id, **asdict(stands)})
+    else:
+        typer.echo(
+            f"{release_id}: {stands.state}" + (f" until {stands.until}" * bool(stands.until))
+        )
+
+
+@releases_app.command("diff")
+def releases_diff(
+    before: Annotated[str, typer.Argument(metavar="A")],
+    after: Annotated[str, typer.Argument(metavar="B")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="CSV file that every change is written into.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What is another in release B than in A: its causes, and figure by figure."""
+    from pipelines.release import changes, life_of
+
+    settings = _settings(home=home)
+    with _release_faults():
+        found = changes(settings, before, after, most=SHOWN_LINES, out=out)
+        reason = life_of(settings).note(after)
+    if as_json:
+        figures = [asdict(one) | {"key": dict(one.key), "kind": one.kind} for one in found.figures]
+        _print_json(asdict(found) | {"figures": figures, "reason": reason})
+        return
+    told = "; ".join(
+        f"{name} {', '.join(value) if isinstance(value, list) else value}"
+        for name, value in found.causes.items()
+    )
+    typer.echo(f"{before} → {after}: {told or 'equal inputs, settings and code'}")
+    if reason:
+        typer.echo(reason)
+    for table, n in found.counts.items():
+        typer.echo(f"{table}: {n} changes")
+        for one in (one for one in found.figures if one.table == table):
+            key = ", ".join(value for _, value in one.key)
+            values = f" {one.before} → {one.after}" if one.column else ""
+            typer.echo(f"  {one.kind} {key} {one.column}{values}")
+    if found.left_out:
+        typer.echo(f"not compared: {', '.join(found.left_out)}")
+    if not found.counts:
+        typer.echo("no published figure is another")
 
 
 @releases_app.command("prune")

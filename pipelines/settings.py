@@ -267,6 +267,11 @@ class Settings(BaseSettings):
         description="A moment of the past to build the warehouse of; empty means now, from the "
         "raw folder.",
     )
+    embargo_until: str = Field(
+        "",
+        description="Moment until which releases that are made are the centre's alone, such as "
+        "2026-07-10T09:00+08:00; empty or over: they are everybody's at once.",
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -277,7 +282,7 @@ class Settings(BaseSettings):
             raise ValueError(f"no time zone {value}") from error
         return value
 
-    @field_validator("as_of")
+    @field_validator("as_of", "embargo_until")
     @classmethod
     def _known_moment(cls, value: str) -> str:
         try:
@@ -438,12 +443,19 @@ class Settings(BaseSettings):
 
         None where the setting is empty.
         """
-        if not self.as_of:
-            return None
-        moment = datetime.fromisoformat(self.as_of)
+        return self.moment(self.as_of).replace(tzinfo=None) if self.as_of else None
+
+    @property
+    def embargo_until_utc(self) -> str:
+        """The moment `embargo_until` as ISO time in UTC; empty where the setting is."""
+        return self.moment(self.embargo_until).isoformat() if self.embargo_until else ""
+
+    def moment(self, text: str) -> datetime:
+        """An ISO time or day in UTC; one without a zone is the city's."""
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo(self.time_zone))
-        return moment.astimezone(UTC).replace(tzinfo=None)
+        return moment.astimezone(UTC)
 
     @property
     def nightly_cron(self) -> str:

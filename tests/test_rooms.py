@@ -17,9 +17,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.evaluation": set(),
     "pipelines.feeds": {"pipelines.settings", WORDS},
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
+    "pipelines.life": set(),
     "pipelines.metrics": {"pipelines.settings", WORDS},
     "pipelines.quality": {"pipelines.feeds", WORDS},
-    "pipelines.release": {"pipelines.settings", WORDS},
+    "pipelines.release": {"pipelines.life", "pipelines.metrics", "pipelines.settings", WORDS},
     "pipelines.sample": {"pipelines.feeds"},
     "pipelines.spark": {"pipelines.settings", "pipelines.warehouse", WORDS},
     "pipelines.warehouse": {"pipelines.feeds", "pipelines.plan", "pipelines.settings"},
@@ -35,7 +36,13 @@ MAY_KNOW: dict[str, set[str]] = {
         "dashboards.shelf",
         WORDS,
     },
-    "dashboards.gate": {"dashboards.look", "dashboards.shelf", "pipelines.settings", WORDS},
+    "dashboards.gate": {
+        "dashboards.look",
+        "dashboards.shelf",
+        "pipelines.life",
+        "pipelines.settings",
+        WORDS,
+    },
 }
 """Room → rooms of the project that it may import; `pipelines.wording` holds the one catalogue."""
 JOINING = {

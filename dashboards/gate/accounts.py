@@ -83,6 +83,11 @@ class Viewer(NamedTuple):
     renew: bool
     """Whether the session is due to take on a new id."""
 
+    @property
+    def of_centre(self) -> bool:
+        """Whether it is somebody of the city, who sees releases before others do."""
+        return self.unit.startswith("city:")
+
 
 @dataclass(frozen=True)
 class Listed:

@@ -6,6 +6,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import sqlalchemy as sa
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, jsonify, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboards.gate.accounts import Locked, Refused, Viewer, open_accounts
 from dashboards.gate.files import Cookie, Files, Shelves
+from dashboards.gate.history import Entry, entries, feed, local
 from dashboards.gate.pages import HEADERS, TRANSPORT, plain
 from dashboards.gate.passwords import Busy
 from dashboards.gate.store import Store
@@ -50,6 +52,7 @@ class Gate:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.accounts, self.audit, self.store = open_accounts(settings, clock)
         self.shelves = Shelves(settings.home)
+        self.clock = clock
         secure = settings.public_url.startswith("https:")
         self._extra = [TRANSPORT] if secure else []
         self.cookie = Cookie(secure)
@@ -235,6 +238,49 @@ def _own_pages(gate: Gate, settings: Settings, secure: bool) -> Flask:
             own_password=gate.accounts.has_password(viewer),
         )
         response.status_code = code
+        return response
+
+    def known(viewer: Viewer, lang: Lang) -> list[Entry]:
+        """The releases that somebody may know of."""
+        life, now = gate.shelves.life(), gate.clock()
+        current, zone = gate.shelves.current(), settings.time_zone
+        return entries(life, current, now, centre=viewer.of_centre, lang=lang, zone=zone)
+
+    @app.get("/gate/releases")
+    def releases() -> Response:
+        viewer, lang = gate.viewer(), _lang()
+        if viewer is None:
+            return _to("/gate/sign-in")
+        return _page(
+            "releases.html",
+            lang,
+            title=translator(lang).gettext("Releases"),
+            said="",
+            entries=known(viewer, lang),
+            feed=f"/gate/releases.atom?lang={lang}",
+            front="/" if lang == "zh" else "/en/",
+        )
+
+    @app.get("/gate/releases.atom")
+    def atom() -> Response:
+        viewer, lang = gate.viewer(), _lang()
+        if viewer is None:
+            return _to("/gate/sign-in")
+        address = settings.public_url or request.host_url.rstrip("/")
+        text = feed(known(viewer, lang), address, lang)
+        return Response(text, content_type="application/atom+xml; charset=utf-8")
+
+    @app.get("/gate/standing/<release>")
+    def standing(release: str) -> Response:
+        """How a release stands, for its pages; of one that is not there, or not yet, nothing."""
+        viewer, told = gate.viewer(), {"state": ""}
+        now = gate.clock()
+        shelves = gate.shelves
+        if viewer and shelves.open_to(viewer, release, now) and shelves.shelf(release):
+            found = shelves.life().standing(release, shelves.current(), now)
+            told = asdict(found) | {"until": local(found.until, settings.time_zone)}
+        response = jsonify(told)
+        response.headers["Cache-Control"] = "private, max-age=60"
         return response
 
     @app.post("/gate/password")

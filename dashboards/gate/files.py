@@ -20,6 +20,7 @@ from dashboards.gate.accounts import Accounts, Viewer
 from dashboards.gate.audit import AuditLog, Tally
 from dashboards.gate.pages import HEADERS, plain
 from dashboards.shelf import SUFFIXES, Item, Shelf, read_shelf
+from pipelines.life import FILE, Life, read_life
 
 Answer = Iterable[bytes]
 Headers = list[tuple[str, str]]
@@ -37,6 +38,31 @@ class Shelves:
     def __init__(self, home: Path) -> None:
         self._releases, self._current = home / "releases", home / "current"
         self._known: OrderedDict[str, Shelf] = OrderedDict()
+        self._life: tuple[tuple[int, int, int] | None, Life] = (None, Life())
+
+    def life(self) -> Life:
+        """What became of the releases; read anew when it was written anew.
+
+        Raises:
+            ValueError: it is not as it was written; then nothing can be said of who may see what.
+        """
+        try:
+            found = os.stat(self._releases / FILE)  # noqa: PTH116 quicker
+        except FileNotFoundError:
+            return Life()
+        mark = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if self._life[0] != mark:
+            self._life = mark, read_life(self._releases)
+        return self._life[1]
+
+    def served(self, viewer: Viewer, now: float) -> str:
+        """Name of the release that somebody sees now; empty where there is none for them."""
+        current = self.current()
+        return current if viewer.of_centre else self.life().public(current, now)
+
+    def open_to(self, viewer: Viewer, release: str, now: float) -> bool:
+        """Whether somebody may know of a release: no embargo, or of the centre."""
+        return viewer.of_centre or self.life().seen(release, now)
 
     def current(self) -> str:
         """Name of the release that is served now; empty before the first."""
@@ -109,10 +135,14 @@ class Files:
             address = environ.get("PATH_INFO", "").encode("latin-1").decode()[1:]
         except UnicodeError:
             return self._not_found(environ, viewer, start, head, more)
+        now = self._clock()
+        served = self._shelves.served(viewer, now)
         release, permanent = "", ""
         if address.startswith("r/"):
             release, stroke, address = address[2:].partition("/")
             permanent = f"/r/{release}"
+            if not self._shelves.open_to(viewer, release, now):
+                return self._not_found(environ, viewer, start, head, more)
             if not stroke and self._shelves.shelf(release):
                 return self._redirect(start, "308 Permanent Redirect", f"{permanent}/", more)
             if not stroke or not release:
@@ -120,18 +150,22 @@ class Files:
         elif environ.get("QUERY_STRING"):
             asked = _ASKED.fullmatch(environ["QUERY_STRING"])
             release = asked[1] if asked else ""
+            if release and not self._shelves.open_to(viewer, release, now):
+                return self._not_found(environ, viewer, start, head, more)
         if not release:
-            release = self._shelves.current()
+            release = served
             if not release:
                 return self.plain(503, start, head, more)
         shelf = self._shelves.shelf(release)
         if shelf is None:
             # Older than the list of files, or none: without a list nobody's files are known.
-            if not permanent and release == self._shelves.current():
+            if not permanent and release == served:
                 return self.plain(503, start, head, more)
             return self._not_found(environ, viewer, start, head, more)
         item = shelf.find(address)
         if item is not None and (not item.owners or viewer.unit in item.owners):
+            if permanent and release != served:
+                more = [*more, ("Link", f'</{quote(address)}>; rel="latest-version"')]
             return self._send(environ, start, viewer, release, item, head, more)
         front = shelf.front(address, viewer.unit)
         if front is not None:
@@ -145,7 +179,7 @@ class Files:
 
     def fits(self, viewer: Viewer, address: str) -> bool:
         """Whether an address is a page of the newest release that this viewer may see."""
-        shelf = self._shelves.shelf(self._shelves.current())
+        shelf = self._shelves.shelf(self._shelves.served(viewer, self._clock()))
         item = shelf.find(address) if shelf else None
         return item is not None and item.kind.startswith("text/html") and viewer.unit in item.owners
 

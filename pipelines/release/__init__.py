@@ -10,22 +10,30 @@ from pipelines.release.build import (
     release_id,
     software,
 )
+from pipelines.release.changes import Change, Changes, changes
 from pipelines.release.errors import Busy, NoSuchRelease, NotVerified, ReleaseError
-from pipelines.release.store import Release, amend, current, point, prune, releases, show, switch
+from pipelines.release.serve import embargo, life_of, note, standing, switch
+from pipelines.release.store import Release, amend, current, point, prune, releases, show
 from pipelines.release.verify import verify
 
 __all__ = [
     "Building",
     "Busy",
+    "Change",
+    "Changes",
     "NoSuchRelease",
     "NotVerified",
     "Release",
     "ReleaseError",
     "amend",
     "begin",
+    "changes",
     "code_digest",
     "current",
+    "embargo",
     "hold",
+    "life_of",
+    "note",
     "open_building",
     "point",
     "prune",
@@ -34,6 +42,7 @@ __all__ = [
     "releases",
     "show",
     "software",
+    "standing",
     "switch",
     "verify",
 ]

@@ -20,7 +20,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipelines.release.errors import Busy, ReleaseError
-from pipelines.release.store import RECORD, point, switch
+from pipelines.release.serve import prepare, switch
+from pipelines.release.store import RECORD, point
 from pipelines.settings import PROJECT, Settings
 from pipelines.wording import bilingual
 
@@ -201,7 +202,7 @@ def publish(
 ) -> None:
     """Write `release.json`, give the folder its final name, and switch `current` to it.
 
-    Without `serve` the release is complete and `current` stays where it is.
+    Without `serve` the release is complete, the centre's alone, and `current` stays where it is.
     """
     if not building.complete:
         for folder in (building.dbt, building.spark):
@@ -218,7 +219,9 @@ def publish(
         settings.building.unlink(missing_ok=True)
         _to_disk_one(settings.releases)
     if serve:
-        switch(settings, building.release_id)
+        switch(settings, building.release_id, settings.embargo_until_utc)
+    else:
+        prepare(settings, building.release_id)
 
 
 def _to_disk(folder: Path) -> None:

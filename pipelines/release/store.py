@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.life import read_life
 from pipelines.release.errors import NoSuchRelease
 from pipelines.settings import Settings
 
@@ -81,16 +83,6 @@ def amend(settings: Settings, name: str, told: Mapping[str, Any]) -> None:
     aside.replace(path)
 
 
-def switch(settings: Settings, name: str) -> None:
-    """Let `current` point to that release, in one step that no reader can see half done.
-
-    Raises:
-        NoSuchRelease: there is none of that name.
-    """
-    show(settings, name)
-    point(settings.current, settings.releases / name)
-
-
 def point(link: Path, target: Path) -> None:
     """Let a link in the home point to a folder below it, in one step."""
     aside = link.with_name(f"{link.name}.new")
@@ -100,8 +92,13 @@ def point(link: Path, target: Path) -> None:
 
 
 def prune(settings: Settings, keep: int) -> list[str]:
-    """Remove all but the newest `keep` releases and the one that is served; answers their names."""
-    gone = [r.release_id for r in releases(settings)[keep:] if not r.current]
+    """Remove all but the newest `keep` releases and those that are served; answers their names.
+
+    Served are the one of the centre, and that which all others see during an embargo.
+    """
+    public = read_life(settings.releases).public(current(settings) or "", time.time())
+    left = releases(settings)[keep:]
+    gone = [r.release_id for r in left if not r.current and r.release_id != public]
     for name in gone:
         # Without its record it is no release any more, so a removal cut short is finished later.
         (settings.releases / name / RECORD).unlink()

@@ -19,6 +19,7 @@ from dashboards.pages import Published, Unit, school_report, value_added
 from dashboards.site import NoPrinter, NoSuchSchool, ReportError, report, write_reports
 from dashboards.site.report import printer, report_text
 from pipelines.cli import app
+from pipelines.life import Event, tell
 from pipelines.wording import LANGUAGES, Lang, percent, percent_interval
 
 SCHOOL, SILENT = SCHOOLS[2], SCHOOLS[1]
@@ -317,11 +318,21 @@ def home(warehouse: Path, tmp_path: Path) -> Path:
 
 
 @printing
-def test_the_command_prints_reports_of_the_release_that_is_served(home: Path) -> None:
+def test_the_command_prints_reports_of_the_release_that_is_served(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask = ["report", "--school", SCHOOL[0], "--lang", "zh", "--home", str(home)]
     done = alone(lambda: CliRunner().invoke(app, ask))
     assert done.exit_code == 0, done.output
     assert (home / "reports" / RELEASE / f"school-{SCHOOL[0]}-zh.pdf").is_file()
+    told = Event("embargoed", RELEASE, "2126-01-01", until="2126-07-10T01:00:00+00:00")
+    tell(home / "releases", told)
+    seen: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "report_text", lambda *given: seen.append(given[-1]) or "x")
+        again = alone(lambda: CliRunner().invoke(app, ask))
+    assert again.exit_code == 0, again.output
+    assert seen == ["限监测中心内部，请勿外传，至 2126-07-10T01:00:00+00:00"]
     old = alone(lambda: CliRunner().invoke(app, [*ask, "--release", "ba9876543210"]))
     assert old.exit_code == 1 and "inclass_check" in old.output
     assert not (home / "reports" / "ba9876543210" / f"school-{SCHOOL[0]}-zh.pdf").exists()

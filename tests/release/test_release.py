@@ -38,7 +38,8 @@ def fill(building: Building) -> Building:
 def make(settings: Settings, name: str, made_at: str) -> None:
     building = fill(release.begin(settings, name))
     building.work.write_text("scratch")
-    release.publish(settings, building, {"made_at": made_at, "inputs": [1, 2]})
+    inputs = [{"source_file": name, "file_sha256": "", "state": "landed"} for name in "ab"]
+    release.publish(settings, building, {"made_at": made_at, "inputs": inputs})
 
 
 def test_nothing_is_served_before_the_first_release(settings: Settings) -> None:

@@ -389,6 +389,36 @@
     const account = document.getElementById("account");
     account.href = "/gate/";
     account.hidden = false;
+    const releases = document.getElementById("releases");
+    if (releases) {
+      releases.href = "/gate/releases?lang=" + document.documentElement.lang.slice(0, 2);
+      releases.hidden = false;
+      becameOf(document.getElementById("standing"));
+    }
+  }
+
+  // What became of the release of this page since it was made, the gate knows.
+  async function becameOf(note) {
+    const answer = await fetch("/gate/standing/" + note.dataset.release);
+    if (!answer.ok) { return; }
+    const told = await answer.json();
+    const said = note.dataset[told.state];
+    if (!said) { return; }
+    const permanent = location.pathname.match(/^\/r\/[^/]+(\/.*)$/);
+    const lines = [told.until ? said + " " + told.until : said];
+    if (told.reason) { lines.push(told.reason); }
+    lines.forEach(function (line, i) {
+      const one = document.createElement(i ? "p" : "span");
+      one.textContent = line;
+      note.append(one, " ");
+    });
+    if (permanent && (told.state === "superseded" || told.state === "corrected")) {
+      const link = document.createElement("a");
+      link.href = permanent[1];
+      link.textContent = note.dataset.newest;
+      note.append(link);
+    }
+    note.hidden = false;
   }
 
   all("[data-tabs]").forEach(tabbed);
