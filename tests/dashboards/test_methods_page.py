@@ -96,7 +96,13 @@ def test_every_published_figure_is_explained_in_chinese() -> None:
         for model in yaml.safe_load(described.read_text(encoding="utf-8"))["models"]
         for column in model["columns"]
     }
-    told = [m for m in load_metrics().values() if (m.model, m.column) in published]
+    # Rows of these are left out of `published.equity`, so `published.metric` leaves them out.
+    untold = {"range_ratio", "gradient_contextual", "parity_ratio", "parity_difference"}
+    told = [
+        m
+        for m in load_metrics().values()
+        if (m.model, m.column) in published and m.name not in untold
+    ]
     words = translator("zh")
     assert len(told) > 20
     assert not [m.name for m in told if words.gettext(m.formula) == m.formula]

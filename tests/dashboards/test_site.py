@@ -18,9 +18,14 @@ from dashboards import pages
 from dashboards.pages import methods, value_added
 from dashboards.pages.sentences import Teller
 from dashboards.shelf import SUFFIXES, read_shelf
+from dashboards.site.take import workbook_name
 from dashboards.site.text import STATIC
 
-METHODS = {"methods.html", "en/methods.html", *(f"downloads/{name}" for name in methods.FILES)}
+METHODS = {
+    "methods.html",
+    "en/methods.html",
+    *(f"downloads/{name}" for table in methods.FILES for name in (table, workbook_name(table))),
+}
 """What is everybody's beside scripts and styles."""
 Render = Callable[[City], Rendered]
 
