@@ -11,6 +11,8 @@ from dashboards.figures.template import BLUE, GREY, ORANGE, PAPER, TEMPLATE, num
 from dashboards.look import TICK
 
 LINE, MARGINS = 26, 50
+MOST_YEARS = 3
+"""So many years are written under a small panel; the newest always is."""
 
 
 def measure_dots(
@@ -170,7 +172,7 @@ def gap_trend(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, floa
                 "categoryorder": "array",
                 "categoryarray": list(years),
                 "range": [-0.5, len(years) - 0.5],
-                "tickvals": list(reversed(list(reversed(years))[:: -(-len(years) // 4)])),
+                "tickvals": list(reversed(list(reversed(years))[:: -(-len(years) // MOST_YEARS)])),
                 "tickangle": 0,
                 "showgrid": False,
                 "tickfont": {"size": TICK},

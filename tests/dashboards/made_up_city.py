@@ -610,12 +610,16 @@ def competency_rows(city: City) -> dict[str, list[dict[str, Any]]]:
 
 
 def insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows into a table of the published layer."""
+    """Rows into a table of the published layer; those that name the same columns at once."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        signs = ", ".join("?" * len(row))
+        alike.setdefault(tuple(row), []).append(row)
+    for names, own in alike.items():
+        line = f"({', '.join('?' * len(names))})"
         con.execute(
-            f"insert into published.{table} ({', '.join(row)}) values ({signs})",
-            list(row.values()),
+            f"insert into published.{table} ({', '.join(names)}) "
+            f"values {', '.join([line] * len(own))}",
+            [row[name] for row in own for name in names],
         )
 
 
