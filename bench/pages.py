@@ -65,7 +65,8 @@ create table published.value_added as
         effect - 0.15 as ci_low, effect + 0.15 as ci_high, 0.8 as reliability,
         case when effect > 0.15 then 'above' when effect < -0.15 then 'below' else 'as_expected' end
             as band,
-        0.95 as match_rate, false as is_low_match, null::varchar as mark
+        0.95 as match_rate, null::varchar as match_band, false as is_low_match,
+        null::varchar as mark
     from effects;
 create table published.pass_rate_trend as
     with chains as (
@@ -79,7 +80,8 @@ create table published.pass_rate_trend as
     select
         level, unit_code, stage, subject, school_year, 9000::bigint as students, 9000::bigint as n,
         0.7 + (hash(unit_code, stage, subject, wave_id) % 200)::double / 1000 as pass_rate,
-        pass_rate - 0.01 as pass_low, pass_rate + 0.01 as pass_high, 0.7 as baseline_rate,
+        null::varchar as pass_band, pass_rate - 0.01 as pass_low,
+        pass_rate + 0.01 as pass_high, 0.7 as baseline_rate,
         1.5 as change_points, 0.5 as change_low, 2.5 as change_high, 2.1 as change_percent,
         lag(school_year) over chain as previous_year, 0.6 as year_change_points,
         -0.2 as year_change_low, 1.4 as year_change_high, 0.8 as pace_rate,

@@ -12,7 +12,15 @@ from dashboards.pages.base import Download, Level, Published, Row, Unit, View
 from dashboards.pages.marks import absence, legend
 from dashboards.pages.queries import reporting_state
 from dashboards.pages.sentences import Teller
-from pipelines.wording import Lang, count, day, percent, percent_interval, school_year
+from pipelines.wording import (
+    Lang,
+    count,
+    day,
+    percent,
+    percent_band,
+    percent_interval,
+    school_year,
+)
 from pipelines.wording.labels import progress_name, quantity, status_name
 
 TREND = """
@@ -319,6 +327,9 @@ def _rate(tell: Teller, trend: Sequence[Row], page: str) -> Card:
     _ = tell.words.gettext
     name = _("Pass rate")
     row = trend[-1] if trend else None
+    if row is not None and row["pass_band"]:
+        band = percent_band(row["pass_band"])
+        return Card(name, page, "trend", band, row["mark"] or "", (), "", "", "")
     if row is None or row["pass_rate"] is None:
         return _empty(tell, name, page, "trend", row)
     lines = [_("95%% interval %(interval)s") % {"interval": tell.rate_interval(row)}]
@@ -439,7 +450,7 @@ def _training(tell: Teller, trained: Sequence[Row], target: Row | None) -> Card:
 def _share(tell: Teller, row: Row) -> str:
     """The share of persons, or the band in its place."""
     if row["band"]:
-        return plan.banded(row["band"])
+        return percent_band(row["band"])
     return percent(row["rate"], row["persons"], tell.lang)
 
 
@@ -531,7 +542,7 @@ def _rows(
                 | {
                     "figure": figure,
                     "as_of": row["school_year"],
-                    "value": row[value],
+                    "value": row.get("pass_band") or row[value],
                     "ci_low": row[low],
                     "ci_high": row[high],
                     "change_points": row["year_change_points"],

@@ -21,7 +21,7 @@ from dashboards.pages.tables import (
     year_change_cell,
 )
 from dashboards.pages.value_added import section
-from pipelines.wording import Lang, school_year
+from pipelines.wording import Lang, percent_band, school_year
 from pipelines.wording.labels import stage_name, subject_name
 
 TREND_TABLE, DISTRICT_TABLE = "pass-rate-trend.csv", "pass-rate-districts.csv"
@@ -238,7 +238,13 @@ def district_section(
     meanings = legend(tell.words)
     frame = pd.DataFrame.from_records(
         [
-            drawn(tell, row, row["label"]) | {"name": row["label"], "note": meanings[absence(row)]}
+            drawn(tell, row, row["label"])
+            | {
+                "name": row["label"],
+                "note": percent_band(row["pass_band"])
+                if row["pass_band"]
+                else meanings[absence(row)],
+            }
             for row in districts
         ]
     )

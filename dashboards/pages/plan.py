@@ -14,7 +14,7 @@ from dashboards.pages.base import Download, Level, Published, Row, Unit, View
 from dashboards.pages.marks import NOT_APPLICABLE, NOT_REPORTED, WITHHELD, absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
-from pipelines.wording import Lang, count, day, percent, points, span
+from pipelines.wording import Lang, count, day, percent, percent_band, points, span
 from pipelines.wording.labels import quantity, status_name
 
 STATUSES = ("reached", "on_pace", "behind", "overdue", "not_reported", "not_due")
@@ -314,7 +314,7 @@ def actual_of(tell: Teller, row: Row, low: float | None = None, high: float | No
     """What stands, of how many, and the interval of a rise."""
     _ = tell.words.gettext
     if row["band"]:
-        return Cell(banded(row["band"]), "", row["mark"] or "")
+        return Cell(percent_band(row["band"]), "", row["mark"] or "")
     if row["actual"] is None:
         return Cell(mark=absence(row))
     below = ""
@@ -330,11 +330,6 @@ def actual_of(tell: Teller, row: Row, low: float | None = None, high: float | No
         below = _("95%% interval %(interval)s") % {"interval": tell.points_between(low, high)}
     mark = row["mark"] if row["mark"] not in (NOT_REPORTED, NOT_APPLICABLE) else ""
     return Cell(_said(tell, row, row["actual"]), below, mark or "")
-
-
-def banded(band: str) -> str:
-    """`>=95` as `≥95%`."""
-    return band.replace(">=", "≥").replace("<=", "≤") + "%"
 
 
 def _threshold(tell: Teller, row: Row) -> Cell:
@@ -419,7 +414,7 @@ def _above(tell: Teller, row: Row, above: Sequence[Row]) -> str:
     own = next((one for one in above if one["reading"] == row["reading"]), None)
     if own is None or (own["actual"] is None and not own["band"]):
         return ""
-    value = banded(own["band"]) if own["band"] else _said(tell, own, own["actual"])
+    value = percent_band(own["band"]) if own["band"] else _said(tell, own, own["actual"])
     return tell.words.gettext("the city: %(value)s") % {"value": value}
 
 
@@ -509,7 +504,7 @@ def _part(tell: Teller, row: Row | None) -> tuple[str, str, str, str]:
         return "", "", "", NOT_APPLICABLE
     if row["status"] is None or row["status"] in ("not_reported", "not_due"):
         return row["status"] or "", _status(tell, row["status"]), "", absence(row)
-    value = banded(row["band"]) if row["band"] else _said(tell, row, row["actual"])
+    value = percent_band(row["band"]) if row["band"] else _said(tell, row, row["actual"])
     if _kind(row) == "points":
         value = points(row["actual"], tell.lang)
     return row["status"], _status(tell, row["status"]), value, row["mark"] or ""

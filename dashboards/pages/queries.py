@@ -15,6 +15,7 @@ TREND_COLUMNS = (
     "students",
     "n",
     "pass_rate",
+    "pass_band",
     "pass_low",
     "pass_high",
     "previous_year",

@@ -9,6 +9,7 @@ from pipelines.wording import (
     Lang,
     count,
     percent,
+    percent_band,
     percent_change,
     percent_interval,
     points,
@@ -48,6 +49,12 @@ class Teller:
     def headline(self, row: Row, unit: str) -> str:
         """What happened to the pass rate, and no more than the interval allows."""
         _ = self.words.gettext
+        if row["pass_band"]:
+            return _("Pass rate of %(unit)s in %(year)s: %(rate)s") % {
+                "unit": unit,
+                "year": self.year(row),
+                "rate": percent_band(row["pass_band"]),
+            }
         if row["pass_rate"] is None:
             return _("Pass rate of %(unit)s in %(year)s: not shown, to protect personal data") % {
                 "unit": unit,
@@ -165,7 +172,9 @@ class Teller:
         return text
 
     def point(self, row: Row, head: str) -> str:
-        """A point in words, for the text alternative of a figure."""
+        """A point, or the band in its place, in words, for the text alternative of a figure."""
+        if row["pass_band"]:
+            return self.headed(head, percent_band(row["pass_band"]))
         if row["pass_rate"] is None:
             return self.headed(head, legend(self.words)[absence(row)])
         _ = self.words.gettext

@@ -7,12 +7,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import share_bars
-from dashboards.pages import plan
 from dashboards.pages.base import Published, Row, Unit, unit_labels
 from dashboards.pages.marks import WITHHELD, absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
-from pipelines.wording import count, percent
+from pipelines.wording import count, percent, percent_band
 from pipelines.wording.labels import quantity
 
 _BESIDE = """
@@ -70,7 +69,7 @@ def share_said(tell: Teller, row: Row, n: str = "persons") -> str:
         n: column of the persons that the share is of.
     """
     if row["band"]:
-        return plan.banded(row["band"])
+        return percent_band(row["band"])
     if row["rate"] is None:
         return legend(tell.words)[absence(row)]
     return percent(row["rate"], row[n], tell.lang)

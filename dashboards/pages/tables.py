@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dashboards.pages.base import Row
 from dashboards.pages.marks import NOT_APPLICABLE, WITHHELD, absence
 from dashboards.pages.sentences import Teller
-from pipelines.wording import count, percent_change, points, points_interval
+from pipelines.wording import count, percent_band, percent_change, points, points_interval
 from pipelines.wording.labels import status_name
 
 
@@ -34,7 +34,9 @@ def count_cell(tell: Teller, row: Row, column: str) -> Cell:
 
 
 def rate_cell(tell: Teller, row: Row) -> Cell:
-    """The cell of the pass rate with its interval and its mark."""
+    """The cell of the pass rate with its interval, or of its band, and its mark."""
+    if row["pass_band"]:
+        return Cell(percent_band(row["pass_band"]), "", row["mark"] or "")
     if row["pass_rate"] is None:
         return Cell(mark=absence(row))
     return Cell(tell.rate(row), tell.rate_interval(row), row["mark"] or "")
@@ -42,7 +44,7 @@ def rate_cell(tell: Teller, row: Row) -> Cell:
 
 def year_change_cell(tell: Teller, row: Row) -> Cell:
     """The cell of the change against the earlier year, in percentage points."""
-    if row["pass_rate"] is None:
+    if row["pass_rate"] is None and not row["pass_band"]:
         return Cell(mark=absence(row))
     if row["year_change_points"] is None:
         return Cell(mark=WITHHELD if row["previous_year"] else NOT_APPLICABLE)
@@ -51,7 +53,7 @@ def year_change_cell(tell: Teller, row: Row) -> Cell:
 
 def baseline_cells(tell: Teller, row: Row) -> tuple[Cell, Cell, Cell, Cell]:
     """The cells of change in percentage points, relative change, pace line and status."""
-    if row["pass_rate"] is None:
+    if row["pass_rate"] is None and not row["pass_band"]:
         missing = Cell(mark=absence(row))
         return missing, missing, missing, missing
     pace = Cell(tell.rate(row, "pace_rate")) if row["pace_rate"] is not None else None

@@ -12,7 +12,15 @@ from dashboards.pages.base import Download, Published, Row, Unit, View, unit_lab
 from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
-from pipelines.wording import Lang, count, deviations, deviations_interval, percent, school_year
+from pipelines.wording import (
+    Lang,
+    count,
+    deviations,
+    deviations_interval,
+    percent,
+    percent_band,
+    school_year,
+)
 from pipelines.wording.labels import SUBJECT_ORDER, band_name, rank, subject_name
 
 COLUMNS = (
@@ -30,6 +38,7 @@ COLUMNS = (
     "reliability",
     "band",
     "match_rate",
+    "match_band",
     "mark",
 )
 SIGNS = {"above": "▲ ", "below": "▼ "}
@@ -37,7 +46,8 @@ SIGNS = {"above": "▲ ", "below": "▼ "}
 NEWEST = """
     select added.school_year, added.wave_id, added.grade, added.subject, added.level,
         added.unit_code, units.unit_name, added.n, added.effect, added.ci_low, added.ci_high,
-        added.reliability, added.band, added.match_rate, added.is_low_match, added.mark
+        added.reliability, added.band, added.match_rate, added.match_band, added.is_low_match,
+        added.mark
     from published.value_added as added
     inner join published.unit as units
         on added.level = units.level and added.unit_code = units.unit_code
@@ -201,8 +211,12 @@ def _hover(tell: Teller, row: Row) -> str:
     if row["effect"] is None:
         return ""
     if row["n"] is None:
-        # A district's number is withheld with that of one of its schools; its effect is told.
-        return f"{row['label']}<br>{_said(tell, row)}"
+        # A number that would tell another is withheld; the effect is told.
+        said = f"{row['label']}<br>{_said(tell, row)}"
+        if not row["match_band"]:
+            return said
+        rate = percent_band(row["match_band"])
+        return said + tell.words.gettext("<br>%(rate)s with a starting point") % {"rate": rate}
     return tell.words.gettext(
         "%(unit)s<br>%(said)s<br>%(n)s students, %(rate)s with a starting point"
     ) % {

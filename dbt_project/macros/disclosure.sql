@@ -24,7 +24,8 @@
     end
 {%- endmacro %}
 
-{#- Groups of students by which figures leave the house. More groups are more ways to subtract. -#}
+{#- Groups of students by which figures leave the house: of schools and what is above them, since
+    more groups are more ways to subtract, and a class has too few for any. -#}
 {% macro published_groups() -%}
     {{ return(['all', 'locale', 'gender']) }}
 {%- endmacro %}
@@ -83,6 +84,17 @@
 
 {#- Whether a row's number of students, and all that rests on it, is told. -#}
 {% macro is_told(told='told') %}{{ told }}.fate = 'shown'{% endmacro %}
+
+{#- Whether the share of those who passed (or are good, excellent, low) is told as it is, or as a
+    band. -#}
+{% macro is_exact(outcome, told='told') %}{{ told }}.{{ outcome }}_told = 'exact'{% endmacro %}
+
+{% macro band_told(outcome, told='told') -%}
+    case
+        when {{ told }}.{{ outcome }}_told = 'band'
+            then {{ banded(told ~ '.' ~ outcome, told ~ '.n') }}
+    end
+{%- endmacro %}
 
 {#- A figure where a condition says that it is told. -#}
 {% macro where_told(condition, figure) -%}

@@ -72,7 +72,8 @@ def ask(
         if metric.column not in held:
             raise BadQuestion(f"{schema}.{metric.model} of this release has no {metric.column}")
         figures = [column for column in metric.columns if column in held]
-        marks = ["mark"] if "mark" in held else []
+        band = metric.column.removesuffix("rate") + "band"
+        marks = [column for column in (band, "mark") if column in held]
         named = [c for key in shown for c in ([key, "unit_name"] if key == "unit_code" else [key])]
         columns = list(dict.fromkeys([*named, *figures, *marks]))
         chosen = [f"{column} = '{value}'" for column, value in metric.only.items()]

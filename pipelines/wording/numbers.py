@@ -32,6 +32,11 @@ def percent(rate: float | Decimal, n: int, lang: str) -> str:
     return _text(_fixed(Decimal(str(rate)) * 100, 0 if n < 100 else 1)) + "%"
 
 
+def percent_band(band: str) -> str:
+    """A rate that is told as a band: `>=95` as `≥95%`."""
+    return band.replace(">=", "≥").replace("<=", "≤") + "%"
+
+
 def percent_change(value: float | Decimal | None, lang: str) -> str:
     """A relative change that is already in percent: `+3.9%`; a dash where the baseline is 0."""
     if value is None:

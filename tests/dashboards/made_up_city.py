@@ -14,8 +14,9 @@ SCHEMA = """
 create schema published;
 create table published.pass_rate_trend (
     level varchar, unit_code varchar, stage varchar, subject varchar, school_year varchar,
-    students bigint, n bigint, pass_rate double, pass_low double, pass_high double,
-    baseline_rate double, change_points double, change_low double, change_high double,
+    students bigint, n bigint, pass_rate double, pass_band varchar, pass_low double,
+    pass_high double, baseline_rate double, change_points double, change_low double,
+    change_high double,
     change_percent double, previous_year varchar, year_change_points double,
     year_change_low double, year_change_high double, pace_rate double, status varchar,
     comparability varchar, mark varchar
@@ -26,7 +27,8 @@ create table published.unit (
 create table published.value_added (
     school_year varchar, wave_id varchar, held_on date, grade integer, subject varchar,
     level varchar, unit_code varchar, n bigint, effect double, ci_low double, ci_high double,
-    reliability double, band varchar, match_rate double, is_low_match boolean, mark varchar
+    reliability double, band varchar, match_rate double, match_band varchar,
+    is_low_match boolean, mark varchar
 );
 create table published.reporting (
     school_year varchar, wave_id varchar, level varchar, unit_code varchar,
@@ -205,6 +207,7 @@ def rows_of(city: City) -> list[dict[str, Any]]:
                 "students": n // 3 if subject == "all" else n,
                 "n": n,
                 "pass_rate": round(rate, 3),
+                "pass_band": None,
                 "pass_low": round(rate - half, 3),
                 "pass_high": round(rate + half, 3),
                 "baseline_rate": round(start, 3) if has_baseline else None,
@@ -251,15 +254,19 @@ def added_rows(city: City) -> list[list[Any]]:
                 band = "above" if effect > half else "below" if effect < -half else "as_expected"
                 figures: list[Any] = [
                     *(n, round(effect, 2), round(effect - half, 2), round(effect + half, 2)),
-                    *(0.8, band, 0.95, False),
+                    *(0.8, band, 0.95, None, False),
                 ]
                 if mark in ("c", "z"):
-                    figures = [None] * 8
+                    figures = [None] * 9
                 elif level == "district" and subject == "english":
                     figures[1:6] = [0.0, None, None, None, "as_expected"]
                 elif level == "district" and i == 1:
                     # Told without the number, which a withheld school would be taken from.
                     figures[0] = figures[6] = None
+                elif i == 17:
+                    # A school in which hardly anybody lacks a starting point.
+                    figures[0] = figures[4] = figures[6] = None
+                    figures[7] = ">=90"
                 own = [year, f"A{year[:4]}", day, grade, subject, level, code, *figures, mark]
                 rows.append(own)
     return rows

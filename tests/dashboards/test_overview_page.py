@@ -135,6 +135,19 @@ def test_a_withheld_rate_is_not_told(look: Look) -> None:
     assert rows["pass_rate"]["value"] is None and rows["pass_rate"]["mark"] == "c"
 
 
+def test_a_rate_of_one_or_two_is_a_band(look: Look) -> None:
+    def band(row: dict[str, Any]) -> None:
+        if row["school_year"] == "2026-2027" and row["unit_code"] == "370400":
+            row |= dict.fromkeys(("pass_rate", "pass_low", "pass_high", "year_change_points"))
+            row["pass_band"] = ">=99"
+
+    view = look(City(edit=band))
+    assert view.context["headline"] == "全市 2026–2027学年合格率：≥99%"
+    assert (card(view, "合格率").value, card(view, "合格率").lines) == ("≥99%", ())
+    rows = {row["figure"]: row for row in view.downloads[0].rows}
+    assert rows["pass_rate"]["value"] == ">=99"
+
+
 def test_the_download_holds_the_numbers_of_the_page(look: Look) -> None:
     rows = {row["figure"]: row for row in look(City()).downloads[0].rows}
     assert rows["pass_rate"]["value"] == 0.8 and rows["pass_rate"]["change_points"] == 1.9

@@ -152,6 +152,27 @@ def test_withheld_figures_are_nowhere(rendered: Render) -> None:
     assert row["pass_rate"] == row["n"] == row["students"] == row["year_change_points"] == ""
 
 
+def band(row: dict[str, Any]) -> None:
+    if row["school_year"] == "2026-2027" and row["unit_code"] in {"370400", "370403"}:
+        empty = [name for name in row if name.startswith(("change_", "year_change_"))]
+        row |= dict.fromkeys([*empty, "pass_rate", "pass_low", "pass_high", "status"])
+        row["pass_band"] = ">=99"
+
+
+def test_a_band_is_said_and_not_drawn(rendered: Render) -> None:
+    made = rendered(City(edit=band))
+    assert heading(made.page()) == "全市 2026–2027学年合格率：≥99%"
+    assert heading(made.page("en")) == "Pass rate of the city in 2026–2027: ≥99%"
+    # The city's and the district's: in the table, and in words beside the figures.
+    assert made.page().count("薛城区：≥99%") + made.page().count("薛城区 ≥99%") >= 1
+    assert made.page().count("≥99%") > 15
+    with (made.folder / "downloads" / "pass-rate-districts.csv").open(
+        encoding="utf-8-sig", newline=""
+    ) as text:
+        row = next(r for r in csv.DictReader(text) if r["unit_code"] == "370403")
+    assert row["pass_band"] == ">=99" and row["pass_rate"] == row["mark"] == "" and row["n"]
+
+
 def test_a_district_that_has_not_reported(rendered: Render) -> None:
     city = City(not_reported=60)
     made = rendered(City(districts={**city.districts, "370499": "高新区"}))

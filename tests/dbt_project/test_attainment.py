@@ -192,7 +192,7 @@ def test_nothing_of_fewer_than_ten_is_published(city: City) -> None:
     assert shown.loc[~hidden, "n"].notna().all()
     middle = exact["n"].reindex(shown.index).between(10, 29)
     assert (shown["mark"].eq("u") == middle & ~hidden).all()
-    rates = shown.loc[shown["n"] < 100, "pass_rate"]
+    rates = shown.loc[shown["n"] < 100, "pass_rate"].dropna()
     assert np.allclose(rates, rates.round(2), atol=1e-12)
 
     exact = city.table("marts.pass_rate_trend").set_index(UNIT_YEAR)

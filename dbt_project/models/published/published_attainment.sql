@@ -1,8 +1,6 @@
 {{ config(alias='attainment') }}
 
-{%- set rates = [
-    'score_ratio', 'pass_rate', 'pass_low', 'pass_high', 'good_rate', 'excellent_rate', 'low_rate'
-] %}
+{%- set shares = {'pass': 'passed', 'good': 'good', 'excellent': 'excellent', 'low': 'low'} %}
 {%- set sitting = 'told.is_sitting_told' %}
 
 select
@@ -18,8 +16,14 @@ select
     {{ where_told(is_told(), 'units.n') }} as n,
     {{ where_told(is_told(), rounded('units.mean_score', 1)) }} as mean_score,
     {{ where_told(sitting, rate_told('units.participation_rate')) }} as participation_rate,
-    {% for rate in rates %}
-    {{ where_told(is_told(), rate_told('units.' ~ rate)) }} as {{ rate }},
+    {{ where_told(is_told(), rate_told('units.score_ratio')) }} as score_ratio,
+    {% for figure in ['pass_low', 'pass_high'] %}
+    {{ where_told(is_exact('passed'), rate_told('units.' ~ figure)) }} as {{ figure }},
+    {% endfor %}
+    {% for share, outcome in shares.items() %}
+    {{ where_told(is_exact(outcome), rate_told('units.' ~ share ~ '_rate')) }}
+        as {{ share }}_rate,
+    {{ band_told(outcome) }} as {{ share }}_band,
     {% endfor %}
     {{ where_told(is_told(), rounded('units.mean_z', 2)) }} as mean_z,
     told.mark

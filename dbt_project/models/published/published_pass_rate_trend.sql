@@ -5,8 +5,8 @@
 } %}
 {%- set baseline_year = "'" ~ var('plan_baseline_year') ~ "'" %}
 {#- A change is as telling as the rates at its two ends: it is told where both are. -#}
-{%- set by_baseline = is_told() ~ ' and ' ~ is_told('baseline') %}
-{%- set by_previous = is_told() ~ ' and ' ~ is_told('earlier') %}
+{%- set by_baseline = is_exact('passed') ~ ' and ' ~ is_exact('passed', 'baseline') %}
+{%- set by_previous = is_exact('passed') ~ ' and ' ~ is_exact('passed', 'earlier') %}
 
 {#- Pooled results have hardly more students than one subject: a school's number, taken from its
     district's, would tell of another school that withholds its own. -#}
@@ -21,8 +21,9 @@ select
     {{ where_told(students, 'units.students') }} as students,
     {{ where_told(is_told(), 'units.n') }} as n,
     {% for figure in ['pass_rate', 'pass_low', 'pass_high'] %}
-    {{ where_told(is_told(), rate_told('units.' ~ figure)) }} as {{ figure }},
+    {{ where_told(is_exact('passed'), rate_told('units.' ~ figure)) }} as {{ figure }},
     {% endfor %}
+    {{ band_told('passed') }} as pass_band,
     {{ where_told(by_baseline, rate_told('units.baseline_rate', 'baseline')) }}
         as baseline_rate,
     {% for figure in ['change_points', 'change_low', 'change_high', 'change_percent'] %}
@@ -39,6 +40,7 @@ select
     units.comparability,
     -- Of pooled results the students behind them say how many there are.
     case
+        when {{ is_told() }} and told.passed_told is null then 'c'
         when {{ is_told() }} and people.fate is not null then people.mark
         else told.mark
     end as mark

@@ -1,10 +1,13 @@
 {{ config(alias='value_added') }}
 
-{#- A district's number is withheld with that of one of its schools; its effect tells no number. -#}
+{#- A district's number is withheld with that of one of its schools; its effect tells no number. So
+    is that of a school where all but one or two of those who sat are matched, and the share of
+    these is told as a band. A reliability is as good as a number. -#}
 {%- set named = "told.fate in ('shown', 'total')" %}
 {%- set estimated = named ~ " and units.state = 'estimated'" %}
 {#- Where the variance between units is 0, so is every effect, and its interval claims to know. -#}
 {%- set apart = estimated ~ ' and units.se > 0' %}
+{%- set numbered = estimated ~ ' and ' ~ is_told() %}
 {%- set same = {'stage': "'all'", 'group_kind': "'all'", 'group_value': "'all'"} %}
 
 -- Of nobody there is nothing to withhold: such a row has no cell.
@@ -20,9 +23,13 @@ select
     {{ where_told(estimated, rounded('units.effect', 2)) }} as effect,
     {{ where_told(apart, rounded('units.ci_low', 2)) }} as ci_low,
     {{ where_told(apart, rounded('units.ci_high', 2)) }} as ci_high,
-    {{ where_told(estimated, rounded('units.reliability', 2)) }} as reliability,
+    {{ where_told(numbered, rounded('units.reliability', 2)) }} as reliability,
     {{ where_told(estimated, 'units.band') }} as band,
     {{ where_told(is_told(), rounded('units.match_rate', 2)) }} as match_rate,
+    case
+        when told.fate = 'total' and units.level = 'school'
+            then {{ banded('units.n', 'units.present') }}
+    end as match_band,
     {{ where_told(named, 'units.is_low_match') }} as is_low_match,
     case
         when units.n = 0 then 'z'

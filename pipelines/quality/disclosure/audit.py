@@ -14,14 +14,31 @@ import pyarrow.compute as pc
 
 from pipelines.quality.disclosure.bounds import Contradiction, because, bounds
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.tables import KEY, NOBODY, UNPUBLISHED, ints, system_of
+from pipelines.quality.disclosure.shares import (
+    BAND,
+    EXACT,
+    OUTCOMES,
+    WITHHELD,
+    numerators,
+    too_near,
+)
+from pipelines.quality.disclosure.system import Mask, System, ints
+from pipelines.quality.disclosure.tables import KEY, NOBODY, UNPUBLISHED, nearly_all, system_of
 
 Cell = dict[str, Any]
 
 _TOLD = """
     select
         cells.*,
-        coalesce(results.n, trend.n, people.students, matched.n) as told
+        coalesce(results.n, trend.n, people.students, matched.n) as told,
+        coalesce(results.pass_rate, trend.pass_rate, baseline.rate) is not null as passed_exact,
+        results.good_rate is not null as good_exact,
+        results.excellent_rate is not null as excellent_exact,
+        results.low_rate is not null as low_exact,
+        coalesce(results.pass_band, trend.pass_band) is not null as passed_band,
+        results.good_band is not null as good_band,
+        results.excellent_band is not null as excellent_band,
+        results.low_band is not null as low_band
     from marts.disclosure_cell as cells
     left join published.attainment as results
         on cells.topic = 'results' and results.school_year = cells.school_year
@@ -42,6 +59,18 @@ _TOLD = """
         and matched.wave_id = cells.wave_id and matched.grade = cells.grade
         and matched.subject = cells.subject and matched.level = cells.level
         and matched.unit_code = cells.unit_code
+    -- The rate of the baseline's year stands beside every later one.
+    left join (
+        select later.stage, later.subject, later.level, later.unit_code, own.school_year,
+            max(later.baseline_rate) as rate
+        from published.pass_rate_trend as own
+        inner join published.pass_rate_trend as later using (stage, subject, level, unit_code)
+        where own.comparability = 'baseline_year'
+        group by all
+    ) as baseline
+        on cells.topic = 'trend' and baseline.school_year = cells.school_year
+        and baseline.subject = cells.subject and baseline.stage = cells.stage
+        and baseline.level = cells.level and baseline.unit_code = cells.unit_code
     where cells.school_year = $1
     order by cells.cell_no
 """
@@ -49,7 +78,9 @@ _TOLD = """
 
 @dataclass(frozen=True)
 class Leak:
-    """A number of students that is told, or can be worked out, and should not be."""
+    """A number of students that is told, or can be worked out, and should not be; or how many of
+    them passed (or are good, excellent, low), where a share may not tell that.
+    """
 
     cell: Cell
     """The key of the cell."""
@@ -59,11 +90,13 @@ class Leak:
     """The most that it may be."""
     sums: tuple[str, ...]
     """The sums that give it away, in words; none where a table tells it."""
+    of: str = "students"
+    """What is counted: the students, or an outcome of them."""
 
     def __str__(self) -> str:
         where = " ".join(str(self.cell[name]) for name in KEY)
         told = f"{self.low}" if self.low == self.high else f"{self.low} to {self.high}"
-        return f"{where}: {told} students" + "".join(f"; {one}" for one in self.sums)
+        return f"{where}: {told} {self.of}" + "".join(f"; {one}" for one in self.sums)
 
 
 @dataclass(frozen=True)
@@ -72,6 +105,8 @@ class Audit:
 
     cells: int
     withheld: int
+    shares: int
+    """Shares that are told as a band, or not at all, of numbers of students that are told."""
     leaks: list[Leak]
 
 
@@ -89,14 +124,15 @@ def audit(con: duckdb.DuckDBPyConnection, rules: Rules) -> Audit:
         "select distinct school_year from marts.disclosure_cell order by school_year"
     ).fetchall()
     sums = con.sql("from marts.disclosure_sum").to_arrow_table()
-    cells = withheld = 0
+    cells = withheld = shares = 0
     leaks: list[Leak] = []
     for (year,) in years:
         own = con.sql(_TOLD, params=[year]).to_arrow_table()
         found = _audited(own, sums, rules)
         cells, withheld = cells + found.cells, withheld + found.withheld
+        shares += found.shares
         leaks += found.leaks
-    return Audit(cells, withheld, leaks)
+    return Audit(cells, withheld, shares, leaks)
 
 
 def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
@@ -108,6 +144,8 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
         Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
         for cell in np.flatnonzero(told & (values > 0) & (values < rules.few)).tolist()
     ]
+    near = np.flatnonzero(told & nearly_all(own, found, rules))
+    leaks += [Leak(_key(own, at), int(values[at]), int(values[at]), ()) for at in near.tolist()]
     # A sum that shows all its members says nothing of others, but that the tables agree.
     open_sums = abs(found.sums) @ (~told).astype(np.int64) > 0
     over = found.sums @ values - found.beyond
@@ -120,7 +158,35 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
         names = tuple(_in_words(own, sums, number) for number in because(opened, column))
         cell = int(opened.cells[column])
         leaks.append(Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names))
-    return Audit(len(told), int((~told).sum()), leaks)
+    shares = 0
+    for outcome in OUTCOMES:
+        of_shares = _of_shares(own, found, outcome, ~told, sums, rules)
+        shares, leaks = shares + of_shares[0], leaks + of_shares[1]
+    return Audit(len(told), int((~told).sum()), shares, leaks)
+
+
+def _of_shares(
+    own: pa.Table, found: System, outcome: str, hidden: Mask, sums: pa.Table, rules: Rules
+) -> tuple[int, list[Leak]]:
+    """How many shares are not told exactly, and which numerators can be worked out."""
+    given = numerators(found, own, outcome, hidden, rules)
+    cells = np.flatnonzero(given.place >= 0)
+    state = np.full(len(given.met), WITHHELD, dtype=np.int8)
+    for column, told in (("band", BAND), ("exact", EXACT)):
+        state[given.place[cells[own[f"{outcome}_{column}"].to_numpy()[cells]]]] = told
+    names = np.zeros(len(given.met), dtype=np.int64)
+    names[given.place[cells]] = cells
+    few = given.few(rules)
+    leaks = [
+        Leak(_key(own, int(names[at])), int(given.met[at]), int(given.met[at]), (), outcome)
+        for at in np.flatnonzero(few & (state == EXACT)).tolist()
+    ]
+    for near in too_near(given, state, rules):
+        words = tuple(_in_words(own, sums, number) for number in near.sums)
+        leaks.append(
+            Leak(_key(own, int(names[near.numerator])), near.low, near.high, words, outcome)
+        )
+    return int(((state != EXACT) & ~given.hidden).sum()), leaks
 
 
 def _key(own: pa.Table, cell: int) -> Cell:

@@ -49,17 +49,18 @@ class Bounds:
 
 def bounds(
     opened: Opened,
-    enough: int | None = None,
+    enough: int | Ints | None = None,
     asked: Mask | None = None,
     known: Ints | None = None,
     first: bool = False,
 ) -> Bounds:
-    """Least and most of hidden cells, none less than 0.
+    """Least and most of hidden cells, none less than 0 or above `Opened.most`.
 
     Args:
         opened: sums of the hidden cells.
         enough: a cell of which two solutions lie so far apart is looked at no further: its bounds
-            are then those two. None asks for the bounds themselves.
+            are then those two. One number for all cells, or one a cell; None asks for the bounds
+            themselves.
         asked: of which cells; the others' bounds are those of the solutions met. None asks for all.
         known: a solution, where one is known.
         first: whether a block is looked at no further once a cell's bounds are less apart.
@@ -70,11 +71,12 @@ def bounds(
     wanted = np.ones(len(opened.cells), dtype=bool) if asked is None else asked
     low, high = np.full(len(wanted), MOST, dtype=np.int64), np.zeros(len(wanted), dtype=np.int64)
     exact = np.zeros(len(wanted), dtype=bool)
+    far = None if enough is None else np.broadcast_to(enough, len(wanted))
     for columns in _batches(opened.blocks(), wanted):
         batch = _Batch(
             opened.of(columns), wanted[columns], None if known is None else known[columns]
         )
-        batch.settle(enough, first)
+        batch.settle(None if far is None else far[columns], first)
         low[columns], high[columns], exact[columns] = batch.low, batch.high, batch.exact
     return Bounds(low, high, exact)
 
@@ -132,7 +134,7 @@ class _Batch:
         else:
             self._meet(known, np.ones(len(asked), dtype=bool))
 
-    def settle(self, enough: int | None, first: bool) -> None:
+    def settle(self, enough: Ints | None, first: bool) -> None:
         """Look at every asked cell, in its block's turn, until its bounds are known."""
         left = self.asked.copy()
         if enough is not None:
@@ -150,21 +152,22 @@ class _Batch:
                 self._take(aim, _solved(self.opened, aim).x)
             self.exact[turn], left[turn] = True, False
             if first and enough is not None:
-                tight = turn[self.high[turn] - self.low[turn] < enough]
+                tight = turn[self.high[turn] - self.low[turn] < enough[turn]]
                 left &= ~np.isin(self.block, self.block[tight])
             if enough is not None:
                 left &= self.high - self.low < enough
 
-    def _shake(self, left: Mask, enough: int, shake: int) -> None:
+    def _shake(self, left: Mask, enough: Ints, shake: int) -> None:
         """Move as many open cells as possible at once, each so far and no further.
 
         Half of them up and half down, others each time; small ones up, since they can't go down.
         """
         places = np.flatnonzero(left)
         draw = np.random.default_rng(shake).random(len(places))
-        up = draw < np.where(self.high[places] < enough, 0.8, 0.5)
+        far = enough[places]
+        up = draw < np.where(self.high[places] < far, 0.8, 0.5)
         # At x ≥ low + enough, or x ≤ high − enough, a cell is wide enough: nearer to it is better.
-        goal = np.where(up, self.low[places] + enough, self.high[places] - enough)
+        goal = np.where(up, self.low[places] + far, self.high[places] - far)
         sign = np.where(up, 1, -1)
         count, own = len(places), len(left)
         # sign x + short ≥ sign goal: what is short of the goal is to be as little as possible.
@@ -185,6 +188,7 @@ class _Batch:
             sparse.csr_array(sparse.vstack([wider, rows])),
             np.concatenate([self.opened.right, sign * goal]),
             np.concatenate([self.opened.loose, np.ones(count, dtype=bool)]),
+            np.concatenate([_most(self.opened), np.full(count, MOST)]),
         )
         found = _solved(eased, np.concatenate([np.zeros(own), np.ones(count)])).x[:own]
         self._meet(np.round(found).astype(np.int64), self._whole(found))
@@ -206,7 +210,7 @@ class _Batch:
         numbers = values.astype(np.int64)
         over = self.opened.sums @ numbers - self.opened.right
         wrong = np.where(self.opened.loose, over < 0, over != 0)
-        bad = self.block[~fits | (numbers < 0)]
+        bad = self.block[~fits | (numbers < 0) | (numbers > _most(self.opened))]
         broken = np.unique(self.opened.sums[wrong].indices)
         return ~np.isin(self.block, np.concatenate([bad, self.block[broken]]))
 
@@ -217,10 +221,15 @@ class _Batch:
 
 def _solved(opened: Opened, aim: Floats) -> optimize.OptimizeResult:
     """A corner at which the aim is least."""
-    found = optimize.linprog(aim, **_constraints(opened), bounds=(0, MOST), method="highs-ds")
+    reach = np.stack([np.zeros(len(aim)), _most(opened)], axis=1)
+    found = optimize.linprog(aim, **_constraints(opened), bounds=reach, method="highs-ds")
     if found.status != 0:
         raise Contradiction(found.message)
     return found
+
+
+def _most(opened: Opened) -> Ints:
+    return np.full(len(opened.cells), MOST) if opened.most is None else opened.most
 
 
 def _constraints(opened: Opened) -> dict[str, object]:
@@ -239,7 +248,7 @@ def _in_whole(opened: Opened, aim: Floats) -> Ints:
     found = optimize.milp(
         aim,
         integrality=np.ones(len(aim)),
-        bounds=optimize.Bounds(0, MOST),
+        bounds=optimize.Bounds(0, _most(opened)),
         constraints=optimize.LinearConstraint(opened.sums.astype(float), opened.right, upper),
         options={"mip_rel_gap": 0},
     )

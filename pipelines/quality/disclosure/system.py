@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
@@ -59,14 +61,17 @@ class Opened:
     sums: sparse.csr_array
     right: Ints
     loose: Mask
+    most: Ints | None = None
+    """The most that each may be, by what is said of it alone; None where nothing is."""
 
     def of(self, columns: NDArray[np.intp]) -> "Opened":
         """The sums that these columns are in, where they share none with another column."""
         own = self.sums.tocsc()[:, columns].tocsr()
         rows = np.flatnonzero(np.diff(own.indptr))
         return Opened(
-            self.cells[columns], self.numbers[rows], own[rows], self.right[rows], self.loose[rows]
-        )
+            self.cells[columns], self.numbers[rows], own[rows], self.right[rows], self.loose[rows],
+            None if self.most is None else self.most[columns],
+        )  # fmt: skip
 
     def blocks(self) -> NDArray[np.intp]:
         """Of each column the number of its block: blocks have no sum in common."""
@@ -142,3 +147,8 @@ def _one_fate(
     )
     _, labels = sparse.csgraph.connected_components(links, directed=False)
     return np.asarray(labels[place], dtype=np.intp)
+
+
+def ints(table: pa.Table, name: str, otherwise: int = 0) -> Ints:
+    """A column of whole numbers, with another number where there is none."""
+    return pc.fill_null(table[name], otherwise).to_numpy().astype(np.int64)

@@ -8,11 +8,13 @@ import pyarrow.compute as pc
 
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.system import Ints, Mask, System, system
+from pipelines.quality.disclosure.shares import BAND, EXACT, OUTCOMES, numerators, states
+from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
 
 SHOWN, FEW, PARTNER, TOTAL = "shown", "few", "partner", "total"
 """What becomes of a cell: told; withheld, being of few students; withheld to protect another, with
-all figures of its row; or its number alone, since it is the total of another."""
+all figures of its row; or its number alone, since it is the total of another, or all but one or two
+of those who sat."""
 NOBODY, UNPUBLISHED = "nobody", "unpublished"
 """Of nobody nothing is told; but that it is nobody readers are taken to know, since such a unit is
 missing elsewhere. What no published table has a place for is not told, either."""
@@ -20,6 +22,7 @@ FATES = pa.schema(
     [
         ("cell_no", pa.int64()), ("fate", pa.string()), ("mark", pa.string()),
         ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
+        *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
     ]
 )  # fmt: skip
 KEY = (
@@ -86,8 +89,9 @@ def _fates(own: pa.Table, found: System, rules: Rules) -> pa.Table:
     n = ints(own, "n")
     published = own["is_published"].to_numpy()
     few = (n > 0) & (n < rules.few)
-    hidden = withheld(found, n, few, rules.narrow, hidden=~published)
-    total = _withheld_as_totals(found, hidden & ~few)
+    nearly = nearly_all(own, found, rules) & ~few
+    hidden = withheld(found, n, few | nearly, rules.narrow, hidden=~published)
+    total = _withheld_as_totals(found, hidden & ~few, nearly)
     fate = np.select(
         [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
     )
@@ -98,6 +102,7 @@ def _fates(own: pa.Table, found: System, rules: Rules) -> pa.Table:
         pa.array([one or None for one in mark.tolist()], pa.string()),
         pa.array(np.where(n < rules.whole_percent, 2, 3), pa.int32()),
         pa.array(~hidden & _sitting(own, rules.few)),
+        *(_told(own, found, outcome, hidden, rules) for outcome in OUTCOMES),
     ]
     return pa.Table.from_arrays(columns, schema=FATES)
 
@@ -116,8 +121,39 @@ def _sitting(own: pa.Table, few: int) -> Mask:
     return told
 
 
-def _withheld_as_totals(found: System, hidden: Mask) -> Mask:
-    """Cells withheld because they are totals of others alone, and not by what bounds them."""
+def _told(own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules) -> pa.Array:
+    """How the share of an outcome is told of each cell."""
+    given = numerators(found, own, outcome, hidden, rules)
+    state = states(given, rules)
+    # A cell may be hidden that is told of by another name.
+    asked = (given.place >= 0) & ~hidden
+    words = {EXACT: "exact", BAND: "band"}
+    return pa.array(
+        [words.get(int(state[at])) if is_asked else None
+         for at, is_asked in zip(given.place, asked, strict=True)],
+        pa.string(),
+    )  # fmt: skip
+
+
+def nearly_all(own: pa.Table, found: System, rules: Rules) -> Mask:
+    """Numbers matched that are all, or all but one or two, of those who sat."""
+    sat = np.full(own.num_rows, np.iinfo(np.int64).max)
+    members = found.sums.tocoo()
+    total, part = np.zeros((2, len(found.numbers)), dtype=np.int64)
+    for of, sign in ((total, 1), (part, -1)):
+        kept = members.data == sign
+        of[members.coords[0][kept]] = members.coords[1][kept]
+    matched = np.asarray(pc.equal(own["topic"], "matched").to_numpy(), dtype=bool)
+    bound = found.loose & matched[part]
+    n = ints(own, "n")
+    sat[part[bound]] = n[total[bound]]
+    return matched & (n > 0) & (sat - n < rules.rare)
+
+
+def _withheld_as_totals(found: System, hidden: Mask, nearly: Mask) -> Mask:
+    """Cells withheld because they are totals of others, or nearly all who sat, alone, and not by
+    what bounds them.
+    """
     members = found.sums.tocoo()
     sums, cells = members.coords
     is_total = members.data > 0
@@ -126,7 +162,7 @@ def _withheld_as_totals(found: System, hidden: Mask) -> Mask:
     held = np.zeros(len(found.numbers), dtype=bool)
     held[sums[is_total & hidden[cells]]] = True
     bounded[cells[~is_total & (found.loose & held)[sums]]] = True
-    return total & hidden & ~bounded
+    return (total | nearly) & hidden & ~bounded
 
 
 def _rows(own: pa.Table) -> Ints:
@@ -144,8 +180,3 @@ def _rows(own: pa.Table) -> Ints:
 def _numbers(own: pa.Table, topic: str) -> pa.Array:
     """The cells of a topic."""
     return own.filter(pc.equal(own["topic"], topic))["cell_no"].combine_chunks()
-
-
-def ints(table: pa.Table, name: str, otherwise: int = 0) -> Ints:
-    """A column of whole numbers, with another number where there is none."""
-    return pc.fill_null(table[name], otherwise).to_numpy().astype(np.int64)

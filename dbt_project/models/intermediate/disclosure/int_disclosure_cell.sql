@@ -53,6 +53,7 @@ results as (
     where
         {{ within_organiser('cells.level', 'cells.wave_level') }}
         and cells.group_kind in ('{{ groups }}')
+        and (cells.level <> 'class' or cells.group_kind = 'all')
 ),
 
 -- Students without a class make what a school has more than its classes.
@@ -62,12 +63,10 @@ classes as (
         grade,
         subject,
         parent_code,
-        group_kind,
-        group_value,
         {{ counts_added(numbers) }}
     from results
     where level = 'class'
-    group by wave_id, grade, subject, parent_code, group_kind, group_value
+    group by wave_id, grade, subject, parent_code
 ),
 
 without_class as (
@@ -91,11 +90,9 @@ without_class as (
             and whole.grade = classes.grade
             and whole.subject = classes.subject
             and whole.unit_code = classes.parent_code
-            and whole.group_kind = classes.group_kind
-            and whole.group_value = classes.group_value
     where
         whole.level = 'school'
-        and whole.group_kind in ('all', 'gender')
+        and whole.group_kind = 'all'
         and whole.n > coalesce(classes.n, 0)
 ),
 

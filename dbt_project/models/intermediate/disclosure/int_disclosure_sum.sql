@@ -1,7 +1,7 @@
 {#- Which cells are parts of what kind of sum, and where the total's key is not the part's. -#}
 {%- set sums = [
     (
-        'units', "not (level = 'class' and group_kind = 'locale')",
+        'units', 'parent_level is not null',
         {'level': 'parent_level', 'unit_code': 'parent_code'},
     ),
     (
@@ -29,9 +29,9 @@
 {#- Of these the total is at least each part by itself. -#}
 {%- set loose = ['students', 'results', 'matched'] %}
 
--- How the cells add up, one row a part: the girls and the boys of a class make the class, classes
--- a school, papers a stage. A bound has one part: results are no fewer than their students. That a
--- unit has nobody is told by the rows which it does not have: nobody is part of nothing.
+-- How the cells add up, one row a part: the girls and the boys of a school make the school, as its
+-- classes do, papers a stage. A bound has one part: results are no fewer than their students. That
+-- a unit has nobody is told by the rows which it does not have: nobody is part of nothing.
 with cells as (
     select *
     from {{ ref('int_disclosure_cell') }}

@@ -12,6 +12,10 @@ select
     fates.fate,
     fates.mark,
     fates.places,
-    fates.is_sitting_told
+    fates.is_sitting_told,
+    fates.passed_told,
+    fates.good_told,
+    fates.excellent_told,
+    fates.low_told
 from {{ ref('int_disclosure_cell') }} as cells
 inner join {{ ref('int_disclosure_fate') }} as fates on cells.cell_no = fates.cell_no

@@ -1,8 +1,12 @@
--- Of sums that show all their members there is nothing to work out.
+-- Of sums that tell all of all their members there is nothing to work out.
 with withheld as (
     select cell_no
     from {{ ref('disclosure_cell') }}
-    where fate <> 'shown'
+    where
+        fate <> 'shown'
+        {% for outcome in ['passed', 'good', 'excellent', 'low'] %}
+        or ({{ outcome }} is not null and coalesce({{ outcome }}_told, '') <> 'exact')
+        {% endfor %}
 ),
 
 telling as (
