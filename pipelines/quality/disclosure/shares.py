@@ -127,9 +127,11 @@ def numerators(
 
 def states(given: Numerators, rules: Rules) -> States:
     """What becomes of each numerator's share, so that none can be told too nearly."""
-    few = given.few(rules)
-    state = np.where(given.hidden, WITHHELD, np.where(few, BAND, EXACT)).astype(np.int8)
-    choice = _Choice(given, few, rules)
+    # A band says that a numerator is rare; what a few students did may not be.
+    withheld = given.hidden | (given.persons < rules.few)
+    rare = _is_rare(given.met, given.persons, rules)
+    state = np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
+    choice = _Choice(given, given.few(rules), rules)
     choice.by_subtraction(state)
     while choice.by_all_sums(state):
         choice.by_subtraction(state)
