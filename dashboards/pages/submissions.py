@@ -28,6 +28,8 @@ WAITING = ("returned", "awaiting_explanation", "late")
 """What asks for something to be done."""
 MOST_LINES = 40
 """So many problems of a file are written out; the workbook has all."""
+MANY_SCHOOLS = 60
+"""Of more, those with something to do stand open and all of them are folded away."""
 MOST_CAUSES = 12
 """So many kinds of problems stand open; the others are folded away."""
 
@@ -404,6 +406,7 @@ def _matrix(tell: Teller, rows: Sequence[Row]) -> dict[str, Any] | None:
         ],
         "lines": lines,
         "waiting": sum(waits for _name, _code, waits, _cells in lines),
+        "many": len(lines) > MANY_SCHOOLS,
         "all": len(lines),
     }
 
