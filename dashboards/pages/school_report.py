@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from dashboards.figures.sparks import spark
-from dashboards.pages import plan, value_added
+from dashboards.pages import competencies, plan, value_added
 from dashboards.pages.base import Download, Published, Row, Unit, View
 from dashboards.pages.marks import NOT_APPLICABLE, SMALL, absence, legend
 from dashboards.pages.queries import TREND_COLUMNS
@@ -128,6 +128,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     added = value_added.section(tell, published, unit, {}, downloads)
     effects = _effects(added, downloads[0].rows) if added else []
     stages = _stages(tell, trend, years)
+    learnt = competencies.build(published, unit, lang).context
     checks = published.rows(CHECKS, three)
     beside = [
         *_checks(tell, checks, three),
@@ -143,7 +144,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "year": school_year(years[-1], lang) if years else "",
         "headline": tell.headline(front, name)
         if front
-        else _("No results of %(unit)s have been taken in yet.") % {"unit": name},
+        else _("There are no pass rates of %(unit)s in this release") % {"unit": name},
         "sentences": _sentences(tell, front, checks),
         "years": [school_year(year, "en") for year in years],
         "stages": stages,
@@ -151,6 +152,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         "effects": effects,
         "added_first": _lines(stages) + _lines(effects) <= FIRST_SHEET,
         "below": bool(added and added["below"]),
+        "competencies": [str(learnt["headline"]), *learnt["sentences"]],
         "beside": beside,
         "asked": percent(checks[0]["asked_rate"], 1, lang) if checks else "",
         "targets": _targets(tell, published, district, above),

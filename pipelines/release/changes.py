@@ -15,14 +15,22 @@ from pipelines.release.store import show
 from pipelines.settings import Settings
 
 KEYS: Mapping[str, tuple[str, ...]] = {
+    "community_gap": ("stage", "subject", "measure", "school_year"),
     "dim_target": ("target_id", "reading"),
+    "item_quality": ("wave_id", "grade", "subject", "item_no"),
     "never_observed": ("school_year", "level", "unit_code"),
     "observation_duty": ("school_year", "level", "unit_code", "role"),
-    "training_lapse": ("population", "as_of", "within_days", "level", "unit_code"),
-    "unit": ("level", "unit_code"),
+    "paper_quality": ("wave_id", "grade", "subject"),
+    # The day to which figures refer is one of the things that change.
+    "plan_target": ("target_id", "reading", "level", "unit_code"),
     "protection": ("table_name", "fate"),
+    "training_lapse": ("population", "level", "unit_code"),
+    "unit": ("level", "unit_code"),
 }
-"""Grains of published tables that hold no metric of their own name; the rest say the metrics."""
+"""What tells rows of a published table apart, where that is not the grain of a metric's model.
+
+Tables of neither, such as the dictionary and the state of submissions, hold no figures.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Changes:
     figures: tuple[Change, ...]
     """The first of them of each table, in the order of its grain."""
     left_out: tuple[str, ...]
-    """Published tables that only one of the releases has, or whose grain is not known."""
+    """Published tables that hold no figures, or that only one of the releases has."""
 
 
 def changes(

@@ -15,7 +15,7 @@ import pytest
 from made_up_city import DISTRICTS, SCHOOLS, City, write_warehouse
 from typer.testing import CliRunner
 
-from dashboards.pages import Published, Unit, school_report, value_added
+from dashboards.pages import Published, Unit, competencies, school_report, value_added
 from dashboards.site import NoPrinter, NoSuchSchool, ReportError, report, write_reports
 from dashboards.site.report import printer, report_text
 from pipelines.cli import app
@@ -90,6 +90,16 @@ def test_value_added_is_told_as_the_page_of_the_school_tells_it(
     assert cells == 3
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_competencies_are_told_as_the_page_of_the_school_tells_them(
+    published: Published, lang: Lang
+) -> None:
+    page = competencies.build(published, unit_of(SCHOOL), lang).context
+    told = squeezed(words(report_text(published, unit_of(SCHOOL), lang, RELEASE)))
+    for sentence in (page["headline"], *page["sentences"]):
+        assert squeezed(sentence) in told
+
+
 def test_pass_rates_are_those_of_the_layer_beside_the_citys(published: Published) -> None:
     view = school_report.build(published, unit_of(SCHOOL), "zh")
     assert view.context["headline"] == (
@@ -159,7 +169,7 @@ def test_where_nothing_is_known_it_is_said(tmp_path: Path) -> None:
                 con.execute(f"delete from published.{table}")
         told = words(report_text(Published(con), unit_of(SILENT), "zh", RELEASE, "内部稿"))
     for said in (
-        "尚未收到第2实验学校的监测成绩", "本版本没有本校合格率", "暂无本校的增值",
+        "本版本没有第2实验学校的合格率", "合格率须有本校参加年度监测的成绩", "暂无本校的增值",
         "尚未收到听课、随堂监测和培训材料", "内部稿",
     ):  # fmt: skip
         assert said in told

@@ -8,13 +8,16 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from pipelines import release
 from pipelines.cli import app
 from pipelines.life import FILE, Event, Life, read_life, tell
+from pipelines.metrics import load_models
 from pipelines.release import NoSuchRelease, ReleaseError
-from pipelines.settings import Settings, SettingsError
+from pipelines.release.changes import KEYS
+from pipelines.settings import PROJECT, Settings, SettingsError
 
 A, B, C = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
 SOON, LONG_AGO = "2126-07-10T09:00:00+08:00", "2020-07-10T09:00:00+08:00"
@@ -246,6 +249,26 @@ def test_changes_are_told_figure_by_figure_with_their_causes(
     assert release.changes(settings, A, A).counts == {}
     assert release.life_of(settings).events[-1].changed == {"pass_rate_trend": 7}
     assert release.life_of(settings).events[-1].causes == found.causes
+
+
+def test_every_published_table_is_compared_by_what_tells_its_rows_apart() -> None:
+    path = PROJECT / "dbt_project" / "models" / "published" / "published.yml"
+    without = set()
+    for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        table = model["name"].removeprefix("published_")
+        (unique,) = (
+            test["unique_together"]["arguments"]["columns"]
+            for test in model["data_tests"]
+            if isinstance(test, dict) and "unique_together" in test
+        )
+        known = load_models().get(table)
+        key = KEYS.get(table) or (known.grain if known else None)
+        if key is None:
+            without.add(table)
+        else:
+            assert set(unique) <= set(key), table
+            assert set(key) <= {column["name"] for column in model["columns"]}, table
+    assert without == {"dictionary", "made_with", "metric", "submission_duty", "submission_problem"}
 
 
 def test_what_cannot_be_compared_is_published_all_the_same(settings: Settings) -> None:
