@@ -39,6 +39,10 @@ STYLES = ("page.css",)
 LANGUAGE_TAGS: dict[Lang, str] = {"zh": "zh-CN", "en": "en"}
 FOLDERS: dict[Lang, str] = {"zh": "", "en": "en/"}
 
+HEADING = re.compile(r"<(h[12])\b.*?</\1>", re.S)
+COUNTED = re.compile(r"(?<=[0-9%]) (?=[\u3400-\u9fff])")
+"""Between a number and its Chinese measure word: a heading does not break there."""
+
 _HAN = re.compile(r"[\u3400-\u9fff](?:.*[\u3400-\u9fff])?")
 
 
@@ -75,7 +79,7 @@ def page_text(
             icon=root + static["icon.svg"],
         )
     )
-    return text.encode()
+    return HEADING.sub(lambda found: COUNTED.sub("\u00a0", found[0]), text).encode()
 
 
 def static_files() -> dict[str, tuple[str, bytes]]:

@@ -34,7 +34,8 @@ def heading(page: str) -> str:
     """The first heading of a page."""
     found = re.search(r"<h1>(.*?)</h1>", page)
     assert found
-    return html.unescape(found[1])
+    # A number and its measure word are kept together by a space that does not break.
+    return html.unescape(found[1]).replace("\u00a0", " ")
 
 
 def front(city: City) -> dict[str, Any]:

@@ -144,6 +144,7 @@
   // --- Figures. They name their colours as the style sheet does; here they get the values that it
   // gives them now: those of the reader's scheme, or those of paper.
 
+  const pen = document.createElement("canvas").getContext("2d"); // measures words
   const config = {
     responsive: true,
     displayModeBar: false,
@@ -167,7 +168,44 @@
     }));
   }
 
-  function figureOf(holder) { return coloured(told.get(holder), getComputedStyle(root)); }
+  function figureOf(holder, width) {
+    const figure = coloured(told.get(holder), getComputedStyle(root));
+    fit(figure.layout, figure.data, width || holder.clientWidth);
+    return figure;
+  }
+
+  // Names of units take two fifths of a chart at most: a longer one stands on two lines, and what
+  // does not fit there is left out of its middle. Of ticks that would not fit every other stays.
+  function fit(layout, data, width) {
+    const down = layout.yaxis, across = layout.xaxis, LINES = 31;
+    const units = down.categoryarray || (data.length && data[0].type === "heatmap" && data[0].y);
+    if (down.type !== "category" || !units || !down.automargin) { return; }
+    const room = Math.max(80, 0.4 * width), size = (down.tickfont || layout.font || {}).size || 12;
+    pen.font = size + "px " + getComputedStyle(root).getPropertyValue("--font");
+    const long = function (text) { return pen.measureText(text).width; };
+    const names = units.map(function (name) {
+      if (long(name) <= room) { return name; }
+      let first = name.length, last = name.length;
+      while (long(name.slice(0, first)) > room) { first -= 1; }
+      if (long(name.slice(first)) <= room) { return name.slice(0, first) + "<br>" + name.slice(first); }
+      while (long("…" + name.slice(last - 1)) <= room) { last -= 1; }
+      return name.slice(0, first) + "<br>…" + name.slice(last);
+    });
+    if (names.some(function (name, i) { return name !== units[i]; })) {
+      Object.assign(down, { tickmode: "array", tickvals: units, ticktext: names });
+      const edges = layout.margin.t + layout.margin.b;
+      layout.height = Math.max(layout.height, edges + LINES * names.length);
+    }
+    const labels = across.ticktext || (across.tickvals || []).map(function () { return "100%"; });
+    const free = width - Math.min(room, Math.max.apply(null, units.map(long)));
+    const wide = labels.reduce(function (sum, text) { return sum + long(text) + 10; }, 0);
+    if (across.tickvals && wide > free) {
+      const zero = across.tickvals.indexOf(0);
+      const stays = function (_one, i) { return (i - Math.max(0, zero)) % 2 === 0; };
+      if (across.ticktext) { across.ticktext = across.ticktext.filter(stays); }
+      across.tickvals = across.tickvals.filter(stays);
+    }
+  }
 
   // With these the style sheet can make a drawing smaller: paper is narrower than the screen.
   function scaled(holder) {
@@ -182,6 +220,7 @@
   function draw(holder) {
     const figure = figureOf(holder);
     holder.dataset.drawn = "";
+    holder.style.height = figure.layout.height + "px";
     const drawn = Plotly.newPlot(holder, figure.data, figure.layout, config);
     return drawn.then(function () {
       scaled(holder);
@@ -242,8 +281,6 @@
 
   const SVG = "http://www.w3.org/2000/svg";
   const WIDE = 960, EDGE = 24;
-  const pen = document.createElement("canvas").getContext("2d");
-
   function element(name, attributes, text) {
     const made = document.createElementNS(SVG, name);
     Object.entries(attributes).forEach(function (one) { made.setAttribute(one[0], one[1]); });
@@ -321,7 +358,7 @@
       words(made, one.textContent, style, place.x, place.y, place.width);
     });
     const charts = all("[data-figure]", panel).filter(seen).map(function (holder) {
-      return { place: at(holder), figure: figureOf(holder) };
+      return { place: at(holder), figure: figureOf(holder, at(holder).width) };
     });
     y = top + zero.height + 12;
     const foot = all(".foot p:not(.download)");
