@@ -1,10 +1,14 @@
-"""Draws the pictures of schools.md anew: `.venv/bin/python docs/pictures.py`.
+"""Draws the pictures of the documentation anew.
+
+Those of schools.md: `.venv/bin/python docs/pictures.py`. Those of pages.md and design-language.md,
+of the release that `EQM_HOME` holds: `.venv/bin/python docs/pictures.py pages`.
 
 A template with a school's students, a return workbook of the same file filled in with three slips,
 both as LibreOffice shows them, put together by Chromium. Each picture carries a digest of the cells
 that it shows, so that a test knows when it shows what is no more.
 """
 
+import base64
 import hashlib
 import json
 import shutil
@@ -14,9 +18,12 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 
+from dashboards.look import COLOURS, FONTS
+from dashboards.pages import PAGES
 from pipelines.feeds import load_contracts, write_template
 from pipelines.intake import ingest
 from pipelines.intake.feedback import LIST_SHEET, NOTES_SHEET
@@ -145,11 +152,113 @@ def draw(name: str, workbook: Path, folder: Path) -> None:
     (FOLDER / name).write_bytes(_marked(taken.read_bytes(), digest(workbook)))
 
 
+SCREENS = {"wide": (1280, 1000), "phone": (390, 844)}
+QUALITY = 72
+"""Of a picture of a page, of 100: words stay sharp, and a picture is some 40 KB."""
+DETAILS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "figure": ("pass-rates.html", "section[aria-labelledby=districts]", {}),
+    "table": ("pass-rates.html?tab-districts=table", "section[aria-labelledby=districts]", {}),
+    "dark": ("index.html", "section[aria-labelledby=numbers]", {"color_scheme": "dark"}),
+    "plan": ("plan.html", "section[aria-labelledby=measures]", {}),
+}
+"""Picture of design-language.md → page, part of it, and how it is opened."""
+
+
+def pages(site: Path) -> None:
+    """One picture of each kind of page and screen, and those of the design."""
+    from playwright.sync_api import sync_playwright
+
+    def taken(name: str, page: Any, clip: dict[str, float]) -> None:
+        told = page.context.new_cdp_session(page).send(
+            "Page.captureScreenshot",
+            {
+                "format": "webp",
+                "quality": QUALITY,
+                "clip": {**clip, "scale": 1},
+                "captureBeyondViewport": True,
+            },
+        )
+        target = FOLDER / "pictures" / f"{name}.webp"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(base64.b64decode(told["data"]))
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+
+        def opened(address: str, **how: Any) -> Any:
+            page = browser.new_context(**how).new_page()
+            page.goto(address)
+            page.wait_for_selector("html[data-drawn]")
+            return page
+
+        for name, place in kinds(site).items():
+            for screen, (width, height) in SCREENS.items():
+                page = opened((site / place).as_uri(), viewport={"width": width, "height": height})
+                whole = page.evaluate("document.documentElement.scrollHeight")
+                box = {"x": 0, "y": 0, "width": width, "height": min(height, whole)}
+                taken(f"{name}-{screen}", page, box)
+                page.context.close()
+        for name, (place, part, how) in DETAILS.items():
+            path, _, query = place.partition("?")
+            page = opened(
+                f"{(site / path).as_uri()}?{query}", viewport={"width": 1000, "height": 900}, **how
+            )
+            box = page.locator(part).bounding_box()
+            taken(f"design-{name}", page, {**box, "x": 0, "width": 1000})
+            page.context.close()
+        page = browser.new_page(viewport={"width": 960, "height": 100})
+        page.set_content(palette())
+        height = page.evaluate("document.documentElement.scrollHeight")
+        taken("design-palette", page, {"x": 0, "y": 0, "width": 960, "height": height})
+        browser.close()
+
+
+def kinds(site: Path) -> dict[str, str]:
+    """Each page that there is, of the highest unit that has it: name → a place in the site."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        name = Path(page.path).stem.replace("index", "overview")
+        if page.level == "school":
+            # A school's other pages look as those of its district.
+            name = "school" if name == "overview" else name
+        if name in found:
+            continue
+        places = sorted(site.glob(page.path.format(code="*")))
+        # The fullest says most of how a kind of page looks.
+        found[name] = max(places, key=lambda p: p.stat().st_size).relative_to(site).as_posix()
+    return found
+
+
+def palette() -> str:
+    """Every colour in both schemes, with its name."""
+
+    def row(scheme: str) -> str:
+        paper, ink = (getattr(COLOURS[name], scheme) for name in ("paper", "ink"))
+        chips = "".join(
+            f"<li><i style='background:{getattr(own, scheme)}'></i>{name}</li>"
+            for name, own in COLOURS.items()
+        )
+        return f"<ul style='background:{paper};color:{ink}'>{chips}</ul>"
+
+    style = f"""
+    body {{ margin: 0; font: 13px {FONTS} }}
+    ul {{ display: grid; grid-template-columns: repeat(8, 1fr); gap: 10px }}
+    ul {{ margin: 0; padding: 18px; list-style: none }}
+    i {{ display: block; height: 44px; margin-bottom: 4px; border: 1px solid #8888 }}
+    """
+    return f"<!doctype html><style>{style}</style>{row('light')}{row('dark')}"
+
+
 def main() -> None:
     """Draw them all."""
+    if sys.argv[1:] == ["pages"]:
+        return pages(Settings.load().current.resolve() / "site")
     with tempfile.TemporaryDirectory() as name:
         for picture, workbook in make(Path(name)).items():
             draw(picture, workbook, Path(name))
+    return None
 
 
 if __name__ == "__main__":

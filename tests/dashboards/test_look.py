@@ -21,6 +21,7 @@ TREND = pd.DataFrame(
     ]
 )
 DASHBOARDS = Path(look.__file__).parent
+DOCS = DASHBOARDS.parent / "docs"
 SCHEMES = ("light", "dark")
 
 # What is written on what: WCAG 2.2, 1.4.3 asks for 4.5 to 1.
@@ -196,3 +197,21 @@ def test_a_figure_on_paper_says_values() -> None:
     assert figure.data[0].marker.color == (look.COLOURS["paper"].light,)
     assert figure.data[0].line.color == look.COLOURS["blue"].light
     assert figure.layout.template.layout.font.color == look.COLOURS["ink"].light
+
+
+def test_the_design_language_tells_every_colour_and_size() -> None:
+    text = (DOCS / "design-language.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `([\w-]+)` \| `(#\w{6})` \| `(#\w{6})` \|", text, re.M))
+    assert told == {(name, own.light, own.dark) for name, own in look.COLOURS.items()}
+    sizes = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+)(?: to [\d.]+)? rem \|", text, re.M))
+    assert sizes.keys() == look.SIZES.keys()
+    for name, size in look.SIZES.items():
+        assert float(sizes[name]) == float(re.findall(r"[\d.]+", size)[0]), name
+
+
+def test_the_pictures_of_the_docs_are_there_and_small() -> None:
+    pages = [DOCS / "design-language.md", DOCS / "pages.md"]
+    named = {n for p in pages for n in re.findall(r"pictures/([\w.-]+)", p.read_text("utf-8"))}
+    kept = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
+    assert named == kept.keys()
+    assert sum(kept.values()) < 1_500_000
