@@ -1,7 +1,7 @@
 {{ config(alias='competency') }}
 
--- What a paper's results may tell, its parts may. The number of students is left out: beside that of
--- the results it would tell how those did of whom an item is missing.
+-- What a paper's results may tell, its parts may. The number of students is left out: beside that
+-- of the results it would tell how those did of whom an item is missing.
 with cells as (
     select
         parts.*,

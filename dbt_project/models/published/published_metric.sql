@@ -1,6 +1,7 @@
 {{ config(alias='metric') }}
 
--- By the table and the column that each is read from. What `published.equity` leaves out is left out.
+-- By the table and the column that each is read from. What `published.equity` leaves out is left
+-- out.
 select
     metrics.place,
     metrics.name,
