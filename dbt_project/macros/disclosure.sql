@@ -30,6 +30,15 @@
     {{ return(['all', 'locale', 'gender']) }}
 {%- endmacro %}
 
+{#- Measures of equity that leave the house, which are metrics of these names. Gaps of pass rates do
+    not: beside a rate that is told they tell the other. -#}
+{% macro published_equity_measures() -%}
+    {{ return([
+        'coefficient_of_variation', 'gini', 'theil', 'theil_between', 'theil_within',
+        'between_share', 'gradient_within', 'gradient_between', 'gap_d', 'gap_v'
+    ]) }}
+{%- endmacro %}
+
 {#- What tells a cell of disclosure control from all others. -#}
 {% macro cell_key() -%}
     {{ return([

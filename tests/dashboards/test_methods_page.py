@@ -96,11 +96,11 @@ def test_every_published_figure_is_explained_in_chinese() -> None:
         for model in yaml.safe_load(described.read_text(encoding="utf-8"))["models"]
         for column in model["columns"]
     }
-    left_out = (described.with_name("published_metric.sql")).read_text(encoding="utf-8")
+    measures = (PROJECT / "dbt_project/macros/disclosure.sql").read_text(encoding="utf-8")
     told = [
         m
         for m in load_metrics().values()
-        if (m.model, m.column) in published and f"'{m.name}'" not in left_out
+        if (m.model, m.column) in published and (m.model != "equity" or f"'{m.name}'" in measures)
     ]
     words = translator("zh")
     assert len(told) > 20

@@ -4,7 +4,6 @@
     as below, what ten students add to the spread of a thousand is lost. -#}
 {%- set students_of_a_spread = 1000 %}
 
--- Gaps of pass rates are left out: beside a rate that is told they tell the other.
 with figures as (
     select
         equity.*,
@@ -25,8 +24,9 @@ with figures as (
     from {{ ref('equity') }} as equity
     where
         equity.measure in (
-            'coefficient_of_variation', 'gini', 'theil', 'theil_between', 'theil_within',
-            'between_share', 'gradient_within', 'gradient_between', 'gap_d', 'gap_v'
+            {% for measure in published_equity_measures() %}
+            '{{ measure }}'{{ ',' if not loop.last }}
+            {% endfor %}
         )
 ),
 

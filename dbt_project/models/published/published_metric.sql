@@ -15,5 +15,10 @@ select
     metrics.method_source
 from {{ ref('metric') }} as metrics
 where
-    metrics.name not in ('range_ratio', 'gradient_contextual', 'parity_ratio', 'parity_difference')
+    metrics.model <> 'equity'
+    or metrics.name in (
+        {% for measure in published_equity_measures() %}
+        '{{ measure }}'{{ ',' if not loop.last }}
+        {% endfor %}
+    )
 order by metrics.place

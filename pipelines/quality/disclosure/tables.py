@@ -8,13 +8,15 @@ import pyarrow.compute as pc
 
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.shares import BAND, EXACT, OUTCOMES, numerators, states
+from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, numerators, states
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
 
 SHOWN, FEW, PARTNER, TOTAL = "shown", "few", "partner", "total"
 """What becomes of a cell: told; withheld, being of few students; withheld to protect another, with
 all figures of its row; or its number alone, since it is the total of another, or all but one or two
 of those who sat."""
+TOLD = ("exact", "band", None)
+"""How a share is told, by its state in `shares`: `EXACT`, `BAND` or `WITHHELD`."""
 NOBODY, UNPUBLISHED = "nobody", "unpublished"
 """Of nobody nothing is told; but that it is nobody readers are taken to know, since such a unit is
 missing elsewhere. What no published table has a place for is not told, either."""
@@ -127,12 +129,9 @@ def _told(own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules
     state = states(given, rules)
     # A cell may be hidden that is told of by another name.
     asked = (given.place >= 0) & ~hidden
-    words = {EXACT: "exact", BAND: "band"}
-    return pa.array(
-        [words.get(int(state[at])) if is_asked else None
-         for at, is_asked in zip(given.place, asked, strict=True)],
-        pa.string(),
-    )  # fmt: skip
+    told = np.full(len(asked), WITHHELD)
+    told[asked] = state[given.place[asked]]
+    return pa.array(TOLD).take(pa.array(told))
 
 
 def nearly_all(own: pa.Table, found: System, rules: Rules) -> Mask:
