@@ -8,14 +8,14 @@ last chart drawn; rows are the charts of the page, memory is what its scripts ho
 """
 
 import argparse
-import shutil
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from bench.measure import Measure, report
+from dashboards import chromium
 from pipelines.settings import Settings
 
 RUNS, SLOWER = 5, 4
@@ -66,10 +66,7 @@ def main() -> None:
     parser.add_argument("--site", type=Path, help="A rendered site; without it that of EQM_HOME.")
     site: Path = parser.parse_args().site or Settings.load().current.resolve() / "site"
     groups = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium.opened() as browser:
         for place in PAGES:
             runs = [opened(browser, (site / place).as_uri()) for _ in range(RUNS)]
             charts, mb = runs[0]["charts"], max(run["mb"] for run in runs)

@@ -22,6 +22,7 @@ from typing import Any
 
 import openpyxl
 
+from dashboards import chromium
 from dashboards.look import COLOURS, FONTS
 from dashboards.pages import PAGES
 from pipelines.feeds import load_contracts, write_template
@@ -143,7 +144,7 @@ def draw(name: str, workbook: Path, folder: Path) -> None:
     html.write_text(f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>{page}")
     taken = folder / name
     height = sum(height + TITLE for *_, height in parts)
-    browser = str(shutil.which("chromium"))
+    browser = str(chromium.path())
     options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--screenshot={taken}"]
     size = f"--window-size={WIDTH},{height}"
     subprocess.run(
@@ -166,7 +167,6 @@ DETAILS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 def pages(site: Path) -> None:
     """One picture of each kind of page and screen, and those of the design."""
-    from playwright.sync_api import sync_playwright
 
     def taken(name: str, page: Any, clip: dict[str, float]) -> None:
         told = page.context.new_cdp_session(page).send(
@@ -182,10 +182,7 @@ def pages(site: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(base64.b64decode(told["data"]))
 
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium.opened() as browser:
 
         def opened(address: str, **how: Any) -> Any:
             page = browser.new_context(**how).new_page()

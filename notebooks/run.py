@@ -9,7 +9,6 @@ wherever the file is shown. In Jupyter the same cells run as they stand.
 import ast
 import base64
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+
+from dashboards import chromium
 
 PLOTLY = next(
     (Path(__file__).parents[1] / "dashboards/site/static/vendor").glob("plotly-cartesian-*.min.js")
@@ -41,13 +42,8 @@ def execute(notebook: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any, dic
 
 def pictures(figures: list[go.Figure]) -> list[bytes]:
     """PNG of each figure."""
-    from playwright.sync_api import sync_playwright
-
     found = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium.opened() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": 800})
         for figure in figures:
             size = f"width:{WIDTH}px;height:{figure.layout.height}px"

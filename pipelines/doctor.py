@@ -13,6 +13,7 @@ from typing import Literal
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
+from dashboards import chromium
 from pipelines import retention
 from pipelines.intake import Ledger, NoKey, files_by_feed, former_key, the_forgotten
 from pipelines.settings import PROJECT, Settings, SettingsError
@@ -189,10 +190,9 @@ def _ledger(settings: Settings) -> Finding:
 
 
 def _chromium() -> Finding:
-    found = shutil.which("chromium")
-    if found:
+    if found := chromium.path():
         return Finding("Chromium", "ok", found)
     return Finding(
-        "Chromium", "hint", "none; only tests of the pages need it",
-        "apt-get install chromium fonts-noto-cjk",
+        "Chromium", "hint", "none; reports of schools and tests of the pages need it",
+        f"apt-get install {chromium.PACKAGES}",
     )  # fmt: skip

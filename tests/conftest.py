@@ -14,27 +14,20 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings as hypothesis
 
+from dashboards import chromium
+
 # A machine that is busy is no failure.
 hypothesis.register_profile("eqm", deadline=None)
 hypothesis.load_profile("eqm")
-
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, opened once; its tests are skipped where it is not installed."""
-    if CHROMIUM is None:
+    if chromium.path() is None:
         pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium.opened() as opened:
         yield opened
-        opened.close()
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 from markupsafe import Markup
 
+from dashboards import chromium
 from dashboards.look import style_sheet
 from dashboards.pages import Published, Unit
 from dashboards.pages import school_report as report
@@ -144,13 +145,12 @@ def printer() -> Iterator[Callable[[str], bytes]]:
         NoPrinter: the text says what to install.
         ReportError: what is to be printed fits on two sheets at no scale, or Chromium failed.
     """
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+    if chromium.path() is None:
         raise NoPrinter(
             bilingual("Chromium is not installed: apt-get install chromium fonts-noto-cjk")
         )
     try:
-        from playwright.sync_api import Error, sync_playwright
+        from playwright.sync_api import Error
     except ImportError:
         raise NoPrinter(
             bilingual(
@@ -160,11 +160,7 @@ def printer() -> Iterator[Callable[[str], bytes]]:
     if not _has_chinese():
         raise NoPrinter(bilingual("There is no Chinese font: apt-get install fonts-noto-cjk"))
     try:
-        with sync_playwright() as play:
-            browser = play.chromium.launch(
-                executable_path=chromium,
-                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-            )
+        with chromium.opened() as browser:
             # What is printed is complete: no script runs, nothing is fetched.
             page = browser.new_context(java_script_enabled=False, offline=True).new_page()
 
@@ -173,7 +169,6 @@ def printer() -> Iterator[Callable[[str], bytes]]:
                 return _on_two_sheets(page)
 
             yield printed
-            browser.close()
     except Error as error:
         raise ReportError(f"Chromium: {error.message.splitlines()[0]}") from error
 

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pytest
 from made_up_city import DISTRICTS, SCHOOLS, City, write_warehouse
 from typer.testing import CliRunner
 
+from dashboards import chromium
 from dashboards.pages import Published, Unit, competencies, school_report, value_added
 from dashboards.site import NoPrinter, NoSuchSchool, ReportError, report, write_reports
 from dashboards.site.report import printer, report_text
@@ -24,7 +24,7 @@ from pipelines.wording import LANGUAGES, Lang, percent, percent_interval
 
 SCHOOL, SILENT = SCHOOLS[2], SCHOOLS[1]
 RELEASE = "0123456789ab"
-printing = pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+printing = pytest.mark.skipif(chromium.path() is None, reason="chromium is not installed")
 YEARS = ("2022-2023", "2023-2024", "2024-2025", "2025-2026", "2026-2027")
 
 
