@@ -55,7 +55,10 @@ def pupils(house: House) -> list[str]:
 
 def held(path: Path, words: Sequence[str]) -> set[str]:
     """Which words a file holds, as bytes or in its tables."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # SQLite takes its log away when the last connection closes.
+        return set()
     found = {word for word in words if word.encode() in content}
     if path.suffix == ".parquet":
         with duckdb.connect() as con:
