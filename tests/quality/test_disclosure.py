@@ -245,6 +245,17 @@ def test_a_bound_that_is_no_sum_hides_its_total_too() -> None:
     assert withheld(own, [4, 4], [False, True], RULES.narrow).all()
 
 
+def test_a_total_is_withheld_with_its_parts_where_bounds_would_tell_them() -> None:
+    """Of 100, 80 and 60 who sat all but two are matched: told together, each lacks none to two."""
+    sat, matched = [100, 80, 60], [99, 80, 59]
+    values = [*sat, *matched, sum(matched)]
+    rows = [(0, 6, 3), (0, 6, 4), (0, 6, 5), *((1 + i, i, 3 + i) for i in range(3))]
+    sum_no, total, part = np.array(rows).T
+    own = system(7, sum_no, total, part, loose=[1, 2, 3], by_total=[0])
+    must = np.array([False] * 3 + [True] * 3 + [False])
+    assert withheld(own, values, must, 5).tolist() == [False] * 3 + [True] * 4
+
+
 def cheapest(table: Table, own: System, must: Mask) -> float:
     """Least cost of withholding, by the integer programme of Fischetti & Salazar (2001).
 

@@ -121,7 +121,9 @@ class _Withholding:
             heapq.heappush(self.due, (choice, -self.values[self.total[row]], row))
 
     def give_partners(self) -> None:
-        """Partners for all that stand alone in a sum, or with too little."""
+        """Partners for all that stand alone in a sum, or with too little, or where a total must be
+        one.
+        """
         while self.due:
             *_, row = heapq.heappop(self.due)
             while self._lacks(row):
@@ -136,7 +138,8 @@ class _Withholding:
             return not own and self.protected[total]
         if not any(self.protected[part] for part in own):
             return False
-        return len(own) == 1 or sum(self.values[part] for part in own) < self.narrow
+        few = len(own) == 1 or sum(self.values[part] for part in own) < self.narrow
+        return few or self.by_total[row]
 
     def _add(self, row: int) -> bool:
         """Withhold the cheapest shown part, else the total; whether there was one."""

@@ -31,7 +31,7 @@ class System:
     loose: Mask
     """Of each sum: whether it says no more than that the total is at least so much."""
     by_total: Mask
-    """Of each sum: whether its total is withheld with a part, rather than another part."""
+    """Of each sum: whether its total is withheld wherever a part is, rather than another part."""
     fate: NDArray[np.intp]
     """Of each cell: number of its fate."""
 
