@@ -12,6 +12,7 @@ from dashboards.pages.base import Download, Level, Published, Row, Unit, View
 from dashboards.pages.marks import absence, legend
 from dashboards.pages.queries import reporting_state
 from dashboards.pages.sentences import Teller
+from dashboards.pages.staff import is_share_told
 from pipelines.wording import (
     Lang,
     count,
@@ -402,7 +403,7 @@ def _duties(tell: Teller, duties: Sequence[Row], target: Row | None) -> Card:
     _ = tell.words.gettext
     name, page = _("Principals and secretaries who observed what they owe"), "classrooms.html"
     row = duties[-1] if duties else None
-    if row is None or row["persons"] is None or row["is_silent"]:
+    if row is None or not is_share_told(row) or row["is_silent"]:
         return _empty(tell, name, page, "", row)
     lines = [_of_how_many(tell, row, "met")]
     before = duties[-2] if len(duties) > 1 else None
@@ -424,7 +425,7 @@ def _training(tell: Teller, trained: Sequence[Row], target: Row | None) -> Card:
     _ = tell.words.gettext
     name, page = _("Teachers covered by training"), "training.html"
     row = next((one for one in trained if one["is_latest"]), None)
-    if row is None or row["persons"] is None or row["mark"] == "x":
+    if row is None or not is_share_told(row) or row["mark"] == "x":
         return _empty(tell, name, page, "", row)
     lines = [_of_how_many(tell, row, "covered")]
     # Where records do not reach back the whole window, years are not alike.

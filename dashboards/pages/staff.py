@@ -60,6 +60,11 @@ def persons_said(tell: Teller, n: int) -> str:
     return quantity(n, count(n, tell.lang), "person", tell.words)
 
 
+def is_share_told(row: Row) -> bool:
+    """Whether the share of a row of persons is told, be it as a band."""
+    return row["rate"] is not None or bool(row["band"])
+
+
 def share_said(tell: Teller, row: Row, n: str = "persons") -> str:
     """A share of persons (`rate`, or `band` in its place), or why neither is told.
 
@@ -77,7 +82,7 @@ def share_said(tell: Teller, row: Row, n: str = "persons") -> str:
 
 def share_cell(tell: Teller, row: Row, n: str = "persons") -> Cell:
     """The cell of a share of persons."""
-    if row[n] is None or (row["rate"] is None and not row["band"]):
+    if row[n] is None or not is_share_told(row):
         return Cell(mark=absence(row))
     return Cell(share_said(tell, row, n), "", row["mark"] or "")
 

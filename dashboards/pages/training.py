@@ -11,6 +11,7 @@ from dashboards.pages.marks import legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.staff import (
     beside,
+    is_share_told,
     of_unit,
     persons_cell,
     persons_said,
@@ -109,7 +110,7 @@ def _said(tell: Teller, row: Row) -> str:
     who = population_name(row["population"], tell.words)
     if row["mark"] == "x":
         return _("%(who)s: no trainings have been handed in yet") % {"who": who}
-    if row["persons"] is None:
+    if not is_share_told(row):
         return _("%(who)s: not shown, to protect personal data") % {"who": who}
     persons = persons_said(tell, row["persons"])
     if row["covered"] is None:

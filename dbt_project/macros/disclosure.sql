@@ -16,14 +16,6 @@
     cast(round(cast({{ value }} as decimal(18, 9)), {{ digits }}) as double)
 {%- endmacro %}
 
-{#- A rate (0 to 1) as published: whole percent on a small n, else one decimal. -#}
-{% macro published_rate(rate, n) -%}
-    case
-        when {{ n }} < {{ var('whole_percent_below') }} then {{ rounded(rate, 2) }}
-        else {{ rounded(rate, 3) }}
-    end
-{%- endmacro %}
-
 {#- Groups of students by which figures leave the house: of schools and what is above them, since
     more groups are more ways to subtract, and a class has too few for any. -#}
 {% macro published_groups() -%}

@@ -1,11 +1,7 @@
-{#- Disclosure control of counts of persons whose parts add up to a published whole. -#}
+{#- Disclosure control of numbers of persons. -#}
 
-{#- Whether a share tells too exactly of a few: those who meet it, or those who do not. -#}
-{% macro is_rare(met, persons) -%}
-    ({{ met }} < {{ var('rare_below') }} or {{ persons }} - {{ met }} < {{ var('rare_below') }})
-{%- endmacro %}
-
-{#- What is said of such a share instead of itself, in percent: `>=95`, `<=5`. -#}
+{#- What is said instead of a share that fewer than three meet, or do not, in percent: `>=95`,
+    `<=5`. -#}
 {% macro banded(met, persons) -%}
     case
         {% for least, edge in var('bands').items() | sort(reverse=true) -%}
@@ -23,111 +19,24 @@
     end
 {%- endmacro %}
 
-{#- Siblings that are withheld beside those that may not be told in full: rows (key, unit_code).
+{#- Within so many days it is told who falls out: half a year is time enough to plan a course. -#}
+{% macro lapse_days() %}180{% endmacro %}
 
-    Whoever knows a whole and some of its parts knows the rest together. The rest must therefore be
-    what the rules allow for one cell: as many persons as may be shown, and neither those who meet
-    what is asked nor those who do not fewer than three. Parts that may not be told come first, then
-    the smallest, until that holds. What the whole has beyond its parts is one of them.
-
-    cells: a relation (key, level, unit_code, persons, met) of the city and its districts.
-    key: the columns within which parts add up. -#}
-{% macro partners(cells, key) -%}
-{%- set keys = key | join(', ') %}
-    with parts as (
-        select
-            {{ keys }},
-            unit_code,
-            persons,
-            met,
-            false as is_beyond
-        from {{ cells }}
-        where level = 'district' and persons > 0
-        union all
-        select
-            {{ keys }},
-            '' as unit_code,
-            sum(case when level = 'city' then persons else -persons end) as persons,
-            sum(case when level = 'city' then met else -met end) as met,
-            true as is_beyond
-        from {{ cells }}
-        where level in ('city', 'district')
-        group by {{ keys }}
-        having sum(case when level = 'city' then persons else -persons end) > 0
-    ),
-
-    judged as (
-        select
-            *,
-            is_beyond or not {{ shown('persons') }} or {{ is_rare('met', 'persons') }} as is_untold
-        from parts
-    ),
-
-    together as (
-        select
-            *,
-            row_number() over line as place,
-            sum(persons) over line as sum_persons,
-            sum(met) over line as sum_met,
-            count_if(is_untold) over (partition by {{ keys }}) as untold
-        from judged
-        window line as (
-            partition by {{ keys }}
-            order by is_untold desc, persons asc, unit_code asc nulls last
-            rows between unbounded preceding and current row
-        )
-    ),
-
-    reached as (
-        select
-            *,
-            min(case
-                when
-                    place >= untold
-                    and {{ shown('sum_persons') }}
-                    and not {{ is_rare('sum_met', 'sum_persons') }}
-                    then place
-            end) over (partition by {{ keys }}) as enough
-        from together
-    )
-
-    select
-        {{ keys }},
-        unit_code
-    from reached
-    where untold > 0 and not is_untold and place <= coalesce(enough, place)
-{%- endmacro %}
-
-{#- Whether a cell of persons is withheld, and whether its share is told as a band.
-
-    cell: alias of the cell; partner: alias of its row among the partners. -#}
-{% macro is_withheld(cell, partner) -%}
-    (({{ cell }}.persons > 0 and not {{ shown(cell ~ '.persons') }})
-    or ({{ cell }}.level = 'district' and {{ partner }}.unit_code is not null))
-{%- endmacro %}
-
-{% macro is_banded(cell) -%}
-    ({{ cell }}.met is not null and {{ is_rare(cell ~ '.met', cell ~ '.persons') }})
-{%- endmacro %}
-
-{#- The CTEs `partners` and `fates`: of each of the cells whether it is withheld, and whether its
-    share is told as a band. Arguments as of `partners`. -#}
-{% macro fates_of_persons(cells, key) -%}
-partners as (
-    {{ partners(cells, key) }}
-),
-
-fates as (
-    select
-        {{ cells }}.*,
-        {{ is_withheld(cells, 'partners') }} as is_withheld,
-        {{ is_banded(cells) }} as is_banded
-    from {{ cells }}
-    left join partners
+{#- The join of rows with the fates of the persons that they count, the relation `told`. -#}
+{% macro with_persons(rows, topic, period, counted, told='told', join='inner') -%}
+    {{ join }} join {{ ref('disclosure_persons') }} as {{ told }}
         on
-            {{ cells }}.unit_code = partners.unit_code
-            {% for column in key %}
-            and {{ cells }}.{{ column }} = partners.{{ column }}
-            {% endfor %}
-)
+            {{ told }}.topic = '{{ topic }}'
+            and {{ told }}.period = {{ period }}
+            and {{ told }}.counted = {{ counted }}
+            and {{ told }}.level = {{ rows }}.level
+            and {{ told }}.unit_code = {{ rows }}.unit_code
+{%- endmacro %}
+
+{#- Whether a number of persons is told: also that they are none. -#}
+{% macro is_counted(told='told') %}{{ told }}.fate in ('shown', 'nobody'){% endmacro %}
+
+{#- The mark of a row of persons: withheld too where their share is, or what the fate says. -#}
+{% macro mark_of_persons(told='told') -%}
+    case when {{ is_told(told) }} and {{ told }}.passed_told is null then 'c' else {{ told }}.mark end
 {%- endmacro %}

@@ -19,13 +19,16 @@ READS = {
     "staging": {"standing"},
     # Seeds are the plan's targets.
     "intermediate": {"staging", "intermediate", "seeds"},
-    "marts": {"intermediate", "marts", "ops", "seeds"},
+    # What of the marts' numbers is told is decided once they are all there.
+    "disclosure": {"staging", "intermediate", "disclosure", "marts"},
+    "marts": {"intermediate", "disclosure", "marts", "ops", "seeds"},
     "restricted": {"intermediate", "restricted"},
     "published": {"marts"},
 }
 """Layer → what its models may read: layers, the seeds, and sources by name."""
 ACCESS = {
-    "staging": "protected", "intermediate": "protected", "marts": "public",
+    "staging": "protected", "intermediate": "protected", "disclosure": "protected",
+    "marts": "public",
     "restricted": "private", "published": "public",
 }  # fmt: skip
 
@@ -49,7 +52,10 @@ def layer(manifest: dict[str, Any], key: str) -> str:
     kind = key.partition(".")[0]
     if kind == "source":
         return str(manifest["sources"][key]["source_name"])
-    return "seeds" if kind == "seed" else str(manifest["nodes"][key]["fqn"][1])
+    if kind == "seed":
+        return "seeds"
+    own, *folders = manifest["nodes"][key]["fqn"][1:-1]
+    return "disclosure" if folders == ["disclosure"] and own == "intermediate" else str(own)
 
 
 def test_each_layer_reads_the_one_before(manifest: dict[str, Any]) -> None:
@@ -71,7 +77,8 @@ def test_dbt_itself_refuses_what_skips_a_layer(manifest: dict[str, Any]) -> None
         own = layer(manifest, key)
         assert model["access"] == ACCESS[own], key
         groups[own].add(model["group"])
-    assert groups["staging"] == groups["intermediate"] == {"preparation"}
+    prepared = ("staging", "intermediate", "disclosure")
+    assert all(groups[own] == {"preparation"} for own in prepared)
     assert (groups["restricted"], groups["published"]) == ({"restricted"}, {"published"})
     folders = {m["fqn"][2] for k, m in models(manifest).items() if layer(manifest, k) == "marts"}
     assert groups["marts"] == folders, "a folder of marts is a group of that name"

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.quality.disclosure import fates
+from pipelines.quality.disclosure import fates, fates_of_persons
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.tables import KEY
 
@@ -112,4 +112,71 @@ def warehouse(
             " '' as pass_band, 0.5 as baseline_rate, '' as comparability"
             " from marts.disclosure_cell where false"
         )
+    tell_persons(con, [], rules)
     return con
+
+
+Persons = list[tuple[str, str, str | None, int, int]]
+"""Of each row: level, unit, the unit above, how many there are, and how many meet what is asked."""
+
+
+def tell_persons(
+    con: duckdb.DuckDBPyConnection,
+    given: Persons,
+    rules: Rules,
+    *,
+    table: str = "duty",
+    tell: str = "",
+    share: str = "",
+) -> None:
+    """Publish numbers of persons, in the place of those that are: arguments as of `warehouse`."""
+    columns = ("level", "unit_code", "parent_code", "n", "passed")
+    kinds = (pa.string(), pa.string(), pa.string(), pa.int64(), pa.int64())
+    persons = pa.table(
+        {
+            "cell_no": pa.array(range(len(given)), pa.int64()),
+            "topic": pa.array([table] * len(given), pa.string()),
+            "period": pa.array(["2024-2025"] * len(given), pa.string()),
+            "counted": pa.array(["principal"] * len(given), pa.string()),
+        }
+        | {
+            name: pa.array([row[i] for row in given], kind)
+            for i, (name, kind) in enumerate(zip(columns, kinds, strict=True))
+        }
+    )
+    con.register("persons", persons)
+    con.register("decided", fates_of_persons(persons, rules))
+    con.execute(
+        "create or replace table marts.disclosure_persons as "
+        "from persons join (select cell_no, fate, passed_told from decided) using (cell_no)"
+    )
+    con.execute(
+        "create or replace macro told_of(name) as table select"
+        " period as school_year, period as as_of, counted as role, counted as population,"
+        " '' as target_id, counted as reading, level, unit_code,"
+        f" case when fate in ('shown', 'nobody', '{tell}') then n end as n,"
+        " case when fate = 'shown' and coalesce(passed_told, 'withheld')"
+        f" in ('exact', '{share}') then passed end as met,"
+        " case when passed_told = 'band' then '>=80' end as band"
+        " from marts.disclosure_persons where topic = name"
+    )
+    for name, topic, columns_of in (
+        ("observation_duty", "duty", "n as persons, met, met / n as rate"),
+        (
+            "never_observed",
+            "observed",
+            "n as teachers, met as observed, n - met as never, 0.5 as rate",
+        ),
+        ("training_coverage", "training", "n as persons, met as covered, met / n as rate"),
+        ("training_lapse", "lapse", "n as persons, met as lapsing, met / n as rate"),
+        ("inclass_check", "checks", "n as tested, met / n as rate"),
+        (
+            "plan_target",
+            "plan",
+            "n as denominator, met as numerator, met / n as actual, 0.5 as gap",
+        ),
+    ):
+        con.execute(
+            f"create or replace table published.{name} as select * exclude (n, met), {columns_of}"
+            f" from told_of('{topic}')"
+        )

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.quality.disclosure import Contradiction, audit, load_rules
-from tests.quality.made_up_cells import Numbers, numbers, warehouse
+from tests.quality.made_up_cells import CITY, Numbers, Persons, numbers, tell_persons, warehouse
 
 RULES = load_rules()
 FEW = np.array([[12, 3], [14, 18], [25, 30], [40, 33]])
@@ -83,3 +85,59 @@ def test_numbers_that_do_not_add_up_are_no_proof() -> None:
     con.execute("update published.attainment set n = 20 where level = 'city' and n > 150")
     with pytest.raises(Contradiction):
         audit(con, RULES)
+
+
+def observers(*districts: tuple[int, int]) -> Persons:
+    """A city and its districts: how many observers each has, and how many have done their duty."""
+    rows: Persons = [("district", f"D{i}", CITY, n, met) for i, (n, met) in enumerate(districts)]
+    n, met = (sum(column) for column in zip(*districts, strict=True))
+    return [("city", CITY, None, n, met), *rows]
+
+
+FEW_OBSERVERS = observers((40, 39), (5, 3), (30, 20), (60, 41))
+"""In D0 one has not done it, which is told as a band; in D1 there are five."""
+RARE_OBSERVERS = observers((40, 39), (30, 20), (60, 41))
+
+
+def leaks_of(given: Persons, tell: str = "", share: str = "") -> dict[str, str]:
+    con = warehouse(numbers(MANY), RULES)
+    tell_persons(con, given, RULES, tell=tell, share=share)
+    return {leak.cell["unit_code"]: str(leak) for leak in audit(con, RULES).leaks}
+
+
+def test_persons_that_are_published_by_all_rules_pass() -> None:
+    assert leaks_of(FEW_OBSERVERS) == {}
+
+
+@pytest.mark.parametrize(
+    ("persons", "tell", "share", "unit"),
+    [
+        (FEW_OBSERVERS, "few", "", "D1"), (FEW_OBSERVERS, "partner", "", "D1"),
+        (FEW_OBSERVERS, "", "band", "D0"), (RARE_OBSERVERS, "", "withheld", "D0"),
+    ],
+)  # fmt: skip
+def test_it_fails_where_persons_are_told_that_are_not_to_be(
+    persons: Persons, tell: str, share: str, unit: str
+) -> None:
+    """Few persons or a share of few, or what hides either: where one is told, the other is."""
+    assert unit in leaks_of(persons, tell, share)
+
+
+@given(
+    districts=st.lists(
+        st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),
+        min_size=1, max_size=8,
+    )
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_no_number_of_persons_can_be_worked_out(districts: list[tuple[int, int]]) -> None:
+    assert leaks_of(observers(*districts)) == {}
+
+
+def test_schools_within_districts_hide_one_another_too() -> None:
+    """Two schools of a district with 4 and 60 students checked: the district hides with them."""
+    schools: Persons = [
+        ("school", "A1", "D0", 4, 3), ("school", "A2", "D0", 60, 50),
+        ("school", "B1", "D1", 70, 60), ("school", "B2", "D1", 80, 71),
+    ]  # fmt: skip
+    assert leaks_of([*observers((64, 53), (150, 131)), *schools]) == {}

@@ -10,86 +10,46 @@ levels as (
     {{ unit_levels() }}
 ),
 
-figures as (
-    select
-        figures.*,
-        targets.rule,
-        targets.rule = 'growth'
-        or (targets.rule = 'rate_threshold' and not figures.is_share)
-        or (
-            figures.is_share
-            and (targets.entity_type = 'person' or targets.population_code = 'student')
-        ) as is_of_persons
-    from {{ ref('plan_target') }} as figures
-    inner join {{ ref('dim_target') }} as targets
-        on figures.target_id = targets.target_id and figures.reading = targets.reading
-    inner join last_day on figures.as_of = last_day.as_of
-    where figures.level in ('city', 'district')
-),
-
--- A student has at most one result a subject, so that many results are at least so many students.
-subjects as (
-    select count(*) as subjects
-    from {{ ref('dim_subject') }}
-),
-
-smallest as (
+-- A rise is as telling as the rates at its ends: of a unit of which one is not told it is not.
+untold as (
     select
         level,
-        unit_code,
-        min(students) as students
-    from {{ ref('pass_rate_trend') }}
-    where stage = 'all' and subject = 'all'
+        unit_code
+    from {{ ref('disclosure_cell') }}
+    where
+        topic = 'trend'
+        and stage = 'all'
+        and subject = 'all'
+        and n > 0
+        and coalesce(passed_told, '') <> 'exact'
     group by level, unit_code
-),
-
-sized as (
-    select
-        figures.*,
-        coalesce(case
-            when figures.rule <> 'growth' then figures.denominator
-            when smallest.students < figures.denominator / subjects.subjects
-                then smallest.students
-            else figures.denominator / subjects.subjects
-        end, 0) as persons
-    from figures
-    cross join subjects
-    left join smallest
-        on figures.level = smallest.level and figures.unit_code = smallest.unit_code
-),
-
-cells as (
-    select
-        target_id,
-        reading,
-        level,
-        unit_code,
-        persons,
-        numerator as met
-    from sized
-    where is_of_persons and is_share and numerator is not null
-),
-
-partners as (
-    {{ partners('cells', ['target_id', 'reading']) }}
 ),
 
 fates as (
     select
-        sized.*,
-        sized.is_of_persons and (
-            (sized.persons > 0 and not {{ shown('sized.persons') }})
-            or partners.unit_code is not null
-        ) as is_withheld,
-        sized.is_of_persons and sized.numerator is not null
-        and {{ is_rare('sized.numerator', 'sized.persons') }} as is_banded
-    from sized
-    left join partners
-        on
-            sized.level = 'district'
-            and sized.target_id = partners.target_id
-            and sized.reading = partners.reading
-            and sized.unit_code = partners.unit_code
+        figures.*,
+        targets.rule,
+        told.n,
+        case when told.n > 0 then told.passed end as passed,
+        told.fate,
+        told.places,
+        told.passed_told,
+        told.mark,
+        -- What is counted of no persons is told.
+        told.topic is null
+        or ({{ is_counted() }} and (targets.rule <> 'growth' or untold.unit_code is null))
+            as is_told
+    from {{ ref('plan_target') }} as figures
+    inner join {{ ref('dim_target') }} as targets
+        on figures.target_id = targets.target_id and figures.reading = targets.reading
+    inner join last_day on figures.as_of = last_day.as_of
+    {{ with_persons(
+        'figures', 'plan', 'cast(figures.as_of as string)',
+        "figures.target_id || ' ' || figures.reading", join='left'
+    ) }}
+    left join untold
+        on figures.level = untold.level and figures.unit_code = untold.unit_code
+    where figures.level in ('city', 'district')
 ),
 
 counted as (
@@ -114,8 +74,10 @@ counted as (
         {{ unit_of('levels.level', 'evidence.district_code', 'cast(null as string)') }}
 )
 
-{%- set told = 'not fates.is_withheld' %}
-{%- set exact = 'not fates.is_withheld and not fates.is_banded' %}
+{#- Where no share is told, be it as a band, neither is whether it is enough. -#}
+{%- set told = 'fates.is_told' %}
+{%- set exact = 'fates.is_told and (fates.passed is null or ' ~ is_exact('passed', 'fates') ~ ')' %}
+{%- set judged = 'fates.is_told and (fates.passed is null or fates.passed_told is not null)' %}
 
 select
     fates.target_id,
@@ -125,23 +87,19 @@ select
     fates.level,
     fates.unit_code,
     case
-        when not ({{ exact }}) then null
-        when fates.is_share or fates.rule = 'rate_threshold'
+        when ({{ exact }}) and (fates.is_share or fates.rule = 'rate_threshold')
             then {{ published_percent('fates.actual', 'fates.denominator') }}
-        else {{ rounded('fates.actual', 1) }}
+        when {{ exact }} then {{ rounded('fates.actual', 1) }}
     end as actual,
-    case
-        when {{ told }} and fates.is_banded then {{ banded('fates.numerator', 'fates.persons') }}
-    end as band,
+    {{ band_told('passed', 'fates') }} as band,
     fates.threshold,
     case
-        when not ({{ exact }}) then null
-        when fates.is_share or fates.rule = 'rate_threshold'
+        when ({{ exact }}) and (fates.is_share or fates.rule = 'rate_threshold')
             then {{ published_percent('fates.gap', 'fates.denominator') }}
-        else {{ rounded('fates.gap', 1) }}
+        when {{ exact }} then {{ rounded('fates.gap', 1) }}
     end as gap,
     {{ rounded('fates.pace', 1) }} as pace,
-    case when {{ told }} then fates.status end as status,
+    case when {{ judged }} then fates.status end as status,
     case when {{ exact }} then fates.numerator end as numerator,
     case when {{ told }} then fates.denominator end as denominator,
     fates.is_share,
@@ -152,10 +110,10 @@ select
     case when {{ exact }} then counted.entities_short end as entities_short,
     case when {{ exact }} then counted.entities_missing end as entities_missing,
     case
-        when fates.is_withheld then 'c'
+        when not ({{ judged }}) then 'c'
         when fates.status = 'not_reported' then 'x'
         when fates.actual is null then 'z'
-        when fates.is_of_persons then {{ mark('fates.persons') }}
+        else fates.mark
     end as mark
 from fates
 left join counted

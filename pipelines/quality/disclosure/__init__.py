@@ -9,7 +9,7 @@ from pipelines.quality.disclosure.bounds import MOST, Bounds, Contradiction, bec
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules, load_rules
 from pipelines.quality.disclosure.system import Opened, System, system
-from pipelines.quality.disclosure.tables import fates, system_of
+from pipelines.quality.disclosure.tables import fates, fates_of_persons, system_of
 
 __all__ = [
     "MOST",
@@ -24,6 +24,7 @@ __all__ = [
     "because",
     "bounds",
     "fates",
+    "fates_of_persons",
     "load_rules",
     "system",
     "system_of",

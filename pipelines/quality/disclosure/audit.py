@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.quality.disclosure import published
 from pipelines.quality.disclosure.bounds import Contradiction, because, bounds
+from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import (
     BAND,
@@ -26,54 +28,6 @@ from pipelines.quality.disclosure.system import Mask, System, ints
 from pipelines.quality.disclosure.tables import KEY, NOBODY, UNPUBLISHED, nearly_all, system_of
 
 Cell = dict[str, Any]
-
-_TOLD = """
-    select
-        cells.*,
-        coalesce(results.n, trend.n, people.students, matched.n) as told,
-        coalesce(results.pass_rate, trend.pass_rate, baseline.rate) is not null as passed_exact,
-        results.good_rate is not null as good_exact,
-        results.excellent_rate is not null as excellent_exact,
-        results.low_rate is not null as low_exact,
-        coalesce(results.pass_band, trend.pass_band) is not null as passed_band,
-        results.good_band is not null as good_band,
-        results.excellent_band is not null as excellent_band,
-        results.low_band is not null as low_band
-    from marts.disclosure_cell as cells
-    left join published.attainment as results
-        on cells.topic = 'results' and results.school_year = cells.school_year
-        and results.wave_id = cells.wave_id and results.grade = cells.grade
-        and results.subject = cells.subject and results.level = cells.level
-        and results.unit_code = cells.unit_code and results.group_kind = cells.group_kind
-        and results.group_value = cells.group_value
-    left join published.pass_rate_trend as trend
-        on cells.topic = 'trend' and trend.school_year = cells.school_year
-        and trend.subject = cells.subject and trend.stage = cells.stage
-        and trend.level = cells.level and trend.unit_code = cells.unit_code
-    left join published.pass_rate_trend as people
-        on cells.topic = 'students' and people.school_year = cells.school_year
-        and people.subject = cells.subject and people.stage = cells.stage
-        and people.level = cells.level and people.unit_code = cells.unit_code
-    left join published.value_added as matched
-        on cells.topic = 'matched' and matched.school_year = cells.school_year
-        and matched.wave_id = cells.wave_id and matched.grade = cells.grade
-        and matched.subject = cells.subject and matched.level = cells.level
-        and matched.unit_code = cells.unit_code
-    -- The rate of the baseline's year stands beside every later one.
-    left join (
-        select later.stage, later.subject, later.level, later.unit_code, own.school_year,
-            max(later.baseline_rate) as rate
-        from published.pass_rate_trend as own
-        inner join published.pass_rate_trend as later using (stage, subject, level, unit_code)
-        where own.comparability = 'baseline_year'
-        group by all
-    ) as baseline
-        on cells.topic = 'trend' and baseline.school_year = cells.school_year
-        and baseline.subject = cells.subject and baseline.stage = cells.stage
-        and baseline.level = cells.level and baseline.unit_code = cells.unit_code
-    where cells.school_year = $1
-    order by cells.cell_no
-"""
 
 
 @dataclass(frozen=True)
@@ -111,7 +65,8 @@ class Audit:
 
 
 def audit(con: duckdb.DuckDBPyConnection, rules: Rules) -> Audit:
-    """Bounds of every withheld number of students, by all that a warehouse publishes.
+    """Bounds of every withheld number of students and of other persons, by all that a warehouse
+    publishes.
 
     Args:
         con: a warehouse with its published tables.
@@ -120,19 +75,16 @@ def audit(con: duckdb.DuckDBPyConnection, rules: Rules) -> Audit:
     Raises:
         Contradiction: published numbers do not add up.
     """
-    years = con.execute(
-        "select distinct school_year from marts.disclosure_cell order by school_year"
-    ).fetchall()
     sums = con.sql("from marts.disclosure_sum").to_arrow_table()
-    cells = withheld = shares = 0
-    leaks: list[Leak] = []
-    for (year,) in years:
-        own = con.sql(_TOLD, params=[year]).to_arrow_table()
-        found = _audited(own, sums, rules)
-        cells, withheld = cells + found.cells, withheld + found.withheld
-        shares += found.shares
-        leaks += found.leaks
-    return Audit(cells, withheld, shares, leaks)
+    found = [_audited(published.students(con, year), sums, rules) for year in published.years(con)]
+    others = published.persons(con)
+    found.append(_audited(cells_of(others), sums_of(others), rules))
+    return Audit(
+        sum(one.cells for one in found),
+        sum(one.withheld for one in found),
+        sum(one.shares for one in found),
+        [leak for one in found for leak in one.leaks],
+    )
 
 
 def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:

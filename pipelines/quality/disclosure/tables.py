@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.quality.disclosure.fates import withheld
+from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, numerators, states
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
@@ -37,6 +38,7 @@ ROWS = {
     "trend": ("stage", "level", "unit_code"),
     "students": ("stage", "level", "unit_code"),
     "matched": ("cell_no",),
+    "persons": ("cell_no",),
 }
 """Topic → what cells of one fate have in common, beside the school year. The same students sit all
 subjects, so that one subject's number nearly is another's, and that of pooled results."""
@@ -59,6 +61,16 @@ def fates(cells: pa.Table, sums: pa.Table, rules: Rules) -> pa.Table:
     return pa.concat_tables(parts) if parts else FATES.empty_table()
 
 
+def fates_of_persons(persons: pa.Table, rules: Rules) -> pa.Table:
+    """The fate of every number of persons: rows of `FATES`.
+
+    Args:
+        persons: rows of `int_disclosure_persons`.
+        rules: the thresholds.
+    """
+    return fates(cells_of(persons), sums_of(persons), rules)
+
+
 def system_of(own: pa.Table, sums: pa.Table) -> System:
     """The system of these cells, in their order, of which each sum has all its members there.
 
@@ -69,8 +81,9 @@ def system_of(own: pa.Table, sums: pa.Table) -> System:
     numbers = ints(own, "cell_no")
     kept = sums.filter(pc.is_in(sums["total_no"], value_set=own["cell_no"].combine_chunks()))
     sum_no = ints(kept, "sum_no")
-    # How many students of a school sat is told, and few of them are not matched: the numbers
-    # matched of two schools, both withheld, would each lie between near bounds.
+    # How many students of a school sat is told, and few of them are not matched: beside the whole
+    # of a district the numbers matched of its schools, all withheld, would each lie between near
+    # bounds, and nothing but results withheld would widen them.
     of_matched = pc.and_(
         pc.equal(kept["kind"], "units"),
         pc.is_in(kept["total_no"], value_set=_numbers(own, "matched")),

@@ -1,0 +1,10 @@
+"""What becomes of every number of persons."""
+
+
+def model(dbt, session):
+    """The fate of every number, so that no withheld one can be worked out."""
+    from pipelines.quality import disclosure
+
+    return disclosure.fates_of_persons(
+        dbt.ref("int_disclosure_persons").to_arrow_table(), disclosure.load_rules()
+    )

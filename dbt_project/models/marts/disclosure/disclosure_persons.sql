@@ -1,0 +1,16 @@
+select
+    cells.cell_no,
+    cells.topic,
+    cells.period,
+    cells.counted,
+    cells.level,
+    cells.unit_code,
+    cells.parent_code,
+    cells.n,
+    cells.passed,
+    fates.fate,
+    fates.mark,
+    fates.places,
+    fates.passed_told
+from {{ ref('int_disclosure_persons') }} as cells
+inner join {{ ref('int_disclosure_persons_fate') }} as fates on cells.cell_no = fates.cell_no

@@ -1,0 +1,110 @@
+"""What published tables tell of each number, read from the tables themselves."""
+
+import duckdb
+import pyarrow as pa
+
+_STUDENTS = """
+    select
+        cells.*,
+        coalesce(results.n, trend.n, people.students, matched.n) as told,
+        coalesce(results.pass_rate, trend.pass_rate, baseline.rate) is not null as passed_exact,
+        results.good_rate is not null as good_exact,
+        results.excellent_rate is not null as excellent_exact,
+        results.low_rate is not null as low_exact,
+        coalesce(results.pass_band, trend.pass_band) is not null as passed_band,
+        results.good_band is not null as good_band,
+        results.excellent_band is not null as excellent_band,
+        results.low_band is not null as low_band
+    from marts.disclosure_cell as cells
+    left join published.attainment as results
+        on cells.topic = 'results' and results.school_year = cells.school_year
+        and results.wave_id = cells.wave_id and results.grade = cells.grade
+        and results.subject = cells.subject and results.level = cells.level
+        and results.unit_code = cells.unit_code and results.group_kind = cells.group_kind
+        and results.group_value = cells.group_value
+    left join published.pass_rate_trend as trend
+        on cells.topic = 'trend' and trend.school_year = cells.school_year
+        and trend.subject = cells.subject and trend.stage = cells.stage
+        and trend.level = cells.level and trend.unit_code = cells.unit_code
+    left join published.pass_rate_trend as people
+        on cells.topic = 'students' and people.school_year = cells.school_year
+        and people.subject = cells.subject and people.stage = cells.stage
+        and people.level = cells.level and people.unit_code = cells.unit_code
+    left join published.value_added as matched
+        on cells.topic = 'matched' and matched.school_year = cells.school_year
+        and matched.wave_id = cells.wave_id and matched.grade = cells.grade
+        and matched.subject = cells.subject and matched.level = cells.level
+        and matched.unit_code = cells.unit_code
+    -- The rate of the baseline's year stands beside every later one.
+    left join (
+        select later.stage, later.subject, later.level, later.unit_code, own.school_year,
+            max(later.baseline_rate) as rate
+        from published.pass_rate_trend as own
+        inner join published.pass_rate_trend as later using (stage, subject, level, unit_code)
+        where own.comparability = 'baseline_year'
+        group by all
+    ) as baseline
+        on cells.topic = 'trend' and baseline.school_year = cells.school_year
+        and baseline.subject = cells.subject and baseline.stage = cells.stage
+        and baseline.level = cells.level and baseline.unit_code = cells.unit_code
+    where cells.school_year = $1
+    order by cells.cell_no
+"""
+_PERSONS = """
+    with told as (
+        select 'duty' as topic, school_year as period, role as counted, level, unit_code,
+            persons as told, met is not null or rate is not null as exact, band is not null as band
+        from published.observation_duty
+        union all
+        select 'observed', school_year, 'teacher', level, unit_code,
+            teachers, coalesce(observed, never, rate) is not null, band is not null
+        from published.never_observed
+        union all
+        select 'training', cast(as_of as varchar), population, level, unit_code,
+            persons, coalesce(covered, rate) is not null, band is not null
+        from published.training_coverage
+        union all
+        select 'lapse', cast(as_of as varchar), population, level, unit_code,
+            persons, coalesce(lapsing, rate) is not null, band is not null
+        from published.training_lapse
+        union all
+        select 'checks', school_year, 'student', level, unit_code,
+            tested, rate is not null, false
+        from published.inclass_check
+        union all
+        select 'plan', cast(as_of as varchar), target_id || ' ' || reading, level, unit_code,
+            denominator, coalesce(numerator, actual, gap) is not null, band is not null
+        from published.plan_target
+    )
+    select
+        persons.*, told.told, coalesce(told.exact, false) as passed_exact,
+        coalesce(told.band, false) as passed_band,
+        false as good_exact, false as excellent_exact, false as low_exact,
+        false as good_band, false as excellent_band, false as low_band
+    from marts.disclosure_persons as persons
+    left join told using (topic, period, counted, level, unit_code)
+    order by cell_no
+"""
+
+
+def years(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """School years of which numbers of students are told."""
+    found = con.execute(
+        "select distinct school_year from marts.disclosure_cell order by school_year"
+    ).fetchall()
+    return [year for (year,) in found]
+
+
+def students(con: duckdb.DuckDBPyConnection, year: str) -> pa.Table:
+    """Numbers of students by their results in a school year: rows of `marts.disclosure_cell`, with
+    what is told of each (`told`, and of each outcome whether its share is told exactly or as a
+    band).
+    """
+    return con.sql(_STUDENTS, params=[year]).to_arrow_table()
+
+
+def persons(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Numbers of all other persons: rows of `marts.disclosure_persons`, with what is told of each
+    as above; passed are those who meet what the table counts.
+    """
+    return con.sql(_PERSONS).to_arrow_table()
