@@ -55,7 +55,7 @@ def test_the_cost_of_protection_is_told(city: City) -> None:
     shares = city.table("published.protection").set_index(["table_name", "fate"])
     assert shares["cell_share"].groupby("table_name").sum().between(0.98, 1.02).all()
     shown = shares.xs("shown", level="fate")["student_share"]
-    # How many were matched is told of few units only: nearly all are, and those who are not are few.
+    # How many were matched is told of few units only: nearly all are.
     assert shown["value_added"] > 0.2 and shown.drop("value_added").min() > 0.5
 
 

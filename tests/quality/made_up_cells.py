@@ -117,7 +117,8 @@ def warehouse(
 
 
 Persons = list[tuple[str, str, str | None, int, int]]
-"""Of each row: level, unit, the unit above, how many there are, and how many meet what is asked."""
+"""Of each row: level, unit, the unit above, how many there are, and how many meet what is asked.
+Those of a unit's own are of a unit of its code and a hyphen."""
 
 
 def tell_persons(
@@ -138,6 +139,7 @@ def tell_persons(
             "topic": pa.array([table] * len(given), pa.string()),
             "period": pa.array(["2024-2025"] * len(given), pa.string()),
             "counted": pa.array(["principal"] * len(given), pa.string()),
+            "is_published": pa.array([not row[1].endswith("-") for row in given], pa.bool_()),
         }
         | {
             name: pa.array([row[i] for row in given], kind)
@@ -158,7 +160,7 @@ def tell_persons(
         " case when fate = 'shown' and coalesce(passed_told, 'withheld')"
         f" in ('exact', '{share}') then passed end as met,"
         " case when passed_told = 'band' then '>=80' end as band"
-        " from marts.disclosure_persons where topic = name"
+        " from marts.disclosure_persons where topic = name and is_published"
     )
     for name, topic, columns_of in (
         ("observation_duty", "duty", "n as persons, met, met / n as rate"),

@@ -87,11 +87,21 @@ def test_numbers_that_do_not_add_up_are_no_proof() -> None:
         audit(con, RULES)
 
 
-def observers(*districts: tuple[int, int]) -> Persons:
-    """A city and its districts: how many observers each has, and how many have done their duty."""
+def observers(*districts: tuple[int, int], own: tuple[int, int] = (0, 0)) -> Persons:
+    """A city and its districts: how many observers each has, and how many have done their duty.
+
+    Args:
+        districts: those of each district.
+        own: those of the city itself.
+    """
     rows: Persons = [("district", f"D{i}", CITY, n, met) for i, (n, met) in enumerate(districts)]
-    n, met = (sum(column) for column in zip(*districts, strict=True))
+    if own[0]:
+        rows.append(("district", f"{CITY}-", CITY, *own))
+    n, met = (sum(column) for column in zip(*districts, own, strict=True))
     return [("city", CITY, None, n, met), *rows]
+
+
+counts = st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 
 
 FEW_OBSERVERS = observers((40, 39), (5, 3), (30, 20), (60, 41))
@@ -123,15 +133,12 @@ def test_it_fails_where_persons_are_told_that_are_not_to_be(
     assert unit in leaks_of(persons, tell, share)
 
 
-@given(
-    districts=st.lists(
-        st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),
-        min_size=1, max_size=8,
-    )
-)  # fmt: skip
+@given(districts=st.lists(counts, min_size=1, max_size=8), own=st.just((0, 0)) | counts)
 @settings(max_examples=60, deadline=None)
-def test_no_number_of_persons_can_be_worked_out(districts: list[tuple[int, int]]) -> None:
-    assert leaks_of(observers(*districts)) == {}
+def test_no_number_of_persons_can_be_worked_out(
+    districts: list[tuple[int, int]], own: tuple[int, int]
+) -> None:
+    assert leaks_of(observers(*districts, own=own)) == {}
 
 
 def test_schools_within_districts_hide_one_another_too() -> None:

@@ -14,5 +14,5 @@ select
     {{ band_told('passed') }} as band,
     {{ mark_of_persons() }} as mark
 from {{ ref('disclosure_persons') }} as told
-where told.topic = 'lapse'
+where told.topic = 'lapse' and told.is_published
 order by population, told.level, told.unit_code

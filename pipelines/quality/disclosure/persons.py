@@ -11,7 +11,7 @@ _CELLS = """
     select
         *, 'persons' as topic, period as school_year, of_table || ' ' || counted as wave_id,
         cast(0 as integer) as grade, 'all' as subject, 'all' as stage, 'all' as group_kind,
-        'all' as group_value, true as is_published,
+        'all' as group_value,
         cast(null as bigint) as absent, cast(null as bigint) as exempt,
         cast(null as bigint) as good, cast(null as bigint) as excellent,
         cast(null as bigint) as low

@@ -176,28 +176,82 @@ united as (
     from {{ topic }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
-)
+),
 
 -- What is no share, such as a rise, has no parts.
+counts as (
+    select
+        united.*,
+        case
+            when united.topic <> 'plan' or united.passed is not null then units.parent_code
+        end as parent_code,
+        true as is_published
+    from united
+    left join {{ ref('unit') }} as units
+        on united.level = units.level and united.unit_code = units.unit_code
+),
+
+sums as (
+    select
+        topic,
+        period,
+        counted,
+        level,
+        parent_code,
+        sum(n) as n,
+        sum(passed) as passed
+    from counts
+    where parent_code is not null
+    group by topic, period, counted, level, parent_code
+),
+
+-- Those of a unit's own, whom none of its parts has, such as researchers of the city.
+rest as (
+    select
+        whole.topic,
+        whole.period,
+        whole.counted,
+        sums.level,
+        whole.unit_code || '-' as unit_code,
+        cast(whole.n - sums.n as bigint) as n,
+        cast(whole.passed - sums.passed as bigint) as passed,
+        whole.unit_code as parent_code,
+        false as is_published
+    from counts as whole
+    inner join sums
+        on
+            whole.topic = sums.topic
+            and whole.period = sums.period
+            and whole.counted = sums.counted
+            and whole.unit_code = sums.parent_code
+            and whole.level = case sums.level when 'school' then 'district' else 'city' end
+    where whole.n > sums.n
+),
+
+listed as (
+    {% for part in ['counts', 'rest'] %}
+    select
+        topic,
+        period,
+        counted,
+        level,
+        unit_code,
+        parent_code,
+        is_published,
+        n,
+        passed
+    from {{ part }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
 select
     cast(
         row_number() over (
             order by
-                united.topic asc nulls last, united.period asc nulls last,
-                united.counted asc nulls last, united.level asc nulls last,
-                united.unit_code asc nulls last
+                topic asc nulls last, period asc nulls last, counted asc nulls last,
+                level asc nulls last, unit_code asc nulls last
         ) - 1 as bigint
     ) as cell_no,
-    united.topic,
-    united.period,
-    united.counted,
-    united.level,
-    united.unit_code,
-    case
-        when united.topic <> 'plan' or united.passed is not null then units.parent_code
-    end as parent_code,
-    united.n,
-    united.passed
-from united
-left join {{ ref('unit') }} as units
-    on united.level = units.level and united.unit_code = units.unit_code
+    *
+from listed

@@ -6,6 +6,7 @@ select
     cells.level,
     cells.unit_code,
     cells.parent_code,
+    cells.is_published,
     cells.n,
     cells.passed,
     fates.fate,
