@@ -58,6 +58,42 @@ sized as (
         on figures.level = smallest.level and figures.unit_code = smallest.unit_code
 ),
 
+-- A change and the results behind it are told where the years are that it compares.
+years as (
+    select
+        *,
+        school_year = '{{ var("plan_baseline_year") }}'
+        or school_year = max(school_year) over (partition by topic, level, unit_code)
+            as is_compared
+    from {{ ref('disclosure_cell') }}
+    where n > 0 and group_kind = 'all'
+),
+
+silent as (
+    select distinct
+        targets.target_id,
+        targets.reading,
+        years.level,
+        years.unit_code
+    from years
+    left join {{ ref('dim_wave') }} as waves on years.wave_id = waves.wave_id
+    inner join {{ ref('dim_target') }} as targets
+        on
+            (
+                targets.stream = 'trend'
+                and years.topic = 'trend'
+                and years.stage = 'all'
+                and years.subject = 'all'
+                and years.is_compared
+            )
+            or (
+                targets.stream = 'exam_growth'
+                and years.topic = 'results'
+                and waves.wave_kind = targets.selector
+            )
+    where years.fate <> 'shown' or coalesce(years.passed_told, '') <> 'exact'
+),
+
 cells as (
     select
         target_id,
@@ -80,6 +116,7 @@ fates as (
         sized.is_of_persons and (
             (sized.persons > 0 and not {{ shown('sized.persons') }})
             or partners.unit_code is not null
+            or silent.unit_code is not null
         ) as is_withheld,
         sized.is_of_persons and sized.numerator is not null
         and {{ is_rare('sized.numerator', 'sized.persons') }} as is_banded
@@ -90,6 +127,12 @@ fates as (
             and sized.target_id = partners.target_id
             and sized.reading = partners.reading
             and sized.unit_code = partners.unit_code
+    left join silent
+        on
+            sized.target_id = silent.target_id
+            and sized.reading = silent.reading
+            and sized.level = silent.level
+            and sized.unit_code = silent.unit_code
 ),
 
 counted as (

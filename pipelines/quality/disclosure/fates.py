@@ -136,6 +136,9 @@ class _Withholding:
             return not own and self.protected[total]
         if not any(self.protected[part] for part in own):
             return False
+        if self.by_total[row]:
+            # Of its parts more is known than the sum says: how many withhold theirs is no shelter.
+            return True
         return len(own) == 1 or sum(self.values[part] for part in own) < self.narrow
 
     def _add(self, row: int) -> bool:

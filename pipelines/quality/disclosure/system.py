@@ -31,7 +31,7 @@ class System:
     loose: Mask
     """Of each sum: whether it says no more than that the total is at least so much."""
     by_total: Mask
-    """Of each sum: whether its total is withheld with a part, rather than another part."""
+    """Of each sum: whether its total is withheld with any part, rather than another part."""
     fate: NDArray[np.intp]
     """Of each cell: number of its fate."""
 
@@ -105,7 +105,7 @@ def system(
         part: of each row: the cell that is a part of it.
         beyond: of each row: what its sum's total is more than the parts; none where nothing.
         loose: numbers of the sums that are no more than bounds.
-        by_total: numbers of the sums whose total is withheld rather than another part.
+        by_total: numbers of the sums whose total is withheld with any part.
         fate: of each cell; none where each has its own.
     """
     numbers, row = np.unique(np.asarray(sum_no, dtype=np.intp), return_inverse=True)
