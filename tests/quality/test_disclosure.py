@@ -239,21 +239,19 @@ def test_what_is_not_told_anyhow_is_a_partner_for_nothing() -> None:
     assert hidden.tolist() == [False, True, False, True]
 
 
+def test_a_total_is_withheld_with_any_part_where_its_parts_are_nearly_known() -> None:
+    """Two withheld parts do not shelter one another there; the third is told."""
+    rows = np.array([(0, 3, 0), (0, 3, 1), (0, 3, 2)])
+    values, must = [31, 28, 40, 99], [True, True, False, False]
+    hidden = withheld(system(4, *rows.T, by_total=[0]), values, must, RULES.narrow)
+    assert hidden.tolist() == [True, True, False, True]
+    assert withheld(system(4, *rows.T), values, must, RULES.narrow).tolist() == must
+
+
 def test_a_bound_that_is_no_sum_hides_its_total_too() -> None:
     """4 of at most 4: a cell whose most is too little needs the number that bounds it withheld."""
     own = Table([4, 4], [(0, 0, 1)], loose=(0,)).system()
     assert withheld(own, [4, 4], [False, True], RULES.narrow).all()
-
-
-def test_a_total_is_withheld_with_its_parts_where_bounds_would_tell_them() -> None:
-    """Of 100, 80 and 60 who sat all but two are matched: told together, each lacks none to two."""
-    sat, matched = [100, 80, 60], [99, 80, 59]
-    values = [*sat, *matched, sum(matched)]
-    rows = [(0, 6, 3), (0, 6, 4), (0, 6, 5), *((1 + i, i, 3 + i) for i in range(3))]
-    sum_no, total, part = np.array(rows).T
-    own = system(7, sum_no, total, part, loose=[1, 2, 3], by_total=[0])
-    must = np.array([False] * 3 + [True] * 3 + [False])
-    assert withheld(own, values, must, 5).tolist() == [False] * 3 + [True] * 4
 
 
 def cheapest(table: Table, own: System, must: Mask) -> float:

@@ -10,19 +10,40 @@ levels as (
     {{ unit_levels() }}
 ),
 
--- A rise is as telling as the rates at its ends: of a unit of which one is not told it is not.
-untold as (
+-- A change and the results behind it are told where the years are that it compares.
+years as (
     select
-        level,
-        unit_code
+        *,
+        school_year = '{{ var("plan_baseline_year") }}'
+        or school_year = max(school_year) over (partition by topic, level, unit_code)
+            as is_compared
     from {{ ref('disclosure_cell') }}
-    where
-        topic = 'trend'
-        and stage = 'all'
-        and subject = 'all'
-        and n > 0
-        and coalesce(passed_told, '') <> 'exact'
-    group by level, unit_code
+    where n > 0 and group_kind = 'all'
+),
+
+silent as (
+    select distinct
+        targets.target_id,
+        targets.reading,
+        years.level,
+        years.unit_code
+    from years
+    left join {{ ref('dim_wave') }} as waves on years.wave_id = waves.wave_id
+    inner join {{ ref('dim_target') }} as targets
+        on
+            (
+                targets.stream = 'trend'
+                and years.topic = 'trend'
+                and years.stage = 'all'
+                and years.subject = 'all'
+                and years.is_compared
+            )
+            or (
+                targets.stream = 'exam_growth'
+                and years.topic = 'results'
+                and waves.wave_kind = targets.selector
+            )
+    where years.fate <> 'shown' or coalesce(years.passed_told, '') <> 'exact'
 ),
 
 fates as (
@@ -37,7 +58,7 @@ fates as (
         told.mark,
         -- What is counted of no persons is told.
         told.topic is null
-        or ({{ is_counted() }} and (targets.rule <> 'growth' or untold.unit_code is null))
+        or ({{ is_counted() }} and silent.unit_code is null)
             as is_told
     from {{ ref('plan_target') }} as figures
     inner join {{ ref('dim_target') }} as targets
@@ -47,8 +68,12 @@ fates as (
         'figures', 'plan', 'cast(figures.as_of as string)',
         "figures.target_id || ' ' || figures.reading", join='left'
     ) }}
-    left join untold
-        on figures.level = untold.level and figures.unit_code = untold.unit_code
+    left join silent
+        on
+            figures.target_id = silent.target_id
+            and figures.reading = silent.reading
+            and figures.level = silent.level
+            and figures.unit_code = silent.unit_code
     where figures.level in ('city', 'district')
 ),
 

@@ -110,7 +110,8 @@ def _fates(own: pa.Table, found: System, rules: Rules) -> pa.Table:
     fate = np.select(
         [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
     )
-    mark = np.select([np.isin(fate, [NOBODY, FEW, PARTNER]), n < rules.small], ["c", "u"], "")
+    known = np.where(fate == TOTAL, _known_least(own, found, hidden, rules), n)
+    mark = np.select([np.isin(fate, [NOBODY, FEW, PARTNER]), known < rules.small], ["c", "u"], "")
     columns = [
         own["cell_no"],
         pa.array(fate.tolist()),
@@ -149,7 +150,13 @@ def _told(own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules
 
 def nearly_all(own: pa.Table, found: System, rules: Rules) -> Mask:
     """Numbers matched that are all, or all but one or two, of those who sat."""
-    sat = np.full(own.num_rows, np.iinfo(np.int64).max)
+    n, sat = ints(own, "n"), _sat(own, found)
+    return (n > 0) & (sat >= n) & (sat - n < rules.rare)
+
+
+def _sat(own: pa.Table, found: System) -> Ints:
+    """Of each number matched how many sat; −1 of others."""
+    sat = np.full(own.num_rows, -1)
     members = found.sums.tocoo()
     total, part = np.zeros((2, len(found.numbers)), dtype=np.int64)
     for of, sign in ((total, 1), (part, -1)):
@@ -157,9 +164,24 @@ def nearly_all(own: pa.Table, found: System, rules: Rules) -> Mask:
         of[members.coords[0][kept]] = members.coords[1][kept]
     matched = np.asarray(pc.equal(own["topic"], "matched").to_numpy(), dtype=bool)
     bound = found.loose & matched[part]
-    n = ints(own, "n")
-    sat[part[bound]] = n[total[bound]]
-    return matched & (n > 0) & (sat - n < rules.rare)
+    sat[part[bound]] = ints(own, "n")[total[bound]]
+    return sat
+
+
+def _known_least(own: pa.Table, found: System, hidden: Mask, rules: Rules) -> Ints:
+    """The least that each number matched is known to be which is withheld alone.
+
+    Its mark goes by that: by the number itself, it would tell a band's three numbers apart.
+    """
+    least = np.where(hidden, 0, ints(own, "n"))
+    nearly = nearly_all(own, found, rules) & hidden
+    least[nearly] = _sat(own, found)[nearly] - rules.rare + 1
+    sums = found.sums[found.by_total].tocoo()
+    parts = sums.data < 0
+    by_parts = np.bincount(sums.coords[0][parts], least[sums.coords[1][parts]], sums.shape[0])
+    totals = sums.coords[1][~parts]
+    least[totals] = np.maximum(least[totals], by_parts[sums.coords[0][~parts]].astype(np.int64))
+    return least
 
 
 def _withheld_as_totals(found: System, hidden: Mask, nearly: Mask) -> Mask:
