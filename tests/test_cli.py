@@ -85,7 +85,9 @@ def test_a_bar_is_shown_to_who_watches(home: Path, monkeypatch: pytest.MonkeyPat
     write_sample(home.with_name("raw"), students=120, years=1)
     assert "students" not in run(app, ["ingest"]).stderr
     screen = io.StringIO()
-    monkeypatch.setattr("pipelines.cli.notes", Console(file=screen, force_terminal=True, width=90))
+    monkeypatch.setattr(
+        "pipelines.cli.shared.notes", Console(file=screen, force_terminal=True, width=90)
+    )
     assert run(app, ["ingest"]).exit_code == 0
     files = sum(1 for path in home.with_name("raw").rglob("*") if path.is_file())
     assert f"{files}/{files}" in screen.getvalue()

@@ -15,7 +15,7 @@ from pipelines.intake.ingest import (
     require_files,
 )
 from pipelines.intake.ledger import Ledger
-from pipelines.intake.problems import IntakeError, NoKey, NothingHandedIn, Problem, masked
+from pipelines.intake.problems import RANK, IntakeError, NoKey, NothingHandedIn, Problem, masked
 from pipelines.intake.pseudonym import key_id, load_key, read_key
 from pipelines.intake.reader import Sheet, Unreadable, read_sheets
 from pipelines.intake.recognise import Recognised, recognise
@@ -40,6 +40,7 @@ from pipelines.intake.submissions import (
 )
 
 __all__ = [
+    "RANK",
     "STATES",
     "Checked",
     "FeedReport",

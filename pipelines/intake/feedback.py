@@ -23,14 +23,13 @@ from xlsxwriter.worksheet import Worksheet
 
 from pipelines.feeds import Contract, Severity, codes, load_contracts, rules
 from pipelines.intake.pool import in_turn
-from pipelines.intake.problems import SEVERITY_WORDS, Mark, Problem, masked
+from pipelines.intake.problems import RANK, SEVERITY_WORDS, Mark, Problem, masked
 from pipelines.intake.reader import Unreadable
 from pipelines.intake.returned import (
     EXCERPT_SUFFIX,
     LIST_SHEET,
     MAX_TEXT,
     NOTES_SHEET,
-    RANK,
     REPORT_SHEETS,
     TEXT_SHEET,
     Copy,

@@ -33,6 +33,8 @@ SEVERITY_WORDS: dict[Severity, str] = {
     "query": _("Query"),
     "note": _("Note"),
 }
+RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITY_WORDS)}
+"""What must be mended first."""
 
 
 def masked(text: str) -> str:

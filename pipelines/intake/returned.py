@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 from xlsxwriter.utility import xl_cell_to_rowcol
 
-from pipelines.feeds import Severity, rules
-from pipelines.intake.problems import Mark, Problem, masked
+from pipelines.feeds import rules
+from pipelines.intake.problems import RANK, Mark, Problem, masked
 from pipelines.intake.reader import read_sheets
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ NOT_READ = {
 """Rules under which the file is not opened again: reading it failed, or is not wanted."""
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """First bytes of workbooks; whatever else was read is text, whatever its name says."""
-RANK: dict[Severity, int] = {"error": 0, "query": 1, "note": 2}
 
 Row = tuple[int, Sequence[Any]]
 """A row's number as handed in, from 1, and its cells."""

@@ -11,8 +11,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.feeds import Severity, rules
-from pipelines.intake.problems import SEVERITY_WORDS, Mark
-from pipelines.intake.returned import MAX_CELLS, MAX_TEXT, NOTES_SHEET, RANK, Copy, fit
+from pipelines.intake.problems import RANK, SEVERITY_WORDS, Mark
+from pipelines.intake.returned import MAX_CELLS, MAX_TEXT, NOTES_SHEET, Copy, fit
 from pipelines.wording import LANGUAGES, Lang, bilingual, count, translator
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
