@@ -23,7 +23,18 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
-from pipelines import forget, intake, kept, ops, quality, release, retention, spark, warehouse
+from pipelines import (
+    forget,
+    intake,
+    kept,
+    ops,
+    parts,
+    quality,
+    release,
+    retention,
+    spark,
+    warehouse,
+)  # fmt: skip
 from pipelines.feeds import Contract, load_contracts
 from pipelines.quality import disclosure
 from pipelines.settings import Settings
@@ -267,8 +278,9 @@ def build_definitions(
         view = intake.freeze(home)
         made = spark.make(home, view.path, building.spark) if home.target == "spark" else {}
         last = kept.made(building)
-        now = kept.digests(home, manifest, view, building.work)
-        same = {name for name in nodes if last.nodes.get(name) == now[name]}
+        now = kept.state(home, manifest, view, building)
+        same = {name for name in nodes if last.nodes.get(name) == now.nodes[name]}
+        replaced = kept.concerned(manifest, last, now, building.work)
         yield from _again(models, nodes, same)
         tests = {name: row for name, row in last.tests.items() if name in same}
         built: list[dg.Output] = []
@@ -288,6 +300,7 @@ def build_definitions(
                 _environment(
                     warehouse.environment(home, standing, building.work)
                     | {"EQM_DBT_READ": str(warehouse.read_project(home))}
+                    | {parts.CONCERNED: parts.told(replaced, building.work)}
                     | spark.environment(made)
                 ),
                 open(os.devnull, "w") as nothing,  # noqa: PTH123
