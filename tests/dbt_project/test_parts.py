@@ -176,7 +176,7 @@ CHANGES: list[tuple[Callable[[Feeds], None], dict[str, set[parts.Part]]]] = [
         G: {("A25", 8), ("D25", 8), ("A23", 8)},
         W: {("A23", None), ("A25", None), ("D25", None)},
     }),
-    (a_wave, {G: {("A23", 5), ("A23", 8), ("B25", 5), ("B25", 8)}}),
+    (a_wave, {G: {("A23", 5), ("B25", 5), ("B25", 8)}}),
     (the_register, {}),
     (the_list_of_waves, {}),
     (another_order, {}),
