@@ -23,7 +23,18 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
-from pipelines import forget, intake, kept, ops, quality, release, retention, spark, warehouse
+from pipelines import (
+    forget,
+    intake,
+    kept,
+    ops,
+    parts,
+    quality,
+    release,
+    retention,
+    spark,
+    warehouse,
+)  # fmt: skip
 from pipelines.feeds import Contract, load_contracts
 from pipelines.quality import disclosure
 from pipelines.settings import Settings
@@ -262,16 +273,16 @@ def build_definitions(
         building = _building(home)
         nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
         if building.complete:
-            yield from _again(models, nodes, set(nodes))
+            yield from _outputs(models, nodes, set(nodes))
             return
         view = intake.freeze(home)
         made = spark.make(home, view.path, building.spark) if home.target == "spark" else {}
         last = kept.made(building)
-        now = kept.digests(home, manifest, view, building.work)
-        same = {name for name in nodes if last.nodes.get(name) == now[name]}
-        yield from _again(models, nodes, same)
+        now = kept.state(home, manifest, view, building)
+        same = {name for name in nodes if last.nodes.get(name) == now.nodes[name]}
+        replaced = kept.concerned(manifest, last, now, building.work)
         tests = {name: row for name, row in last.tests.items() if name in same}
-        built: list[dg.Output] = []
+        built: dict[str, dg.Output] = {}
         if len(same) < len(nodes):
             given = ["--vars", warehouse.variables(home)]
             build = ["build", "--exclude-resource-type", "unit_test", *given]
@@ -288,6 +299,7 @@ def build_definitions(
                 _environment(
                     warehouse.environment(home, standing, building.work)
                     | {"EQM_DBT_READ": str(warehouse.read_project(home))}
+                    | {parts.CONCERNED: parts.told(replaced, building.work)}
                     | spark.environment(made)
                 ),
                 open(os.devnull, "w") as nothing,  # noqa: PTH123
@@ -296,17 +308,14 @@ def build_definitions(
                 for event in dbt.cli(build, context=context, target_path=building.dbt).stream():
                     if isinstance(event, dg.Output):
                         # Kept until dbt has closed the database, to tell the rows of each table.
-                        built.append(event)
+                        built[event.output_name] = event
                     else:
                         yield event
             tests |= warehouse.dbt_checks(building.dbt)
         kept.note(home, building, now, tests)
         rows = warehouse.row_counts(building.work)
-        for output in built:
-            key = context.asset_key_for_output(output.output_name)
-            count = rows.get(".".join(key.path))
-            told = {} if count is None else {"dagster/row_count": count}
-            yield output.with_metadata({**output.metadata, **told})
+        # A table may stand though what it reads was made anew, and is told of after that.
+        yield from _outputs(models, nodes, same, built, rows)
 
     @dg.asset(
         key=["release", "warehouse"],
@@ -524,14 +533,27 @@ def _told(report: intake.FeedReport) -> dg.MaterializeResult:
     )
 
 
-def _again(
-    models: dg.AssetsDefinition, nodes: Mapping[str, Any], same: set[str]
+def _outputs(
+    models: dg.AssetsDefinition,
+    nodes: Mapping[str, Any],
+    same: set[str],
+    built: Mapping[str, dg.Output] | None = None,
+    rows: Mapping[str, int] | None = None,
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
-    """What is told of tables that stand as an earlier build made them, and of their tests."""
+    """What is told of tables that stand as an earlier build made them, and of their tests.
+
+    Between them, each after what it reads, the outputs of those that were `built`, with their rows.
+    """
     keys = {dg.AssetKey([nodes[name]["schema"], nodes[name]["alias"]]) for name in same}
     for key in TopologicalSorter(models.asset_deps).static_order():
-        if key in models.keys & keys:
-            name = models.get_output_name_for_asset_key(key)
+        if key not in models.keys:
+            continue
+        name = models.get_output_name_for_asset_key(key)
+        if output := (built or {}).get(name):
+            count = (rows or {}).get(".".join(key.path))
+            told = {} if count is None else {"dagster/row_count": count}
+            yield output.with_metadata({**output.metadata, **told})
+        elif key in keys:
             yield dg.Output(None, name, metadata={"reused": True})
     tests = {nodes[name]["name"] for name in same if nodes[name]["resource_type"] == "test"}
     for spec in models.check_specs:

@@ -1,9 +1,10 @@
 """Tables of the last build that still hold, so that a build makes only what has changed.
 
 A table is a function of the code, the settings and the tables that it reads. The digest of a table
-is that of all these, down to the files that stand; a build that finds a table of the same digest in
+is that of all these, down to the rows that stand; a build that finds a table of the same digest in
 the database of the last one uses it again, and so it does with the outcome of a test of such tables
-and of the suite of a feed. A release can't tell: what it holds is the same, cell by cell.
+and of the suite of a feed. Of a table with parts (`pipelines.parts`) only those are made anew that
+the change concerns. A release can't tell: what it holds is the same, cell by cell.
 
 The last database is kept once it is sealed, thus only if every test of it has passed. A build works
 on a copy, so that one that is killed harms nothing.
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines import parts
 from pipelines.feeds import load_contracts
 from pipelines.intake import Standing
 from pipelines.release import Building, code_digest, point
@@ -41,11 +43,22 @@ class Made:
     standing: str = ""
     """Where views among the tables look for the rows that stand."""
     nodes: dict[str, str] = field(default_factory=dict)
-    """Model, seed or test, by dbt's name → its digest."""
+    """Model, seed or test, and what they are made from, by dbt's name → its digest."""
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Feed that has parts → `of`, its digest, and `parts`, those of its rows (`parts.Rows`)."""
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Test, by dbt's name → its row of `ops.quality_check`."""
     suites: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Feed → `of`, the digest of what its suite looked at, and `rows`, what it found."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What all tables would be made from now."""
+
+    nodes: dict[str, str]
+    rows: dict[str, dict[str, Any]]
+    """Both as `Made` has them."""
 
 
 def lend(settings: Settings, building: Building, view: Standing) -> None:
@@ -113,19 +126,19 @@ def made(building: Building) -> Made:
 
 
 def note(
-    settings: Settings,
-    building: Building,
-    nodes: dict[str, str],
-    tests: dict[str, dict[str, Any]],
+    settings: Settings, building: Building, now: State, tests: dict[str, dict[str, Any]]
 ) -> None:
     """Note what the tables where a build works were made from, and how their tests ended.
 
     Raises:
         WarehouseError: a test neither ran nor had its outcome from the last build.
     """
-    if missing := sorted(name for name in nodes if name.startswith("test.") and name not in tests):
+    names = now.nodes
+    if missing := sorted(name for name in names if name.startswith("test.") and name not in tests):
         raise WarehouseError(f"{len(missing)} tests did not run, such as {missing[0]}")
-    told = asdict(Made(_base(settings), str(settings.kept / STANDING), nodes, tests))
+    told = asdict(
+        Made(_base(settings), str(settings.kept / STANDING), now.nodes, now.rows, tests=tests)
+    )
     building.made.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
@@ -144,29 +157,83 @@ def suites_of(view: Standing) -> dict[str, str]:
     }
 
 
-def digests(settings: Settings, manifest: Path, view: Standing, database: Path) -> dict[str, str]:
-    """Model, seed or test, by dbt's name → digest of all that it is a function of.
+def state(settings: Settings, manifest: Path, view: Standing, building: Building) -> State:
+    """What every model, seed and test would be made from now.
 
     Args:
         settings: of the build.
         manifest: dbt's description of the project.
         view: the rows that stand.
-        database: where the build works; holds `ops` already.
+        building: where the build works; its database holds `ops` already.
     """
-    base = _base(settings)
+    base, known = _base(settings), made(building).rows
     project = json.loads(manifest.read_text(encoding="utf-8"))
-    found = {
-        name: view.digests[source["name"]]
-        if source["schema"] == "standing"
-        else _table(database, f"{source['schema']}.{source['name']}")
-        for name, source in project["sources"].items()
-    }
-    nodes = project["nodes"]
-    reads = {name: node["depends_on"].get("nodes", []) for name, node in nodes.items()}
+    found: dict[str, str] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    waves: dict[str, list[str]] = {}
+    for name, source in project["sources"].items():
+        feed, by = source["name"], parts.declared(source)
+        if source["schema"] != "standing":
+            found[name] = _table(building.work, f"{source['schema']}.{feed}")
+        elif by is None:
+            found[name] = view.digests[feed]
+        else:
+            rows[feed] = known.get(feed, {})
+            if rows[feed].get("of") != view.digests[feed]:
+                own = parts.of_feed(view.path, feed, by)
+                rows[feed] = {"of": view.digests[feed], "parts": own}
+            found[name] = _digest([json.dumps(rows[feed]["parts"], sort_keys=True)])
+            waves[name] = parts.waves(rows[feed]["parts"])
+    nodes, reads = project["nodes"], _reads(project)
     for name in TopologicalSorter(reads).static_order():
-        if name in nodes:
-            found[name] = _digest([base, name, *(found[one] for one in sorted(set(reads[name])))])
-    return {name: found[name] for name in nodes}
+        if name not in nodes:
+            continue
+        waves[name] = sorted({wave for one in reads[name] for wave in waves.get(one, [])})
+        given = waves[name] if parts.alone(nodes[name]) else [found[one] for one in reads[name]]
+        found[name] = _digest([base, name, *given])
+    return State(found, rows)
+
+
+def concerned(manifest: Path, last: Made, now: State, database: Path) -> dict[str, set[parts.Part]]:
+    """Model, by dbt's name → the parts of its table that are to be replaced.
+
+    One that is not there is to be made as a whole, or not at all.
+
+    Args:
+        manifest: dbt's description of the project.
+        last: what the tables in the database were made from, under the same code and settings.
+        now: what they would be made from.
+        database: where they are.
+    """
+    project = json.loads(manifest.read_text(encoding="utf-8"))
+    reads = _reads(project)
+    found: dict[str, set[parts.Part] | None] = {}
+    for name in TopologicalSorter(reads).static_order():
+        if last.nodes.get(name) == now.nodes[name]:
+            found[name] = set()
+        elif name not in last.nodes:
+            found[name] = None
+        elif name in project["sources"]:
+            feed = project["sources"][name]["name"]
+            known = feed in last.rows and feed in now.rows
+            found[name] = (
+                parts.changed(last.rows[feed]["parts"], now.rows[feed]["parts"]) if known else None
+            )
+        else:
+            own = project["nodes"][name]
+            found[name] = parts.concerned(own, [found[one] for one in reads[name]], database)
+    return {name: own for name, own in found.items() if own and name in project["nodes"]}
+
+
+def _reads(project: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Model, seed, test or source → what it reads, in order."""
+    return {
+        **{name: [] for name in project["sources"]},
+        **{
+            name: sorted(set(node["depends_on"].get("nodes", [])))
+            for name, node in project["nodes"].items()
+        },
+    }
 
 
 def _table(database: Path, table: str) -> str:

@@ -82,3 +82,16 @@
         'competency_content_level': ['competency', 'content_domain', 'cognitive_level'],
     }) }}
 {%- endmacro %}
+
+{#- A number among the rows of a wave that no other wave has, by a ranking function and what it goes
+    by; `wave` names the columns of the wave and of its number. -#}
+{% macro number_within_wave(ranking, wave, by) -%}
+    (
+        {{ wave.split(', ')[1] }} * 1000000000
+        + cast(
+            {{ ranking }} over (
+                partition by {{ wave }} order by {{ by | join(' asc nulls last, ') }} asc nulls last
+            ) as bigint
+        )
+    )
+{%- endmacro %}

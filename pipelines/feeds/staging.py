@@ -42,6 +42,13 @@ RELIED_ON = {("monitoring_results", "wave_id")}
 Any other reference only warns: a register may have changed since the row was taken.
 """
 
+PARTS = {
+    "monitoring_results": "wave_id, grade",
+    "item_map": "wave_id, grade",
+    "item_results": "wave_id",
+}
+"""Feeds of which a build looks up which parts have changed, and what tells the part of a row."""
+
 
 class _Dumper(yaml.SafeDumper):
     """YAML as the project writes it: lists indented, a list of names on one line."""
@@ -115,7 +122,16 @@ def _select(contract: Contract) -> str:
 def _source(contract: Contract) -> dict[str, Any]:
     words = {**_described(contract), **{name: ORIGIN_WORDS[name] for name in ORIGIN}}
     columns = [{"name": name, "description": text} for name, text in words.items()]
-    return {"name": contract.feed, "description": _grain(contract), "columns": columns}
+    return {
+        "name": contract.feed,
+        "description": _grain(contract),
+        **_parts(contract.feed),
+        "columns": columns,
+    }
+
+
+def _parts(feed: str) -> dict[str, Any]:
+    return {"config": {"meta": {"parts": PARTS[feed]}}} if feed in PARTS else {}
 
 
 def _model(contract: Contract, feeds: Mapping[str, Contract]) -> dict[str, Any]:
@@ -139,6 +155,7 @@ def _model(contract: Contract, feeds: Mapping[str, Contract]) -> dict[str, Any]:
     return {
         "name": f"stg_{feed}",
         "description": _grain(contract),
+        **_parts(feed),
         "data_tests": tests,
         "columns": columns,
     }

@@ -201,7 +201,7 @@ def test_empty_feeds_give_empty_typed_tables(tmp_path: Path) -> None:
 
 Diagnose = Callable[[pd.DataFrame, dict[str, float]], tuple[pd.DataFrame, pd.Series]]
 CHAIN = [
-    "intermediate/int_paper_items", "intermediate/int_item_sittings",
+    "intermediate/int_paper_items", "intermediate/int_wave", "intermediate/int_item_sittings",
     "intermediate/int_item_points", "intermediate/int_item_totals",
     "intermediate/int_item_sums", "intermediate/int_item_figures", "marts/diagnosis/item_quality",
     "marts/diagnosis/paper_quality",

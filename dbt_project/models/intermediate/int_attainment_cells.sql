@@ -1,10 +1,9 @@
-{{ config(materialized='view') }}
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
 
 {%- set measures = attainment_measures() -%}
 
--- A view: its one reader that needs every group writes as many rows itself.
 with counted as (
-    select * from {{ ref('int_attainment_counts') }}
+    select * from {{ concerned(ref('int_attainment_counts'), 'paper_no') }}
 ),
 
 {{ units_of_cells(measures) }}

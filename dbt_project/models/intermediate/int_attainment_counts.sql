@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'paper_no'}) }}
+
 {%- set measures = attainment_measures() -%}
 
 -- One pass over the scores; every coarser cell is a sum of these.
@@ -18,7 +20,7 @@ with finest as (
         cast(count(low) as bigint) as low,
         cast(coalesce(sum(score), 0) as decimal(19, 3)) as score_sum,
         cast(coalesce(sum(score_square), 0) as decimal(26, 6)) as score_square_sum
-    from {{ ref('int_results') }}
+    from {{ concerned(ref('int_results'), 'wave_id, grade') }}
     where status <> 'transferred'
     group by {{ finest_sets() }} -- noqa: PRS
 )

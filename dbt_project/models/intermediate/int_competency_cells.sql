@@ -1,9 +1,12 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- First each student's points on each dimension, then at once the classes' sums of them: rows of
 -- students and dimensions are many times those of classes and are never kept. Both are grouped by
 -- plain numbers only, which costs a fifth of grouping by codes.
 with dimensions as (
     select distinct
         dimension_no,
+        wave_id,
         items
     from {{ ref('int_item_dimensions') }}
 ),
@@ -24,7 +27,7 @@ places as (
         district_code,
         school_code,
         class_code
-    from {{ ref('int_item_sittings') }}
+    from {{ concerned(ref('int_item_sittings'), 'wave_id') }}
 ),
 
 points as (
@@ -32,7 +35,7 @@ points as (
         facts.sitting_no,
         numbers.paper_item_no,
         facts.score
-    from {{ ref('int_item_points') }} as facts
+    from {{ concerned(ref('int_item_points'), 'wave_id') }} as facts
     inner join numbers
         on
             facts.wave_id = numbers.wave_id
@@ -104,6 +107,7 @@ levels as (
 spread as (
     select
         classes.*,
+        dimensions.wave_id,
         levels.level,
         case levels.level
             when 'city' then '{{ var("unit_code") }}'
@@ -113,11 +117,13 @@ spread as (
         end as unit_code
     from classes
     inner join places on classes.place_no = places.place_no
+    inner join dimensions on classes.dimension_no = dimensions.dimension_no
     cross join levels
 )
 
 -- A school outside the register has no district, a result without a class no class.
 select
+    wave_id,
     dimension_no,
     level,
     unit_code,
@@ -127,4 +133,4 @@ select
     cast(sum(square_sum) as decimal(26, 6)) as square_sum
 from spread
 where unit_code is not null
-group by dimension_no, level, unit_code
+group by wave_id, dimension_no, level, unit_code

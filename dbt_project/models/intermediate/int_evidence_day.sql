@@ -5,10 +5,7 @@ with dated as (
         waves.held_on as day,
         waves.school_year
     from {{ ref('stg_monitoring_waves') }} as waves
-    where
-        waves.wave_id in (
-            select results.wave_id from {{ ref('stg_monitoring_results') }} as results
-        )
+    where waves.wave_id in (select sat.wave_id from {{ ref('int_wave') }} as sat)
     union all
     select
         observed_on as day,

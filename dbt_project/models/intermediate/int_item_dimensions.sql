@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 {%- set properties = ['competency', 'content_domain', 'cognitive_level'] -%}
 
 -- An item of which the map leaves a property empty is in no dimension of that property.
@@ -36,29 +38,16 @@ valued as (
 
 numbered as (
     select
-        *,
-        cast(
-            dense_rank() over (
-                order by
-                    wave_id asc nulls last,
-                    grade asc nulls last,
-                    subject asc nulls last,
-                    dimension_kind asc nulls last,
-                    competency asc nulls last,
-                    content_domain asc nulls last,
-                    cognitive_level asc nulls last
-            ) as int
-        ) as dimension_no,
-        cast(
-            dense_rank() over (
-                order by
-                    wave_id asc nulls last,
-                    grade asc nulls last,
-                    subject asc nulls last,
-                    item_no asc nulls last
-            ) as int
-        ) as paper_item_no
+        valued.*,
+        {{ number_within_wave(
+            'dense_rank()', 'valued.wave_id, waves.wave_no',
+            ['grade', 'subject', 'dimension_kind'] + properties
+        ) }} as dimension_no,
+        {{ number_within_wave(
+            'dense_rank()', 'valued.wave_id, waves.wave_no', ['grade', 'subject', 'item_no']
+        ) }} as paper_item_no
     from valued
+    inner join {{ ref('int_wave') }} as waves on valued.wave_id = waves.wave_id
 )
 
 select

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- Items of the map and items of the feed; what only one of them names is kept, to be told.
 with named as (
     select
@@ -29,7 +31,7 @@ students as (
         grade,
         subject,
         cast(count(*) as bigint) as students
-    from {{ ref('int_item_totals') }}
+    from {{ concerned(ref('int_item_totals'), 'wave_id') }}
     group by wave_id, grade, subject
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 with mapped as (
     select distinct
         wave_id,
@@ -30,8 +32,8 @@ select
         when results.score < 0 or results.score > items.full_mark then 'out_of_range'
         else 'counted'
     end as counted_as
-from {{ ref('stg_item_results') }} as results
-left join {{ ref('int_item_sittings') }} as sittings
+from {{ concerned(ref('stg_item_results'), 'wave_id') }} as results
+left join {{ concerned(ref('int_item_sittings'), 'wave_id') }} as sittings
     on
         results.wave_id = sittings.wave_id
         and results.subject = sittings.subject

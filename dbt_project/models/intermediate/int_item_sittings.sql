@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- Plain numbers stand for wave, student and subject, and for the class: millions of rows are joined
 -- and grouped by them. Students without points belong here too, if their paper has points of
 -- others.
@@ -6,7 +8,7 @@ with named as (
         wave_id,
         subject,
         student_key
-    from {{ ref('stg_item_results') }}
+    from {{ concerned(ref('stg_item_results'), 'wave_id') }}
 ),
 
 itemised as (
@@ -15,7 +17,7 @@ itemised as (
         results.grade,
         results.subject
     from named
-    inner join {{ ref('stg_monitoring_results') }} as results
+    inner join {{ concerned(ref('stg_monitoring_results'), 'wave_id') }} as results
         on
             named.wave_id = results.wave_id
             and named.subject = results.subject
@@ -35,9 +37,11 @@ sittings as (
             as class_code,
         results.status = 'present' as is_present,
         papers.wave_id is not null as has_paper,
+        waves.wave_no,
         case when results.status = 'present' then results.score end as paper_score,
         papers.full_mark as paper_mark
-    from {{ ref('stg_monitoring_results') }} as results
+    from {{ concerned(ref('stg_monitoring_results'), 'wave_id') }} as results
+    inner join {{ ref('int_wave') }} as waves on results.wave_id = waves.wave_id
     inner join itemised
         on
             results.wave_id = itemised.wave_id
@@ -55,18 +59,12 @@ sittings as (
 )
 
 select
-    cast(
-        row_number() over (
-            order by
-                wave_id asc nulls last, subject asc nulls last, student_key asc nulls last
-        ) as bigint
-    ) as sitting_no,
-    cast(
-        dense_rank() over (
-            order by
-                school_code asc nulls last, district_code asc nulls last, class_code asc nulls last
-        ) as int
-    ) as place_no,
+    {{ number_within_wave(
+        'row_number()', 'wave_id, wave_no', ['subject', 'student_key']
+    ) }} as sitting_no,
+    {{ number_within_wave(
+        'dense_rank()', 'wave_id, wave_no', ['school_code', 'district_code', 'class_code']
+    ) }} as place_no,
     school_year,
     wave_id,
     grade,

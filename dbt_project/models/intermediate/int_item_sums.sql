@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- One pass over the points. x and t are a complete student's points on the item and on the paper.
 with points as (
     select
@@ -13,8 +15,9 @@ with points as (
         case when facts.counted_as = 'counted' and totals.is_complete then totals.total end as t,
         case when facts.counted_as = 'counted' then totals.upper_end end as upper_end,
         case when facts.counted_as = 'counted' then totals.lower_end end as lower_end
-    from {{ ref('int_item_points') }} as facts
-    left join {{ ref('int_item_totals') }} as totals on facts.sitting_no = totals.sitting_no
+    from {{ concerned(ref('int_item_points'), 'wave_id') }} as facts
+    left join {{ concerned(ref('int_item_totals'), 'wave_id') }} as totals
+        on facts.sitting_no = totals.sitting_no
     where facts.counted_as in ('counted', 'missing', 'not_on_map', 'out_of_range')
 )
 

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- The items of a paper are those with points of anybody: one that nobody has points on adds nothing
 -- to any sum. Who lacks one of them has no sum to be ranked by.
 with counted as (
@@ -8,7 +10,7 @@ with counted as (
         item_no,
         sitting_no,
         score
-    from {{ ref('int_item_points') }}
+    from {{ concerned(ref('int_item_points'), 'wave_id') }}
     where counted_as = 'counted'
 ),
 
@@ -51,7 +53,8 @@ placed as (
         sums.items_counted = papers.items as is_complete,
         sums.total
     from sums
-    inner join {{ ref('int_item_sittings') }} as sittings on sums.sitting_no = sittings.sitting_no
+    inner join {{ concerned(ref('int_item_sittings'), 'wave_id') }} as sittings
+        on sums.sitting_no = sittings.sitting_no
     inner join papers
         on
             sittings.wave_id = papers.wave_id

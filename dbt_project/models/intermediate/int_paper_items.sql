@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'parts': 'wave_id, grade'}) }}
 
 select
     wave_id,

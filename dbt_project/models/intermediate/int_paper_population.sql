@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Everyone who sat the paper, wherever: the population of its organiser.
 with counted as (
     select

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 {%- set levels = {
     'city': "'" ~ var('unit_code') ~ "'", 'district': 'district_code', 'school': 'school_code',
     'class': 'class_code',
@@ -20,7 +22,7 @@ sittings as (
         papers.paper_no,
         papers.papers,
         students.*
-    from {{ ref('int_student_wave') }} as students
+    from {{ concerned(ref('int_student_wave'), 'wave_id, grade') }} as students
     inner join papers on students.wave_id = papers.wave_id and students.grade = papers.grade
 ),
 

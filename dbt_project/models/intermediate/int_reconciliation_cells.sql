@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 with handed_in as (
     select
         paper_no,
@@ -12,7 +14,7 @@ with handed_in as (
         class_no is not null as has_class,
         coalesce(roll_grade = grade, false) as on_roll,
         cast(count(*) as bigint) as students
-    from {{ ref('int_results') }}
+    from {{ concerned(ref('int_results'), 'wave_id, grade') }}
     group by
         paper_no, school_year, wave_id, wave_level, grade, subject, school_code, roll_school_code,
         case when status = 'present' and score is null then 'no_score' else status end,
@@ -74,7 +76,7 @@ without_paper as (
         results.grade,
         results.subject,
         cast(count(*) as bigint) as students
-    from {{ ref('stg_monitoring_results') }} as results
+    from {{ concerned(ref('stg_monitoring_results'), 'wave_id, grade') }} as results
     left join {{ ref('int_papers') }} as papers
         on
             results.wave_id = papers.wave_id

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'parts': 'wave_id, grade'}) }}
 
 -- Flags are 1 or null, so that they can be counted: that is the cheapest sum over all scores.
 -- Gender and markers are those of the roll of the wave's school year.

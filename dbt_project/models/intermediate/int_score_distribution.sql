@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Students are never put in order: they are counted by score, and the scores are ordered.
 with in_school as (
     select
@@ -6,7 +8,7 @@ with in_school as (
         school_year,
         score,
         cast(count(*) as bigint) as n
-    from {{ ref('int_results') }}
+    from {{ concerned(ref('int_results'), 'wave_id, grade') }}
     where status <> 'transferred' and score is not null
     group by paper_no, school_code, school_year, score
 ),

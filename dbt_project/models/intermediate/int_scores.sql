@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'parts': 'wave_id, grade'}) }}
 
 -- The school's district, locale and ownership are those of the wave's school year.
 select

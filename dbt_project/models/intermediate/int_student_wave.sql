@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Results of a student in one wave; several rows where these lie in several schools or classes.
 select
     school_year,

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- The analysts' copy: what the platform itself works out reads the layer before.
 select
     school_year,

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Every result handed in for a paper on record, the transferred and the absent among them.
 with city as (
     select
@@ -8,7 +10,7 @@ with city as (
         n,
         below,
         unit_n
-    from {{ ref('int_score_distribution') }}
+    from {{ concerned(ref('int_score_distribution'), 'wave_id, grade') }}
     where level = 'city'
 ),
 
@@ -17,7 +19,7 @@ scored as (
         results.*,
         rolls.school_code as day_school_code,
         case when results.status <> 'transferred' then results.score end as own_score
-    from {{ ref('int_results') }} as results
+    from {{ concerned(ref('int_results'), 'wave_id, grade') }} as results
     left join {{ ref('dim_student') }} as rolls
         on
             results.student_key = rolls.student_key

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- The school's rows of attainment in waves of the city, as sums about the paper's own mean.
 with cells as (
     select

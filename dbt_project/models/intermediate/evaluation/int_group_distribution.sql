@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Grouped once, by all that tells groups apart; a student's school says district, locale and
 -- ownership.
 {%- set kinds = group_kinds()[1:] + ['district'] %}

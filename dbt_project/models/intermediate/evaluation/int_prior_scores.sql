@@ -1,3 +1,9 @@
+{{ config(
+    materialized='parted',
+    meta={'parts': 'paper_no', 'parts_through': 'int_wave_following'},
+) }}
+
+-- depends_on: {{ ref('int_wave_following') }}
 -- Waves of a district or a school tell of their own students only: they have prior scores, and are
 -- none. Of two waves on one day the later number counts.
 {%- set reach = var('prior_months') %}

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'paper_no'}) }}
+
 {%- set columns = ['prior_z', 'prior_squared', 'others', 'no_others'] + used_covariates() -%}
 {%- set sums = [] -%}
 {%- for c in columns %}{% do sums.append('sum(matched.' ~ c ~ ') as ' ~ c ~ '_sum') %}{% endfor %}
@@ -10,7 +12,7 @@ with matched as (
         school_code,
         z,
         {{ columns | join(',\n        ') }}
-    from {{ ref('int_prior_scores') }}
+    from {{ concerned(ref('int_prior_scores'), 'paper_no') }}
     where prior_z is not null
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'paper_no'}) }}
+
 -- What value added and growth stand on: every score against all who sat the paper.
 select
     results.paper_no,
@@ -16,7 +18,7 @@ select
     coalesce(results.{{ marker }}, false) as {{ marker }},
     {% endfor %}
     coalesce(results.gender = 'female', false) as female
-from {{ ref('int_results') }} as results
+from {{ concerned(ref('int_results'), 'wave_id, grade') }} as results
 inner join {{ ref('int_paper_population') }} as papers
     on
         results.wave_id = papers.wave_id

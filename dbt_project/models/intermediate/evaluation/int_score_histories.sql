@@ -1,5 +1,11 @@
+{{ config(
+    materialized='parted',
+    meta={'parts': 'paper_no', 'parts_through': 'int_wave_following'},
+) }}
+
 {%- set most = var('growth_priors') -%}
 
+-- depends_on: {{ ref('int_wave_following') }}
 -- Scores long, one row each, as the cohort's waves count back.
 with earlier as (
     select
@@ -7,7 +13,7 @@ with earlier as (
         waves.back,
         scores.student_key,
         cast(scores.score as double) as score
-    from {{ ref('int_cohort_wave') }} as waves
+    from {{ concerned(ref('int_cohort_wave'), 'paper_no') }} as waves
     inner join {{ ref('int_scaled_scores') }} as scores
         on waves.earlier_paper_no = scores.paper_no
 ),
@@ -30,7 +36,7 @@ select
         as city_code,
     cast(scores.score as double) as score,
     {{ names_back('beside', most) }}
-from {{ ref('int_scaled_scores') }} as scores
+from {{ concerned(ref('int_scaled_scores'), 'paper_no') }} as scores
 inner join beside
     on
         scores.paper_no = beside.paper_no

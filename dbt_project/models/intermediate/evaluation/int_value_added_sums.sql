@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 {%- set columns = ['z', 'prior_z', 'prior_squared', 'others', 'no_others'] + used_covariates() -%}
 
 -- The one pass over the students: what the exact likelihood needs of a school, and no more.
@@ -8,7 +10,7 @@ with summed as (
         count(*) as present,
         count(prior_z) as n,
         {{ sums_of_products(columns, 'prior_z is not null') }}
-    from {{ ref('int_prior_scores') }}
+    from {{ concerned(ref('int_prior_scores'), 'paper_no') }}
     group by paper_no, school_code
 )
 

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Each figure divides exact sums once; see the macros for the formulas and their sources.
 with cells as (
     select * from {{ ref('int_attainment_cells') }}

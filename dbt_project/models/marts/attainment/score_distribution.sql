@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 {#- In thousandths of a mark: a score on the edge of a band falls the same way on every engine. -#}
 {%- set band -%}
     cast(least(19, greatest(0, floor(

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id, grade'}) }}
+
 -- Quantile p of n scores lies at place (n - 1) p from the lowest, between two scores in proportion
 -- (Hyndman & Fan 1996, type 7; the PERCENTILE.INC of spreadsheets).
 {%- set percents = [10, 25, 50, 75, 90] %}

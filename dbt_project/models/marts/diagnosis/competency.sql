@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 {#- A dimension of fewer items says more of these items than of the competency. -#}
 {%- set few_items = 3 -%}
 
@@ -19,7 +21,7 @@ with dimensions as (
 ),
 
 cells as (
-    select * from {{ ref('int_competency_cells') }}
+    select * from {{ concerned(ref('int_competency_cells'), 'wave_id') }}
 ),
 
 -- A wave of a district or a school says nothing about the units above its organiser; there is no

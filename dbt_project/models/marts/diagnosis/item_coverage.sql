@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 -- Every row of the feed counts somewhere, and so does every student whom it names: as counted with
 -- one item or more, else for the reason that kept the student out.
 with sittings as (
@@ -11,7 +13,7 @@ with sittings as (
             when count(*) filter (where counted_as = 'counted') > 0 then 'counted'
             else min(counted_as)
         end as outcome
-    from {{ ref('int_item_points') }}
+    from {{ concerned(ref('int_item_points'), 'wave_id') }}
     group by
         school_year, wave_id, subject, sitting_no,
         case when sitting_no is null then student_key end
@@ -25,7 +27,7 @@ parts as (
         counted_as,
         cast(count(*) as bigint) as item_rows,
         cast(0 as bigint) as students
-    from {{ ref('int_item_points') }}
+    from {{ concerned(ref('int_item_points'), 'wave_id') }}
     group by school_year, wave_id, subject, counted_as
     union all
     select

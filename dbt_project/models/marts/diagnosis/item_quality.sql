@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 {#- When an item asks to be looked at. Difficulty is a share of the full mark: high is easy. -#}
 {%- set too_easy, too_hard, weak = '0.9', '0.2', '0.2' -%}
 {%- set easy, medium = '0.7', '0.4' -%}

@@ -1,3 +1,5 @@
+{{ config(materialized='parted', meta={'parts': 'wave_id'}) }}
+
 with items as (
     select
         wave_id,
@@ -37,8 +39,9 @@ sittings as (
             count(*) filter (where totals.is_complete and totals.total = sittings.paper_score)
             as bigint
         ) as n_agreeing
-    from {{ ref('int_item_sittings') }} as sittings
-    left join {{ ref('int_item_totals') }} as totals on sittings.sitting_no = totals.sitting_no
+    from {{ concerned(ref('int_item_sittings'), 'wave_id') }} as sittings
+    left join {{ concerned(ref('int_item_totals'), 'wave_id') }} as totals
+        on sittings.sitting_no = totals.sitting_no
     where sittings.is_present and sittings.has_paper
     group by sittings.wave_id, sittings.grade, sittings.subject
 ),
