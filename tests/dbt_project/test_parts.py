@@ -144,7 +144,6 @@ def the_register(feeds: Feeds) -> None:
     schools.loc[schools["school_code"].eq("3137000001"), "locale"] = "urban"
     students.loc[students.index[5], ["gender", "class_no"]] = ["female", "7"]
     feeds["schools"], feeds["students"] = schools, students
-    one_file(feeds)
 
 
 def the_list_of_waves(feeds: Feeds) -> None:
@@ -156,6 +155,18 @@ def the_list_of_waves(feeds: Feeds) -> None:
     one_file(feeds)
 
 
+def several_files(feeds: Feeds) -> None:
+    """All that files of schools bring in one night."""
+    for change in (one_file, points_on_items, between_waves):
+        change(feeds)
+
+
+def lists(feeds: Feeds) -> None:
+    """The register and the list of waves change, and results with them."""
+    for change in (the_register, the_list_of_waves):
+        change(feeds)
+
+
 def another_order(feeds: Feeds) -> None:
     """The same rows, from other files in another order."""
     feeds[RESULTS] = feeds[RESULTS].iloc[::-1].assign(source_file="another")
@@ -163,22 +174,15 @@ def another_order(feeds: Feeds) -> None:
 
 G, W = "int_attainment_counts", "fact_item"
 """A table that has grades of waves as parts, and one that has waves."""
+GRADES: set[parts.Part] = {("A23", 8), ("A24", 8), ("A25", 8), ("D25", 5), ("D25", 8)}
 CHANGES: list[tuple[Callable[[Feeds], None], dict[str, set[parts.Part]]]] = [
-    (one_file, {
-        G: {("A24", 8), ("D25", 5), ("D25", 8)}, W: {("A24", None), ("D25", None)},
+    (several_files, {
+        G: GRADES, W: {(wave, None) for wave in ("A23", "A24", "A25", "D25")},
         # Of a district's own wave nobody's prior score is.
-        "int_prior_scores": {
-            ("A24", 8), ("D25", 5), ("D25", 8), *((w, None) for w in ("A25", "B25", "D25"))
-        },
-    }),
-    (points_on_items, {W: {("A24", None), ("A25", None)}}),
-    (between_waves, {
-        G: {("A25", 8), ("D25", 8), ("A23", 8)},
-        W: {("A23", None), ("A25", None), ("D25", None)},
+        "int_prior_scores": GRADES | {(wave, None) for wave in ("A24", "A25", "B25", "D25")},
     }),
     (a_wave, {G: {("A23", 5), ("B25", 5), ("B25", 8)}}),
-    (the_register, {}),
-    (the_list_of_waves, {}),
+    (lists, {}),
     (another_order, {}),
 ]  # fmt: skip
 
