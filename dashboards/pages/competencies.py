@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.items import difference_dots, heat_map, item_plot
+from dashboards.figures import difference_dots
+from dashboards.figures.items import heat_map, item_plot
 from dashboards.pages.base import Published, Row, Unit, View, to_take, unit_labels
 from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
-from dashboards.pages.papers import Paper, in_order, paper_name, paper_of
+from dashboards.pages.papers import Paper, band_of, in_order, paper_name, paper_of
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
 from pipelines.wording import Lang, count, percent, points, points_interval, school_year
@@ -313,10 +314,10 @@ def _own(
                 [
                     {
                         "name": _label(tell, row, rows),
-                        "value": row["difference_points"],
-                        "low": row["difference_low"],
-                        "high": row["difference_high"],
-                        "stands": row["stands"] or "unclear",
+                        "effect": row["difference_points"],
+                        "ci_low": row["difference_low"],
+                        "ci_high": row["difference_high"],
+                        "band": band_of(row),
                         "mark": row["mark"],
                         "hover": f"{row['dimension_value']}<br>{_said(tell, row)}",
                         "note": absence(row),

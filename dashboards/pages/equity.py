@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dashboards.figures import effect_dots, effect_range, gap_trend, measure_dots
 from dashboards.pages.base import Published, Row, Unit, View, to_take, unit_labels
 from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
-from dashboards.pages.papers import Paper, in_order, main_papers, paper_name, paper_of
+from dashboards.pages.papers import Paper, band_of, in_order, main_papers, paper_name, paper_of
 from dashboards.pages.sentences import Teller, year_label
 from dashboards.pages.tables import Cell
 from dashboards.pages.wholes import in_parts
@@ -77,8 +77,6 @@ FILES = {
 }
 """Names of the tables to take away, by the page's level."""
 
-BANDS = {"above": "above", "below": "below", "unclear": "as_expected"}
-"""Where an interval stands to 0 → how its point is drawn."""
 PARTS = {"between": ("orange", "on-strong"), "within": ("blue-wash", "ink")}
 """Part of the differences between schools → the names of its fill and of words on it."""
 
@@ -265,7 +263,7 @@ def _points(tell: Teller, rows: Sequence[tuple[str, Row]]) -> pd.DataFrame:
                 "effect": row["value"],
                 "ci_low": row["ci_low"],
                 "ci_high": row["ci_high"],
-                "band": BANDS.get(row["stands"] or "", "as_expected"),
+                "band": band_of(row),
                 "mark": row["mark"],
                 "hover": f"{name}<br>{_said(tell, row)}",
                 "note": absence(row),

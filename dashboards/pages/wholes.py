@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards.figures import share_stacks
-from dashboards.figures.progress import UNKNOWN
+from dashboards.figures.stacks import UNKNOWN
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
 
