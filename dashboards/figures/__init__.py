@@ -2,12 +2,11 @@
 
 from dashboards.figures import diagnostics
 from dashboards.figures.dots import unit_dots
-from dashboards.figures.effects import effect_dots, effect_range
+from dashboards.figures.effects import difference_dots, effect_dots, effect_range
 from dashboards.figures.gaps import gap_trend, measure_dots
-from dashboards.figures.progress import FATE_FILLS, PROGRESS_FILLS, share_stacks
 from dashboards.figures.shares import distribution, share_bars, share_distribution
 from dashboards.figures.sparks import spark
-from dashboards.figures.stacks import status_stacks
+from dashboards.figures.stacks import FATE_FILLS, PROGRESS_FILLS, share_stacks, status_stacks
 from dashboards.figures.template import on_paper, share_range
 from dashboards.figures.trend import trend_panel
 
@@ -15,6 +14,7 @@ __all__ = [
     "FATE_FILLS",
     "PROGRESS_FILLS",
     "diagnostics",
+    "difference_dots",
     "distribution",
     "effect_dots",
     "effect_range",

@@ -3,8 +3,8 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.intervals import rate_markers
-from dashboards.figures.template import GREY, TEMPLATE, ticks
+from dashboards.figures.intervals import RATE, interval_points
+from dashboards.figures.template import TEMPLATE, lines_axis, notes, reference_line, ticks
 
 
 def unit_dots(
@@ -23,49 +23,24 @@ def unit_dots(
         reference: a rate drawn as a line across, such as the city's, with its label.
     """
     names = list(frame["name"])
-    shown = frame[frame["pass_rate"].notna()]
-    absent = frame[frame["pass_rate"].isna()]
-    figure = go.Figure(layout={"template": TEMPLATE})
-    figure.add_scatter(
-        y=list(shown["name"]),
-        mode="markers",
-        **rate_markers(shown, "x", size=10, cap=5),
-    )
-    for name, note in zip(absent["name"], absent["note"], strict=True):
-        figure.add_annotation(
-            x=axis[0],
-            y=name,
-            text=note,
-            xanchor="left",
-            showarrow=False,
-            font={"color": GREY},
-        )
-    if reference is not None:
-        figure.add_vline(x=reference, line={"color": GREY, "width": 1.5, "dash": "dot"})
-        figure.add_annotation(
-            x=reference,
-            y=1,
-            yref="paper",
-            yanchor="bottom",
-            text=reference_label,
-            showarrow=False,
-            font={"color": GREY},
-        )
-    figure.update_layout(
-        height=70 + 34 * max(1, len(names)),
-        margin={"l": 8, "r": 24, "t": 28, "b": 32},
-        xaxis={
-            "range": list(axis),
-            "tickvals": ticks(axis),
-            "tickformat": ".0%",
-        },
-        yaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": names,
-            "range": [len(names) - 0.5, -0.5],
-            "automargin": True,
-            "showgrid": True,
+    shown, absent = frame[frame["pass_rate"].notna()], frame[frame["pass_rate"].isna()]
+    across, said = reference_line(reference, reference_label)
+    return go.Figure(
+        data=[
+            {
+                "type": "scatter",
+                "y": list(shown["name"]),
+                "mode": "markers",
+                **interval_points(shown, "x", RATE, size=10, cap=5),
+            }
+        ],
+        layout={
+            "template": TEMPLATE,
+            "height": 70 + 34 * max(1, len(names)),
+            "margin": {"l": 8, "r": 24, "t": 28, "b": 32},
+            "annotations": [*notes(absent, x=axis[0], xanchor="left"), *said],
+            "shapes": across,
+            "xaxis": {"range": list(axis), "tickvals": ticks(axis), "tickformat": ".0%"},
+            "yaxis": lines_axis(names, showgrid=True),
         },
     )
-    return figure

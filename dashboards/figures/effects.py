@@ -7,14 +7,26 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.intervals import distance
-from dashboards.figures.template import BLUE, GREY, ORANGE, PAPER, TEMPLATE, numbers
+from dashboards.figures.intervals import EFFECT, interval_points
+from dashboards.figures.template import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PAPER,
+    TEMPLATE,
+    lines_axis,
+    notes,
+    numbers,
+    signed_axis,
+)
 from dashboards.look import TICK
 
 SYMBOLS = {"above": "triangle-up", "as_expected": "circle", "below": "triangle-down"}
 COLOURS = {"above": BLUE, "as_expected": GREY, "below": ORANGE}
-LINE, MARGINS = 24, 46
+LINE, WIDE_LINE, MARGINS = 24, 26, 46
 STEPS = (0.1, 0.2, 0.5, 1.0, 2.0)
+POINTS = (1, 2, 5, 10, 20, 50)
+"""Steps between ticks, of effects in standard deviations and of differences in points."""
 
 
 def effect_range(values: Iterable[object]) -> tuple[float, float]:
@@ -33,23 +45,33 @@ def effect_dots(frame: pd.DataFrame, axis: tuple[float, float]) -> go.Figure:
             (written in the line of a unit without a figure).
         axis: the range of the horizontal axis, about 0: the same in all panels.
     """
+    return _dots(frame, axis, next((s for s in STEPS if axis[1] / s <= 3), STEPS[-1]), LINE)
+
+
+def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
+    """Differences in percentage points about 0, one a line, in the order given.
+
+    Args:
+        frame: as that of effects, but in points.
+        end: the end of the axis on both sides, in points.
+    """
+    step = next((s for s in POINTS if end / s <= 4), POINTS[-1])
+    return _dots(frame, (-end, end), step, WIDE_LINE)
+
+
+def _dots(frame: pd.DataFrame, axis: tuple[float, float], step: float, line: int) -> go.Figure:
     names = list(frame["name"])
-    shown = frame[frame["effect"].notna()]
-    absent = frame[frame["effect"].isna()]
-    step = next((s for s in STEPS if axis[1] / s <= 3), STEPS[-1])
-    ticks = [round(i * step, 1) for i in range(-int(axis[1] / step), int(axis[1] / step) + 1)]
+    shown, absent = frame[frame["effect"].notna()], frame[frame["effect"].isna()]
+    by_band = {band: shown[shown["band"] == band] for band in COLOURS}
     # Said at once, since a city has thousands of these: each later change costs Plotly ten times
     # what the whole figure does.
     return go.Figure(
-        data=[
-            _markers(shown[shown["band"] == band], band)
-            for band in COLOURS
-            if (shown["band"] == band).any()
-        ],
+        data=[_markers(own, band) for band, own in by_band.items() if len(own)],
         layout={
             "template": TEMPLATE,
-            "height": MARGINS + LINE * max(1, len(names)),
+            "height": MARGINS + line * max(1, len(names)),
             "margin": {"l": 8, "r": 12, "t": 8, "b": 28},
+            "annotations": notes(absent, bgcolor=PAPER),
             "shapes": [
                 {
                     "type": "line",
@@ -63,64 +85,15 @@ def effect_dots(frame: pd.DataFrame, axis: tuple[float, float]) -> go.Figure:
                     "yref": "y domain",
                 }
             ],
-            "xaxis": {
-                "range": list(axis),
-                "tickvals": ticks,
-                "ticktext": [f"{tick:+.1f}".replace("-", "−") if tick else "0" for tick in ticks],
-                "tickfont": {"size": TICK},
-            },
-            "yaxis": {
-                "type": "category",
-                "categoryorder": "array",
-                "categoryarray": names,
-                "range": [len(names) - 0.5, -0.5],
-                "automargin": True,
-                "tickfont": {"size": TICK},
-            },
-        }
-        | _notes(absent),
+            "xaxis": signed_axis(axis, step),
+            "yaxis": lines_axis(names, tickfont={"size": TICK}),
+        },
     )
 
 
 def _markers(own: pd.DataFrame, band: str) -> dict[str, Any]:
     """The units of one band."""
-    colour = COLOURS[band]
-    return {
-        "type": "scatter",
-        "x": numbers(own["effect"]),
-        "y": list(own["name"]),
-        "mode": "markers",
-        "marker": {
-            "symbol": SYMBOLS[band],
-            "color": [PAPER if mark == "u" else colour for mark in own["mark"]],
-            "size": 9 if band == "as_expected" else 11,
-            "line": {"color": colour, "width": 2},
-        },
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": distance(own["ci_high"], own["effect"]),
-            "arrayminus": distance(own["effect"], own["ci_low"]),
-            "color": colour,
-            "thickness": 1.5,
-            "width": 4,
-        },
-        "text": list(own["hover"]),
-        "hovertemplate": "%{text}<extra></extra>",
-    }
-
-
-def _notes(absent: pd.DataFrame) -> dict[str, Any]:
-    """What is written in the lines of units without a figure; nothing where there are none."""
-    notes = [
-        {
-            "x": 0,
-            "y": name,
-            "text": note,
-            "showarrow": False,
-            "font": {"color": GREY},
-            "bgcolor": PAPER,
-        }
-        for name, note in zip(absent["name"], absent["note"], strict=True)
-    ]
-    return {"annotations": notes} if notes else {}
+    size = 9 if band == "as_expected" else 11
+    points = interval_points(own, "x", EFFECT, size=size, colour=COLOURS[band])
+    points["marker"]["symbol"] = SYMBOLS[band]
+    return {"type": "scatter", "y": list(own["name"]), "mode": "markers", **points}

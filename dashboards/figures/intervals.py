@@ -1,4 +1,4 @@
-"""Pass rates as markers with error bars: the marks that every figure of rates draws alike."""
+"""Values with their intervals: the marks that every figure of them draws alike."""
 
 from typing import Any, Literal
 
@@ -6,37 +6,60 @@ import pandas as pd
 
 from dashboards.figures.template import BLUE, PAPER, numbers
 
+RATE = ("pass_rate", "pass_low", "pass_high")
+"""The columns of a pass rate and the ends of its interval."""
+EFFECT = ("effect", "ci_low", "ci_high")
+"""Those of an effect, or of a difference about 0."""
+VALUE = ("value", "ci_low", "ci_high")
+"""Those of any other figure."""
 
-def rate_markers(
-    frame: pd.DataFrame, along: Literal["x", "y"], *, size: int, cap: int
+
+def interval_points(
+    frame: pd.DataFrame,
+    along: Literal["x", "y"],
+    columns: tuple[str, str, str],
+    *,
+    size: int,
+    cap: int = 4,
+    colour: str = BLUE,
 ) -> dict[str, Any]:
-    """The part of a scatter trace that draws rates with their intervals.
+    """The part of a scatter trace that draws values with their intervals.
 
     Args:
-        frame: the rows that have a rate: `pass_rate`, `pass_low`, `pass_high` (shares of 1),
-            `mark` (a small sample, `u`, is drawn hollow), `hover` (text of the label).
-        along: the axis that the rates are measured on.
+        frame: the rows that have a value: `columns`, `mark` (a small sample, `u`, is drawn
+            hollow), `hover` (text of the label).
+        along: the axis that the values are measured on.
+        columns: of the value, and of the ends of its interval.
         size: diameter of a marker, in pixels.
         cap: half the length of the stroke that ends an error bar, in pixels.
+        colour: of all.
     """
     return {
-        along: numbers(frame["pass_rate"]),
+        along: numbers(frame[columns[0]]),
         "marker": {
-            "color": [PAPER if mark == "u" else BLUE for mark in frame["mark"]],
+            "color": [PAPER if mark == "u" else colour for mark in frame["mark"]],
             "size": size,
-            "line": {"color": BLUE, "width": 2},
+            "line": {"color": colour, "width": 2},
         },
-        f"error_{along}": {
-            "type": "data",
-            "symmetric": False,
-            "array": distance(frame["pass_high"], frame["pass_rate"]),
-            "arrayminus": distance(frame["pass_rate"], frame["pass_low"]),
-            "color": BLUE,
-            "thickness": 1.5,
-            "width": cap,
-        },
+        f"error_{along}": error_bars(frame, columns, colour, cap),
         "text": list(frame["hover"]),
         "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def error_bars(
+    frame: pd.DataFrame, columns: tuple[str, str, str], colour: str, cap: int = 4
+) -> dict[str, Any]:
+    """Error bars; of no length where an end is missing."""
+    value, low, high = (frame[column] for column in columns)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": distance(high, value),
+        "arrayminus": distance(value, low),
+        "color": colour,
+        "thickness": 1.5,
+        "width": cap,
     }
 
 

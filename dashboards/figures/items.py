@@ -1,4 +1,4 @@
-"""What is learnt and how it was asked: a heat map of differences, differences in points, items."""
+"""What is learnt and how it was asked: a heat map of differences, items."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.intervals import distance
 from dashboards.figures.template import (
     BLUE,
     BLUE_WASH,
@@ -23,8 +22,6 @@ from dashboards.look import LABEL, TICK
 LINE = 26
 SCALE = [[0, ORANGE_WASH], [0.5, PAPER], [1, BLUE_WASH]]
 """Below, none, above: pale enough for ink to be read on each end."""
-SYMBOLS = {"above": "triangle-up", "unclear": "circle", "below": "triangle-down"}
-COLOURS = {"above": BLUE, "unclear": GREY, "below": ORANGE}
 
 
 def heat_map(
@@ -85,82 +82,6 @@ def heat_map(
             },
         },
     )
-
-
-def difference_dots(frame: pd.DataFrame, end: float) -> go.Figure:
-    """Differences in percentage points about 0, one a line, in the order given.
-
-    Args:
-        frame: top first: `name`, `value`, `low`, `high`, `stands` (above, below, unclear), `mark`
-            (a small sample, `u`, is drawn hollow), `hover`, `note` (written in the line of one
-            without a figure).
-        end: the end of the axis on both sides, in points.
-    """
-    names = list(frame["name"])
-    shown, absent = frame[frame["value"].notna()], frame[frame["value"].isna()]
-    step = next((s for s in (1, 2, 5, 10, 20, 50) if end / s <= 4), 50)
-    ticks = list(range(-int(end // step) * step, int(end // step) * step + 1, step))
-    traces = []
-    for stands, colour in COLOURS.items():
-        own = shown[shown["stands"] == stands]
-        if own.empty:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "x": numbers(own["value"]),
-                "y": list(own["name"]),
-                "mode": "markers",
-                "marker": {
-                    "symbol": SYMBOLS[stands],
-                    "color": [PAPER if mark == "u" else colour for mark in own["mark"]],
-                    "size": 9 if stands == "unclear" else 11,
-                    "line": {"color": colour, "width": 2},
-                },
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": distance(own["high"], own["value"]),
-                    "arrayminus": distance(own["value"], own["low"]),
-                    "color": colour,
-                    "thickness": 1.5,
-                    "width": 4,
-                },
-                "text": list(own["hover"]),
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-        )
-    return go.Figure(
-        data=traces,
-        layout={
-            "template": TEMPLATE,
-            "height": 46 + LINE * max(1, len(names)),
-            "margin": {"l": 8, "r": 12, "t": 8, "b": 28},
-            "annotations": [
-                {"x": 0, "y": name, "text": note, "showarrow": False, "font": {"color": GREY},
-                 "bgcolor": PAPER}
-                for name, note in zip(absent["name"], absent["note"], strict=True)
-            ],
-            "shapes": [
-                {"type": "line", "layer": "below", "line": {"color": GREY, "width": 1.2},
-                 "x0": 0, "x1": 0, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}
-            ],
-            "xaxis": {
-                "range": [-end, end],
-                "tickvals": ticks,
-                "ticktext": [f"{tick:+d}".replace("-", "−") if tick else "0" for tick in ticks],
-                "tickfont": {"size": TICK},
-            },
-            "yaxis": {
-                "type": "category",
-                "categoryorder": "array",
-                "categoryarray": names,
-                "range": [len(names) - 0.5, -0.5],
-                "automargin": True,
-                "tickfont": {"size": TICK},
-            },
-        },
-    )  # fmt: skip
 
 
 def item_plot(

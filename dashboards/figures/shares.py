@@ -11,7 +11,9 @@ from dashboards.figures.template import (
     INK,
     PAPER,
     TEMPLATE,
+    lines_axis,
     numbers,
+    reference_line,
     share_range,
     ticks,
 )
@@ -35,44 +37,20 @@ def share_bars(
     shares = numbers(frame["share"])
     end = share_range([*shares, 0, reference], least=1)[1]
     end = end if end <= 0.5 else 1.0
-    notes = [
+    labels = [
         {
             "x": share or 0,
             "y": name,
-            "text": said,
+            "text": text,
             "xanchor": "left",
             "xshift": 4,
             "showarrow": False,
             "bgcolor": PAPER,
             "font": {"color": GREY if share is None else INK},
         }
-        for name, share, said in zip(names, shares, frame["said"], strict=True)
+        for name, share, text in zip(names, shares, frame["said"], strict=True)
     ]
-    lines = []
-    if reference is not None:
-        lines = [
-            {
-                "type": "line",
-                "x0": reference,
-                "x1": reference,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "layer": "below",
-                "line": {"color": GREY, "width": 1.5, "dash": "dot"},
-            }
-        ]
-        notes.append(
-            {
-                "x": reference,
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "text": reference_label,
-                "showarrow": False,
-                "font": {"color": GREY},
-            }
-        )
+    across, said = reference_line(reference, reference_label, layer="below")
     return go.Figure(
         data=[
             {
@@ -89,17 +67,10 @@ def share_bars(
             "height": MARGINS + LINE * max(1, len(names)),
             "margin": {"l": 8, "r": 8, "t": 26, "b": 30},
             "bargap": 0.35,
-            "annotations": notes,
-            "shapes": lines,
+            "annotations": [*labels, *said],
+            "shapes": across,
             "xaxis": {"range": [0, 1.12 * end], "tickvals": ticks((0, end)), "tickformat": ".0%"},
-            "yaxis": {
-                "type": "category",
-                "categoryorder": "array",
-                "categoryarray": names,
-                "range": [len(names) - 0.5, -0.5],
-                "automargin": True,
-                "showgrid": False,
-            },
+            "yaxis": lines_axis(names, showgrid=False),
         },
     )
 
@@ -118,6 +89,7 @@ def share_distribution(shares: Sequence[float], asked: float, asked_label: str) 
     low = min([at for at, _, _ in counts] + [int(line)]) - width
     high = max([end for _, end, _ in counts] + [int(line) + width]) + width
     low, high = max(0, low), min(100, high)
+    across, said = reference_line(line, asked_label)
     return go.Figure(
         data=[
             {
@@ -136,28 +108,8 @@ def share_distribution(shares: Sequence[float], asked: float, asked_label: str) 
             "template": TEMPLATE,
             "height": 240,
             "margin": {"l": 36, "r": 12, "t": 30, "b": 34},
-            "shapes": [
-                {
-                    "type": "line",
-                    "x0": line,
-                    "x1": line,
-                    "yref": "paper",
-                    "y0": 0,
-                    "y1": 1,
-                    "line": {"color": GREY, "width": 1.5, "dash": "dot"},
-                }
-            ],
-            "annotations": [
-                {
-                    "x": line,
-                    "y": 1,
-                    "yref": "paper",
-                    "yanchor": "bottom",
-                    "text": asked_label,
-                    "showarrow": False,
-                    "font": {"color": GREY},
-                }
-            ],
+            "shapes": across,
+            "annotations": said,
             "xaxis": {"range": [low, high], "ticksuffix": "%", "nticks": 8},
             "yaxis": {"rangemode": "tozero", "tickformat": "d", "nticks": 5},
         },

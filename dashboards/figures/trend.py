@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.intervals import rate_markers
-from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, numbers, ticks
+from dashboards.figures.intervals import RATE, interval_points
+from dashboards.figures.template import BLUE, ORANGE, TEMPLATE, numbers, ticks, years_axis
 from dashboards.look import TICK
-
-MOST_TICKS = 3
 
 
 def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, float]) -> go.Figure:
@@ -36,26 +34,15 @@ def trend_panel(frame: pd.DataFrame, years: Sequence[str], axis: tuple[float, fl
         "x": list(shown["year"]),
         "mode": "lines+markers",
         "line": {"color": BLUE, "width": 1.5},
-        **rate_markers(shown, "y", size=7, cap=4),
+        **interval_points(shown, "y", RATE, size=7),
     }
-    step = -(-len(years) // MOST_TICKS)
-    labelled = list(reversed(list(reversed(years))[::step])) if years else []
     return go.Figure(
         data=[pace, rate] if len(paced) > 1 else [rate],
         layout={
             "template": TEMPLATE,
             "height": 190,
             "margin": {"l": 40, "r": 12, "t": 10, "b": 28},
-            "xaxis": {
-                "type": "category",
-                "categoryorder": "array",
-                "categoryarray": list(years),
-                "range": [-0.5, len(years) - 0.5],
-                "tickvals": labelled,
-                "tickangle": 0,
-                "showgrid": False,
-                "tickfont": {"size": TICK},
-            },
+            "xaxis": years_axis(years),
             "yaxis": {
                 "range": list(axis),
                 "tickvals": ticks(axis),

@@ -60,6 +60,22 @@ class Download:
     """What it shows, in the language of the page; empty where the page's title says it."""
 
 
+def to_take(
+    names: Sequence[str], tables: Sequence[tuple[tuple[str, ...], Sequence[Row], str, str]]
+) -> list[Download]:
+    """The tables to take away; one without a name, or without a row, is not offered.
+
+    Args:
+        names: of their files.
+        tables: of each its columns, its rows, the published table they are of, and its title.
+    """
+    return [
+        Download(name, columns, rows, (table,), title)
+        for name, (columns, rows, table, title) in zip(names, tables, strict=True)
+        if name and rows
+    ]
+
+
 @dataclass(frozen=True)
 class View:
     """A page in one language, ready for its template."""

@@ -13,7 +13,7 @@ from dashboards.figures import (
     share_range,
     unit_dots,
 )
-from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.base import Published, Row, Unit, View, to_take
 from dashboards.pages.marks import absence, legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.staff import (
@@ -91,7 +91,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     files = [name.format(code=unit.code) for name in FILES[level]]
     context: dict[str, Any] = {
         "scope": unit.name(lang),
-        "year": school_year(max(years), lang) if years else "",
+        "when": school_year(max(years), lang) if years else "",
         "headline": _headline(tell, own_check, duties, unit, bool(years)),
         "sentences": [
             *_duty_said(tell, duties, unit),
@@ -113,12 +113,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         (NEVER_COLUMNS, never, "never_observed",
          _("Teachers of whom nobody has observed a lesson this school year")),
     )  # fmt: skip
-    downloads = [
-        Download(name, columns, rows, (table,), said)
-        for name, (columns, rows, table, said) in zip(files, tables, strict=True)
-        if rows
-    ]
-    return View(title, context, figures, downloads)
+    return View(title, context, figures, to_take(files, tables))
 
 
 def _newest(rows: list[Row]) -> list[Row]:

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures.items import difference_dots, heat_map, item_plot
-from dashboards.pages.base import Download, Published, Row, Unit, View, unit_labels
+from dashboards.figures import difference_dots
+from dashboards.figures.items import heat_map, item_plot
+from dashboards.pages.base import Published, Row, Unit, View, to_take, unit_labels
 from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
-from dashboards.pages.papers import Paper, in_order, paper_name, paper_of
+from dashboards.pages.papers import Paper, band_of, in_order, paper_name, paper_of
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
 from pipelines.wording import Lang, count, percent, points, points_interval, school_year
@@ -93,7 +94,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     context: dict[str, Any] = {
         "scope": unit.name(lang),
         "level": level,
-        "year": school_year(year, lang) if year else "",
+        "when": school_year(year, lang) if year else "",
         "headline": _headline(tell, level, told, bool(rows)),
         "sentences": _extremes(tell, own) if level != "city" else [],
         "heat": _heat(tell, parts, figures) if parts else [],
@@ -111,12 +112,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         (ITEM_COLUMNS, items, "item_quality", _("Items")),
         (PAPER_COLUMNS, quality, "paper_quality", _("How well the papers measure")),
     )
-    downloads = [
-        Download(name, columns, given, (table,), said)
-        for name, (columns, given, table, said) in zip(files, tables, strict=True)
-        if name and given
-    ]
-    return View(_("Competencies"), context, figures, downloads)
+    return View(_("Competencies"), context, figures, to_take(files, tables))
 
 
 def _headline(tell: Teller, level: str, rows: Sequence[Row], known: bool) -> str:
@@ -218,6 +214,7 @@ def _heat(tell: Teller, rows: Sequence[Row], figures: dict[str, go.Figure]) -> l
     for paper in in_order(paper_of(row) for row in shown):
         own = [row for row in shown if paper_of(row) == paper]
         columns = list(dict.fromkeys(row["dimension_value"] for row in own))
+        few = {row["dimension_value"] for row in own if row["is_few_items"]}
         names = {row["unit_code"]: row["unit_name"] for row in own}
         labels = unit_labels({code: _short(name) for code, name in names.items()})
         by = {(row["unit_code"], row["dimension_value"]): row for row in own}
@@ -257,11 +254,9 @@ def _heat(tell: Teller, rows: Sequence[Row], figures: dict[str, go.Figure]) -> l
                         for code in names
                     ]
                 ),
-                "heads": columns,
-                "few": [
-                    column
+                "heads": [
+                    (column, tell.words.gettext("few items")) if column in few else column
                     for column in columns
-                    if any(r["is_few_items"] for r in own if r["dimension_value"] == column)
                 ],
                 "lines": [
                     (names[code], code, [_cell(tell, by.get((code, c))) for c in columns])
@@ -319,10 +314,10 @@ def _own(
                 [
                     {
                         "name": _label(tell, row, rows),
-                        "value": row["difference_points"],
-                        "low": row["difference_low"],
-                        "high": row["difference_high"],
-                        "stands": row["stands"] or "unclear",
+                        "effect": row["difference_points"],
+                        "ci_low": row["difference_low"],
+                        "ci_high": row["difference_high"],
+                        "band": band_of(row),
                         "mark": row["mark"],
                         "hover": f"{row['dimension_value']}<br>{_said(tell, row)}",
                         "note": absence(row),
@@ -520,8 +515,8 @@ def _quality(tell: Teller, rows: Sequence[Row]) -> list[tuple[str, str, list[Cel
         agrees = row["sum_agrees_share"]
         found.append(
             (
-                school_year(year, tell.lang),
                 paper_name(tell, paper),
+                school_year(year, tell.lang),
                 [
                     Cell(str(row["items"]))
                     if row["items"] is not None

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures import effect_dots, effect_range, gap_trend, measure_dots, share_stacks
-from dashboards.pages.base import Download, Published, Row, Unit, View, unit_labels
+from dashboards.figures import effect_dots, effect_range, gap_trend, measure_dots
+from dashboards.pages.base import Published, Row, Unit, View, to_take, unit_labels
 from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
-from dashboards.pages.papers import Paper, in_order, main_papers, paper_name, paper_of
+from dashboards.pages.papers import Paper, band_of, in_order, main_papers, paper_name, paper_of
 from dashboards.pages.sentences import Teller, year_label
 from dashboards.pages.tables import Cell
+from dashboards.pages.wholes import in_parts
 from pipelines.wording import Lang, count, measured, percent, school_year
 from pipelines.wording.labels import (
     DIMENSION_ORDER,
@@ -76,8 +77,6 @@ FILES = {
 }
 """Names of the tables to take away, by the page's level."""
 
-BANDS = {"above": "above", "below": "below", "unclear": "as_expected"}
-"""Where an interval stands to 0 → how its point is drawn."""
 PARTS = {"between": ("orange", "on-strong"), "within": ("blue-wash", "ink")}
 """Part of the differences between schools → the names of its fill and of words on it."""
 
@@ -99,7 +98,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     context: dict[str, Any] = {
         "scope": unit.name(lang),
         "level": level,
-        "year": school_year(year, lang) if year else "",
+        "when": school_year(year, lang) if year else "",
         "headline": headline or _fallback(tell, unit, newest, resources),
         "sentences": sentences,
         "gaps": _gaps(tell, gaps, year, figures),
@@ -120,12 +119,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         (RESOURCE_COLUMNS, resources, "resource_equity", _("Resources of schools")),
         (COMMUNITY_COLUMNS, communities, "community_gap", _("Joint-research communities")),
     )
-    downloads = [
-        Download(name, columns, rows, (table,), said)
-        for name, (columns, rows, table, said) in zip(files, tables, strict=True)
-        if name and rows
-    ]
-    return View(_("Equity"), context, figures, downloads)
+    return View(_("Equity"), context, figures, to_take(files, tables))
 
 
 def _said(tell: Teller, row: Row) -> str:
@@ -269,7 +263,7 @@ def _points(tell: Teller, rows: Sequence[tuple[str, Row]]) -> pd.DataFrame:
                 "effect": row["value"],
                 "ci_low": row["ci_low"],
                 "ci_high": row["ci_high"],
-                "band": BANDS.get(row["stands"] or "", "as_expected"),
+                "band": band_of(row),
                 "mark": row["mark"],
                 "hover": f"{name}<br>{_said(tell, row)}",
                 "note": absence(row),
@@ -457,38 +451,20 @@ def _parts(
     if not papers:
         return None
     names = {"between": _("between districts"), "within": _("within districts")}
-    frame, lines, shares = [], [], []
+    wholes, shares = {}, []
     for paper in papers:
         values = {"between": between[paper]["value"], "within": within[paper]["value"]}
         share = values["between"] / sum(values.values())
         shares.append(share)
         said = {"between": percent(share, 1, tell.lang), "within": percent(1 - share, 1, tell.lang)}
-        name = paper_name(tell, paper)
-        frame += [
-            {"name": name, "kind": kind, "n": n, "label": said[kind]} for kind, n in values.items()
-        ]
-        lines.append((name, [*said.values()]))
-    figures["parts"] = share_stacks(
-        pd.DataFrame.from_records(frame), [name for name, _s in lines], names, PARTS
-    )
+        wholes[paper_name(tell, paper)] = {kind: (n, said[kind]) for kind, n in values.items()}
     low, high = (percent(end, 1, tell.lang) for end in (min(shares), max(shares)))
     title = _("Of the differences between schools %(low)s to %(high)s lie between districts")
     if low == high:
         title = _("Of the differences between schools %(low)s lie between districts")
     return {
         "title": title % {"low": low, "high": high},
-        "key": [(PARTS[kind][0], name) for kind, name in names.items()],
-        "heads": list(names.values()),
-        "lines": lines,
-        "alternative": tell.joined(
-            [
-                tell.headed(
-                    name,
-                    tell.listed([f"{a} {b}" for a, b in zip(names.values(), own, strict=True)]),
-                )
-                for name, own in lines
-            ]
-        ),
+        **in_parts(tell, "parts", wholes, names, PARTS, figures),
     }
 
 

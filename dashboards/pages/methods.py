@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures import FATE_FILLS, share_stacks
-from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.figures import FATE_FILLS
+from dashboards.pages.base import Published, Row, Unit, View, to_take
 from dashboards.pages.dictionary import WORDS, Dictionary, dictionary
 from dashboards.pages.marks import legend
 from dashboards.pages.sentences import Teller
+from dashboards.pages.wholes import in_parts
 from pipelines.wording import Lang, percent
 from pipelines.wording.labels import fate_name, rank, unit_name
 
@@ -92,7 +92,8 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     figures: dict[str, go.Figure] = {}
     tables = _tables(tell, dictionary(published))
     context: dict[str, Any] = {
-        "scope": unit.name(lang),
+        "scope": _("For everybody who signs in"),
+        "when": "",
         "headline": _("How the figures are made, and how to read them"),
         "sentences": [],
         "marks": legend(tell.words).items(),
@@ -108,12 +109,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         (METRIC_COLUMNS, metrics, "metric", _("How each figure is worked out")),
         (PROTECTION_COLUMNS, protection, "protection", _("What is withheld, and what that costs")),
     )
-    downloads = [
-        Download(name, columns, rows, (table,), said)
-        for name, (columns, rows, table, said) in zip(FILES, given, strict=True)
-        if rows
-    ]
-    return View(_("Methods and data"), context, figures, downloads)
+    return View(_("Methods and data"), context, figures, to_take(FILES, given))
 
 
 def _metric(tell: Teller, row: Row) -> tuple[str, str, str, str, str]:
@@ -157,21 +153,14 @@ def _protection(
     fates = sorted({row["fate"] for row in rows}, key=lambda fate: rank(fate, FATES))
     said = {fate: fate_name(fate, tell.words) for fate in fates}
     kinds = {"cell_share": _("numbers"), "student_share": _("students")}
-    frame, lines = [], []
+    wholes = {}
     for table, group in groupby(rows, key=lambda row: str(row["table_name"])):
         own = {row["fate"]: row for row in group}
         for column, kind in kinds.items():
-            name = tell.noted(names.get(table, table), kind)
-            shares = {fate: float(row[column] or 0) for fate, row in own.items()}
-            frame += [
-                {"name": name, "kind": fate, "n": share, "label": percent(share, 1, tell.lang)}
-                for fate, share in shares.items()
-            ]
-            told = [percent(shares.get(fate, 0), 1, tell.lang) for fate in fates]
-            lines.append((name, told))
-    figures["protection"] = share_stacks(
-        pd.DataFrame.from_records(frame), [name for name, _told in lines], said, FATE_FILLS
-    )
+            shares = {fate: float(own[fate][column] or 0) if fate in own else 0.0 for fate in fates}
+            wholes[tell.noted(names.get(table, table), kind)] = {
+                fate: (share, percent(share, 1, tell.lang)) for fate, share in shares.items()
+            }
     tables = sorted({row["table_name"] for row in rows})
     told = [
         _("%(table)s %(rate)s")
@@ -192,22 +181,7 @@ def _protection(
     return {
         "title": _("Of the students in the tables so many stand in numbers that are told: %(n)s")
         % {"n": tell.listed(told)},
-        "key": [
-            (FATE_FILLS.get(fate, FATE_FILLS["nobody"])[0], name) for fate, name in said.items()
-        ],
-        "heads": list(said.values()),
-        "lines": lines,
-        "alternative": tell.joined(
-            [
-                tell.headed(
-                    name,
-                    tell.listed(
-                        [f"{one} {share}" for one, share in zip(said.values(), told, strict=True)]
-                    ),
-                )
-                for name, told in lines
-            ]
-        ),
+        **in_parts(tell, "protection", wholes, said, FATE_FILLS, figures),
     }
 
 

@@ -145,7 +145,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     file = FILES[level].format(code=unit.code)
     context: dict[str, Any] = {
         "scope": unit.name(lang),
-        "as_of": _("as of %(day)s") % {"day": day(as_of, lang)} if as_of else "",
+        "when": _("as of %(day)s") % {"day": day(as_of, lang)} if as_of else "",
         "headline": _headline(tell, trend, targets, unit),
         "cards": cards,
         "front_of_city": level == "district",
@@ -186,7 +186,7 @@ def _of_school(published: Published, unit: Unit, lang: Lang) -> View:
     file = FILES["school"].format(code=unit.code)
     context: dict[str, Any] = {
         "scope": unit.name(lang),
-        "as_of": "",
+        "when": "",
         "headline": tell.headline(trend[-1], unit.name(lang)) if trend else unit.name(lang),
         "cards": [
             _rate(tell, trend, ""),

@@ -19,6 +19,11 @@ def paper_of(row: Row) -> Paper:
     return row["grade"], row["subject"]
 
 
+def band_of(row: Row) -> str:
+    """How the point of a result is drawn, by where its interval stands to 0."""
+    return row["stands"] if row["stands"] in ("above", "below") else "as_expected"
+
+
 def in_order(papers: Iterable[Paper]) -> list[Paper]:
     """Each once, by grade, then in the order of subjects."""
     return sorted(set(papers), key=lambda paper: (paper[0], rank(paper[1], SUBJECT_ORDER)))

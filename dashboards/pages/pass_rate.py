@@ -57,6 +57,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     title = _("Pass-rate trends")
     context: dict[str, Any] = {
         "scope": unit.name(lang),
+        "when": "",
         "sentences": [],
         "reporting": tell.reporting(reporting, newest),
         "stages": [],

@@ -127,7 +127,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     if not rows:
         context: dict[str, Any] = {
             "scope": unit.name(lang),
-            "as_of": "",
+            "when": "",
             "headline": _("There are no targets of the plan to show yet."),
             "sentences": [],
             "measures": [],
@@ -142,7 +142,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     measures = _measures(tell, rows, others, level, rise[0] if rise else None)
     context = {
         "scope": unit.name(lang),
-        "as_of": _("as of %(day)s") % {"day": day(rows[0]["as_of"], lang)},
+        "when": _("as of %(day)s") % {"day": day(rows[0]["as_of"], lang)},
         "headline": tell.targets(counts, STATUSES),
         "sentences": _sentences(tell, judged),
         "total": len(judged),

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.figures import PROGRESS_FILLS, share_stacks
-from dashboards.pages.base import Download, Published, Row, Unit, View, unit_labels
+from dashboards.figures import PROGRESS_FILLS
+from dashboards.pages.base import Published, Row, Unit, View, to_take, unit_labels
 from dashboards.pages.sentences import Teller
 from dashboards.pages.tables import Cell
+from dashboards.pages.wholes import in_parts
 from pipelines.wording import Lang, count, day, percent, school_year
 from pipelines.wording.labels import (
     FEED_ORDER,
@@ -32,9 +32,6 @@ MANY_SCHOOLS = 60
 """Of more, those with something to do stand open and all of them are folded away."""
 MOST_CAUSES = 12
 """So many kinds of problems stand open; the others are folded away."""
-
-PROBLEM = ("submission_problem",)
-"""The published table of what is the matter."""
 
 OF_UNIT = """
     select owed.*, units.unit_name, units.parent_code
@@ -159,7 +156,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     context: dict[str, Any] = {
         "scope": unit.name(lang),
         "level": unit.level,
-        "year": school_year(year, lang) if year else "",
+        "when": school_year(year, lang) if year else "",
         "files": files,
         "board": None,
         "parts": None,
@@ -183,15 +180,11 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
         context |= _city(tell, published, unit, year, counted, causes, figures)
         mine = [row for row in problems if row["level"] == "city"]
         context["waiting"] = _waiting(tell, mine)
-        downloads = [
-            Download(files[0], COUNT_COLUMNS, _counts(counted), ("submission_duty",)),
-            *(
-                [Download(files[1], CAUSE_COLUMNS, _cause_rows(causes), PROBLEM, matter)]
-                if causes
-                else []
-            ),
-        ]
-        return View(title, context, figures, downloads)
+        counts = (
+            (COUNT_COLUMNS, _counts(counted), "submission_duty", ""),
+            (CAUSE_COLUMNS, _cause_rows(causes), "submission_problem", matter),
+        )
+        return View(title, context, figures, to_take(files, counts))
     owed = published.rows(OF_UNIT, own)
     if not owed:
         return View(title, context)
@@ -200,11 +193,11 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     else:
         context |= _school(tell, unit, year, owed, {row["file"] for row in problems})
     context["waiting"] = _waiting(tell, problems)
-    downloads = [
-        Download(files[0], DUTY_COLUMNS, owed, ("submission_duty",)),
-        *([Download(files[1], PROBLEM_COLUMNS, problems, PROBLEM, matter)] if problems else []),
-    ]
-    return View(title, context, figures, downloads)
+    tables = (
+        (DUTY_COLUMNS, owed, "submission_duty", ""),
+        (PROBLEM_COLUMNS, problems, "submission_problem", matter),
+    )
+    return View(title, context, figures, to_take(files, tables))
 
 
 def _city(
@@ -344,30 +337,14 @@ def _board(
         return None
     kinds = [kind for kind in PROGRESS if any(own[kind] for own in tally.values())]
     names = {kind: progress_name(kind, tell.words) for kind in kinds}
-    frame = pd.DataFrame.from_records(
-        [
-            {"name": group, "kind": kind, "n": n, "label": count(n, tell.lang)}
-            for group, own in tally.items()
-            for kind, n in own.items()
-        ]
-    )
-    figures[name] = share_stacks(frame, list(tally), names)
+    wholes = {
+        group: {kind: (own[kind], count(own[kind], tell.lang)) for kind in kinds if own[kind]}
+        for group, own in tally.items()
+    }
     return {
         "name": name,
         "head": head,
-        "alternative": tell.joined(
-            [
-                tell.headed(
-                    group,
-                    tell.listed(
-                        [f"{names[kind]} {count(own[kind], tell.lang)}" for kind in kinds
-                         if own[kind]]
-                    ),
-                )
-                for group, own in tally.items()
-            ]
-        ),
-        "key": [(PROGRESS_FILLS[kind][0], name) for kind, name in names.items()],
+        **in_parts(tell, name, wholes, names, PROGRESS_FILLS, figures),
         "heads": [tell.words.gettext("Owed"), *names.values()],
         "lines": [
             (
@@ -378,7 +355,7 @@ def _board(
             )
             for group, own in tally.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def _matrix(tell: Teller, rows: Sequence[Row]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboards.pages.base import Download, Published, Row, Unit, View
+from dashboards.pages.base import Published, Row, Unit, View, to_take
 from dashboards.pages.marks import legend
 from dashboards.pages.sentences import Teller
 from dashboards.pages.staff import (
@@ -70,7 +70,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
     files = [name.format(code=unit.code) for name in FILES[level]]
     context: dict[str, Any] = {
         "scope": unit.name(lang),
-        "as_of": _("as of %(day)s") % {"day": day(own[0]["as_of"], lang)} if own else "",
+        "when": _("as of %(day)s") % {"day": day(own[0]["as_of"], lang)} if own else "",
         "headline": said[0] if said else _("No trainings have been handed in yet."),
         "sentences": [
             *said[1:],
@@ -96,12 +96,7 @@ def build(published: Published, unit: Unit, lang: Lang) -> View:
          _("Coverage: who has a training within the window")),
         (LAPSE_COLUMNS, lapse, "training_lapse", _("Who falls out next, if nobody is trained")),
     )  # fmt: skip
-    downloads = [
-        Download(name, columns, rows, (table,), said)
-        for name, (columns, rows, table, said) in zip(files, tables, strict=True)
-        if rows
-    ]
-    return View(_("Training"), context, figures, downloads)
+    return View(_("Training"), context, figures, to_take(files, tables))
 
 
 def _said(tell: Teller, row: Row) -> str:

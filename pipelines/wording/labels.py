@@ -1,58 +1,74 @@
 """Words for the code values that pages and messages print."""
 
+from collections.abc import Callable, Mapping, Sequence
 from gettext import NullTranslations
 
-
-def stage_name(code: str, words: NullTranslations) -> str:
-    """A stage of schooling; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
-        "all": _("All stages"),
-        "primary": _("Primary"),
-        "junior": _("Junior secondary"),
-        "senior": _("Senior secondary"),
-        "combined": _("Combined"),
-        "other": _("Other stages"),
-    }.get(code, code)
+Name = Callable[[str | None, NullTranslations], str]
+"""The word for a code value; an unknown code stays as it is, none is empty."""
 
 
-def subject_name(code: str, words: NullTranslations) -> str:
-    """A subject; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
-        "all": _("All subjects"),
-        "chinese": _("Chinese"),
-        "mathematics": _("Mathematics"),
-        "english": _("English"),
-        "politics": _("Morality and law"),
-        "history": _("History"),
-        "geography": _("Geography"),
-        "physics": _("Physics"),
-        "chemistry": _("Chemistry"),
-        "biology": _("Biology"),
-        "science": _("Science"),
-        "music": _("Music"),
-        "art": _("Art"),
-        "pe": _("Physical education"),
-        "it": _("Information technology"),
-        "labour": _("Labour"),
-    }.get(code, code)
+def _(msgid: str) -> str:
+    """Marks a word for the catalogue; it is translated where it is said."""
+    return msgid
 
 
-def band_name(code: str, words: NullTranslations) -> str:
-    """What the interval of an effect says; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+def _names(known: Mapping[str, str]) -> Name:
+    """Says the code values of these words."""
+
+    def name(code: str | None, words: NullTranslations) -> str:
+        word = known.get(code or "")
+        return words.gettext(word) if word else code or ""
+
+    return name
+
+
+_STAGES = {
+    "all": _("All stages"),
+    "primary": _("Primary"),
+    "junior": _("Junior secondary"),
+    "senior": _("Senior secondary"),
+    "combined": _("Combined"),
+    "other": _("Other stages"),
+}
+stage_name = _names(_STAGES)
+"""A stage of schooling."""
+STAGE_ORDER = tuple(_STAGES)
+"""Order of stages in tables and panels; unknown codes follow by name."""
+
+_SUBJECTS = {
+    "all": _("All subjects"),
+    "chinese": _("Chinese"),
+    "mathematics": _("Mathematics"),
+    "english": _("English"),
+    "politics": _("Morality and law"),
+    "history": _("History"),
+    "geography": _("Geography"),
+    "physics": _("Physics"),
+    "chemistry": _("Chemistry"),
+    "biology": _("Biology"),
+    "science": _("Science"),
+    "music": _("Music"),
+    "art": _("Art"),
+    "pe": _("Physical education"),
+    "it": _("Information technology"),
+    "labour": _("Labour"),
+}
+subject_name = _names(_SUBJECTS)
+"""A subject."""
+SUBJECT_ORDER = tuple(_SUBJECTS)
+"""Order of subjects; unknown codes follow by name."""
+
+band_name = _names(
+    {
         "above": _("above expected"),
         "as_expected": _("as expected"),
         "below": _("below expected"),
-    }.get(code, code)
+    }
+)
+"""What the interval of an effect says."""
 
-
-def term_name(code: str, words: NullTranslations) -> str:
-    """A term of a model of value added; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+term_name = _names(
+    {
         "constant": _("constant"),
         "prior_z": _("earlier score in the subject"),
         "prior_squared": _("its square"),
@@ -65,13 +81,12 @@ def term_name(code: str, words: NullTranslations) -> str:
         "boarding": _("boarding"),
         "rural_household": _("of a rural household"),
         "female": _("female"),
-    }.get(code, code)
+    }
+)
+"""A term of a model of value added."""
 
-
-def reason_name(code: str | None, words: NullTranslations) -> str:
-    """Why there is no estimate, as words that follow a colon; an unknown code stays as it is."""
-    _ = words.gettext
-    known = {
+reason_name = _names(
+    {
         "no_priors": _("no student has an earlier score"),
         "not_finite": _("a sum is not finite"),
         "negative_weight": _("a weight is negative"),
@@ -96,42 +111,17 @@ def reason_name(code: str | None, words: NullTranslations) -> str:
         "prior_constant": _("all earlier scores are equal"),
         "not_verified": _("the solution could not be verified"),
     }
-    return known.get(code or "", code or "")
+)
+"""Why there is no estimate, as words that follow a colon."""
 
 
-STAGE_ORDER = ("all", "primary", "junior", "senior", "combined", "other")
-"""Order of stages in tables and panels; unknown codes follow by name."""
-
-SUBJECT_ORDER = [
-    "all",
-    "chinese",
-    "mathematics",
-    "english",
-    "politics",
-    "history",
-    "geography",
-    "physics",
-    "chemistry",
-    "biology",
-    "science",
-    "music",
-    "art",
-    "pe",
-    "it",
-    "labour",
-]
-"""Order of subjects; unknown codes follow by name."""
-
-
-def rank(code: str, order: tuple[str, ...] | list[str]) -> tuple[int, str]:
+def rank(code: str, order: Sequence[str]) -> tuple[int, str]:
     """A sort key: the place in an order, then the code itself."""
     return (order.index(code) if code in order else len(order), code)
 
 
-def status_name(code: str, words: NullTranslations) -> str:
-    """Where a unit stands against the plan's pace."""
-    _ = words.gettext
-    return {
+status_name = _names(
+    {
         "reached": _("reached"),
         "on_pace": _("on pace"),
         "behind": _("behind pace"),
@@ -139,23 +129,21 @@ def status_name(code: str, words: NullTranslations) -> str:
         "overdue": _("overdue"),
         "not_reported": _("not reported"),
         "not_due": _("not due yet"),
-    }.get(code, code)
+    }
+)
+"""Where a unit stands against the plan's pace."""
 
-
-def duty_name(code: str, words: NullTranslations) -> str:
-    """A post that owes observed lessons; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+duty_name = _names(
+    {
         "principal_or_secretary": _("Principals and secretaries"),
         "school_leader": _("Other school leaders"),
         "education_official": _("Education officials"),
-    }.get(code, code)
+    }
+)
+"""A post that owes observed lessons."""
 
-
-def population_name(code: str, words: NullTranslations) -> str:
-    """Whose training is looked at; an unknown code stays as it is."""
-    _ = words.gettext
-    return {"teacher": _("Teachers"), "principal": _("Principals")}.get(code, code)
+population_name = _names({"teacher": _("Teachers"), "principal": _("Principals")})
+"""Whose training is looked at."""
 
 
 def quantity(n: float, said: str, code: str, words: NullTranslations) -> str:
@@ -197,10 +185,8 @@ def quantity(n: float, said: str, code: str, words: NullTranslations) -> str:
     return pattern % {"n": said}
 
 
-def submission_state(code: str, words: NullTranslations) -> str:
-    """Where a file handed in is in the workflow; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+submission_state = _names(
+    {
         "not_submitted": _("Not submitted"),
         "received": _("Received"),
         "checking": _("Being checked"),
@@ -211,70 +197,58 @@ def submission_state(code: str, words: NullTranslations) -> str:
         "published": _("Published"),
         "replaced": _("Replaced by a newer file"),
         "withdrawn": _("Withdrawn"),
-    }.get(code, code)
+    }
+)
+"""Where a file handed in is in the workflow."""
 
-
-def progress_name(code: str, words: NullTranslations) -> str:
-    """How far something owed has come; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+progress_name = _names(
+    {
         "in": _("taken in"),
         "checking": _("being checked"),
         "returned": _("to be mended"),
         "awaiting_explanation": _("to be explained"),
         "late": _("late"),
         "not_due": _("not due"),
-    }.get(code, code)
+    }
+)
+"""How far something owed has come."""
 
-
-def feed_name(code: str, words: NullTranslations) -> str:
-    """What is handed in; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
-        "districts": _("List of districts"),
-        "schools": _("List of schools"),
-        "staff": _("Roll of staff"),
-        "students": _("Roll of students"),
-        "school_resources": _("Resources of schools"),
-        "residential_areas": _("Residential areas"),
-        "monitoring_waves": _("Monitoring waves"),
-        "item_map": _("Item map"),
-        "monitoring_results": _("Monitoring results"),
-        "item_results": _("Item results"),
-        "lesson_observations": _("Observed lessons"),
-        "training_logs": _("Trainings"),
-        "official_visits": _("Field visits"),
-        "supervision_findings": _("Findings of supervision"),
-        "programme_register": _("Register of programmes"),
-        "external_benchmarks": _("Figures from outside"),
-    }.get(code, code)
-
-
-FEED_ORDER = (
-    "districts", "schools", "staff", "students", "school_resources", "residential_areas",
-    "monitoring_waves", "item_map", "monitoring_results", "item_results", "lesson_observations",
-    "training_logs", "official_visits", "supervision_findings", "programme_register",
-    "external_benchmarks",
-)  # fmt: skip
+_FEEDS = {
+    "districts": _("List of districts"),
+    "schools": _("List of schools"),
+    "staff": _("Roll of staff"),
+    "students": _("Roll of students"),
+    "school_resources": _("Resources of schools"),
+    "residential_areas": _("Residential areas"),
+    "monitoring_waves": _("Monitoring waves"),
+    "item_map": _("Item map"),
+    "monitoring_results": _("Monitoring results"),
+    "item_results": _("Item results"),
+    "lesson_observations": _("Observed lessons"),
+    "training_logs": _("Trainings"),
+    "official_visits": _("Field visits"),
+    "supervision_findings": _("Findings of supervision"),
+    "programme_register": _("Register of programmes"),
+    "external_benchmarks": _("Figures from outside"),
+}
+feed_name = _names(_FEEDS)
+"""What is handed in."""
+FEED_ORDER = tuple(_FEEDS)
 """Order of feeds in tables and figures, which is that in which they fall due."""
 
-
-def fate_name(code: str, words: NullTranslations) -> str:
-    """What becomes of a published number; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+fate_name = _names(
+    {
         "shown": _("told"),
         "few": _("withheld: fewer than ten"),
         "partner": _("withheld to protect another"),
         "total": _("its number alone withheld"),
         "nobody": _("nobody counted"),
-    }.get(code, code)
+    }
+)
+"""What becomes of a published number."""
 
-
-def unit_name(code: str, words: NullTranslations) -> str:
-    """The unit that a figure is measured in; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+unit_name = _names(
+    {
         "share": _("share, 0 to 1"),
         "points": _("percentage points"),
         "percent": _("percent"),
@@ -292,68 +266,52 @@ def unit_name(code: str, words: NullTranslations) -> str:
         "hours": _("hours"),
         "percentile": _("percentile"),
         "correlation": _("correlation"),
-    }.get(code, code)
+    }
+)
+"""The unit that a figure is measured in."""
 
-
-def dimension_name(code: str, words: NullTranslations) -> str:
-    """Which two groups a gap holds against each other; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
-        "locale_rural": _("Rural against urban"),
-        "locale_town": _("Town against urban"),
-        "ownership": _("Private against public"),
-        "gender": _("Girls against boys"),
-        "subsidised": _("Subsidised against others"),
-        "left_behind": _("Left behind against others"),
-        "migrant": _("Children of migrant workers against others"),
-        "rural_household": _("Of rural households against others"),
-        "boarding": _("Boarders against others"),
-        "district": _("The district against the others"),
-    }.get(code, code)
-
-
-DIMENSION_ORDER = (
-    "locale_rural", "locale_town", "ownership", "gender", "subsidised", "left_behind", "migrant",
-    "rural_household", "boarding", "district",
-)  # fmt: skip
+_DIMENSIONS = {
+    "locale_rural": _("Rural against urban"),
+    "locale_town": _("Town against urban"),
+    "ownership": _("Private against public"),
+    "gender": _("Girls against boys"),
+    "subsidised": _("Subsidised against others"),
+    "left_behind": _("Left behind against others"),
+    "migrant": _("Children of migrant workers against others"),
+    "rural_household": _("Of rural households against others"),
+    "boarding": _("Boarders against others"),
+    "district": _("The district against the others"),
+}
+dimension_name = _names(_DIMENSIONS)
+"""Which two groups a gap holds against each other."""
+DIMENSION_ORDER = tuple(_DIMENSIONS)
 """Order of gaps on pages."""
 
-
-def indicator_name(code: str, words: NullTranslations) -> str:
-    """An indicator of schools' resources; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
-        "teachers_above_required_degree": _("Teachers above the required degree"),
-        "key_teachers": _("Backbone teachers"),
-        "pe_art_teachers": _("Teachers of sport, art and music"),
-        "teaching_area_m2": _("Teaching area"),
-        "sports_area_m2": _("Sports area"),
-        "equipment_value_yuan": _("Value of equipment"),
-        "multimedia_rooms": _("Multimedia classrooms"),
-    }.get(code, code)
-
-
-INDICATOR_ORDER = (
-    "teachers_above_required_degree", "key_teachers", "pe_art_teachers", "teaching_area_m2",
-    "sports_area_m2", "equipment_value_yuan", "multimedia_rooms",
-)  # fmt: skip
+_INDICATORS = {
+    "teachers_above_required_degree": _("Teachers above the required degree"),
+    "key_teachers": _("Backbone teachers"),
+    "pe_art_teachers": _("Teachers of sport, art and music"),
+    "teaching_area_m2": _("Teaching area"),
+    "sports_area_m2": _("Sports area"),
+    "equipment_value_yuan": _("Value of equipment"),
+    "multimedia_rooms": _("Multimedia classrooms"),
+}
+indicator_name = _names(_INDICATORS)
+"""An indicator of schools' resources."""
+INDICATOR_ORDER = tuple(_INDICATORS)
 """Order of indicators, that of the national measures."""
 
-
-def dimension_kind_name(code: str, words: NullTranslations) -> str:
-    """By what items are taken together; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+dimension_kind_name = _names(
+    {
         "competency": _("Core competencies"),
         "content_domain": _("Content areas"),
         "cognitive_level": _("Levels of thinking"),
-    }.get(code, code)
+    }
+)
+"""By what items are taken together."""
 
-
-def look_at_name(code: str, words: NullTranslations) -> str:
-    """Why an item should be looked at; an unknown code stays as it is."""
-    _ = words.gettext
-    return {
+look_at_name = _names(
+    {
         "not_on_map": _("not on the item map"),
         "no_map": _("no item map"),
         "no_results": _("no points"),
@@ -364,4 +322,6 @@ def look_at_name(code: str, words: NullTranslations) -> str:
         "reversed": _("runs against the rest"),
         "lowers_alpha": _("lowers alpha"),
         "few_students": _("few students"),
-    }.get(code, code)
+    }
+)
+"""Why an item should be looked at."""

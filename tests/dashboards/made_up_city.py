@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from dashboards.pages import Page
 from dashboards.site import RenderReport
 
 SCHEMA = """
@@ -156,6 +157,11 @@ SCHOOLS = [
 """Code, name and district; the effects that they have lie in `added_rows`."""
 
 YEARS = ("2023-2024", "2024-2025", "2025-2026", "2026-2027")
+
+
+def place_of(page: Page) -> str:
+    """Where a page lies, or that of the district or the school that tests open."""
+    return page.path.format(code={"district": "370402", "school": "3137000003"}.get(page.level, ""))
 
 
 @dataclass

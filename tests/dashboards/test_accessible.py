@@ -13,7 +13,7 @@ from typing import Any
 import made_up_city
 import pytest
 from gatehouse import account, settings_of
-from made_up_city import DISTRICTS, City, Rendered
+from made_up_city import DISTRICTS, City, Rendered, place_of
 from playwright.sync_api import Browser, Page
 
 from dashboards.gate import create_app, embedded
@@ -32,10 +32,7 @@ WAYS = [
     (320, "zh", "bare", "dark"), (320, "en", "scripts", "light"),
 ]  # fmt: skip
 """Each width with each language, each of the others with each, every pair at least once."""
-PLACES = [
-    page.path.format(code={"district": "370402", "school": "3137000003"}.get(page.level, ""))
-    for page in PAGES
-]
+PLACES = [place_of(page) for page in PAGES]
 SAMPLE = [
     (place, *WAYS[(3 * i + j) % len(WAYS)]) for i, place in enumerate(PLACES) for j in range(2)
 ]

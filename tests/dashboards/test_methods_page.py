@@ -57,7 +57,8 @@ def test_the_cost_of_protection_is_drawn_and_told(look: Look) -> None:
     told = view.context["protection"]
     assert told["title"] == "各表中计入公布数值的人数占比：学业质量 94%、增值评价 94%"
     assert told["heads"] == ["公布", "隐去：不足 10 人", "补充隐去"]
-    assert told["lines"][0] == ("学业质量（数值）", ["82%", "6%", "12%"])
+    name, cells = told["lines"][0]
+    assert (name, [cell.text for cell in cells]) == ("学业质量（数值）", ["82%", "6%", "12%"])
     assert [bar.x[0] for bar in view.figures["protection"].data] == [0.82, 0.06, 0.12]
 
 

@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_city import Rendered
+from made_up_city import Rendered, place_of
 from playwright.sync_api import Browser, Page
 
 from dashboards.look import COLOURS
+from dashboards.pages import PAGES
 
 pytestmark = pytest.mark.browser
 
 Opened = Callable[..., Any]
-PLACES = [
-    "pass-rates.html", "plan.html", "classrooms.html", "training.html",
-    "district/370402/value-added.html", "school/3137000003/value-added.html", "methods.html",
-    "equity.html", "district/370402/equity.html", "submissions.html",
-    "district/370402/submissions.html", "competencies.html", "district/370402/competencies.html",
-    "school/3137000003/competencies.html",
-]  # fmt: skip
+FIGURELESS = {("overview.html", level) for level in ("city", "district", "school")}
+FIGURELESS |= {("submissions.html", "school")}
+PLACES = [place_of(page) for page in PAGES if (page.template, page.level) not in FIGURELESS]
 
 
 def shown(page: Page, name: str) -> list[str]:
