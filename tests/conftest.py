@@ -21,6 +21,13 @@ hypothesis.register_profile("eqm", deadline=None)
 hypothesis.load_profile("eqm")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a person may ask of a run."""
+    parser.addoption(
+        "--keep-pictures", action="store_true", help="Keep the pictures of pages as they are now."
+    )
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, opened once; its tests are skipped where it is not installed."""
