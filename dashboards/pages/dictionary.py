@@ -18,6 +18,7 @@ UNITS = """
     from published.metric
     group by table_name, column_name
     having min(unit) = max(unit)
+    order by table_name, column_name
 """
 """Of columns that hold one figure, or several of one unit."""
 
