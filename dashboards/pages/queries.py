@@ -37,6 +37,7 @@ CITY = f"""
     select {", ".join(TREND_COLUMNS)}
     from published.pass_rate_trend
     where level = 'city' and unit_code = ?
+    order by stage, subject, school_year
 """
 
 DISTRICTS = f"""

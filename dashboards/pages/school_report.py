@@ -49,7 +49,7 @@ TREND = f"""
     select {", ".join(TREND_COLUMNS)}
     from published.pass_rate_trend
     where (level = 'school' and unit_code = ?) or (level = 'city' and unit_code = ?)
-    order by school_year
+    order by school_year, level, stage, subject
 """
 OF_THREE = """
     (level = 'school' and unit_code = ?) or (level = 'district' and unit_code = ?)
@@ -59,22 +59,24 @@ CHECKS = f"""
     select * from published.inclass_check
     where {OF_THREE}
     qualify school_year = max(school_year) over ()
+    order by level
 """
 NEVER = f"""
     select * from published.never_observed
     where {OF_THREE}
     qualify school_year = max(school_year) over ()
+    order by level
 """
 DUTIES = f"""
     select * from published.observation_duty
     where {OF_THREE}
     qualify school_year = max(school_year) over ()
-    order by role
+    order by role, level
 """
 TRAINED = f"""
     select * from published.training_coverage
     where ({OF_THREE}) and is_latest
-    order by population desc
+    order by population desc, level
 """
 
 

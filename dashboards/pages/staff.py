@@ -24,7 +24,7 @@ _BESIDE = """
         or (figures.level = ? and figures.unit_code = (
             select parent_code from published.unit where level = ? and unit_code = ?
         ))
-    order by figures.{when}, figures.level, figures.unit_code
+    order by figures.{when}, figures.level, figures.unit_code, figures
 """
 
 

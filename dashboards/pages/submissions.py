@@ -39,7 +39,7 @@ OF_UNIT = """
     inner join published.unit as units
         on owed.level = units.level and owed.unit_code = units.unit_code
     where (owed.level = ? and owed.unit_code = ?) or units.parent_code = ?
-    order by owed.level, owed.unit_code, owed.school_year, owed.due_on
+    order by owed.level, owed.unit_code, owed.school_year, owed.due_on, owed.feed, owed.wave_id
 """
 """What a unit owes, and what those right below it owe."""
 COUNTED = """

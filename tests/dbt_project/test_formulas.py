@@ -13,6 +13,7 @@ import jinja2
 import pandas as pd
 import pytest
 import yaml
+from dbt_common.clients.jinja import MaterializationExtension
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def macros(**settings: object) -> Any:
     """The project's macros as DuckDB has them, with its default settings or others."""
     values = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
     sources = sorted((PROJECT / "macros").glob("*.sql"))
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment = jinja2.Environment(extensions=["jinja2.ext.do", MaterializationExtension])
     module: Any = None
 
     def dispatch(name: str) -> Callable[..., str]:
