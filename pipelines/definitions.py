@@ -300,6 +300,7 @@ def build_definitions(
                     warehouse.environment(home, standing, building.work)
                     | {"EQM_DBT_READ": str(warehouse.read_project(home))}
                     | {parts.CONCERNED: parts.told(replaced, building.work)}
+                    | {disclosure.SERVED: str(_warehouse_served(home) or "")}
                     | spark.environment(made)
                 ),
                 open(os.devnull, "w") as nothing,  # noqa: PTH123
@@ -356,9 +357,15 @@ def build_definitions(
         if building.complete:
             # Nothing is released unless it passed.
             return dg.AssetCheckResult(passed=True, metadata={"reused": True})
-        with duckdb.connect(str(building.warehouse), read_only=True) as con:
+        before = _warehouse_served(home)
+        with contextlib.ExitStack() as opened:
+            con, served = (
+                opened.enter_context(duckdb.connect(str(path), read_only=True)) if path else None
+                for path in (building.warehouse, before)
+            )
+            assert con is not None
             try:
-                found = disclosure.audit(con, disclosure.load_rules())
+                found = disclosure.audit(con, disclosure.load_rules(), served)
             except disclosure.Contradiction as error:
                 return dg.AssetCheckResult(
                     passed=False, description=f"published numbers do not add up: {error}"
@@ -604,6 +611,12 @@ def _served(settings: Settings) -> Path | None:
     """The folder of the release that is served meanwhile; none before the first."""
     name = release.current(settings)
     return settings.releases / name if name else None
+
+
+def _warehouse_served(settings: Settings) -> Path | None:
+    """The warehouse of that release."""
+    folder = _served(settings)
+    return folder / "warehouse.duckdb" if folder else None
 
 
 @contextlib.contextmanager

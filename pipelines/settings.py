@@ -490,6 +490,6 @@ class Settings(BaseSettings):
 
 SUBPROCESS_VARIABLES = {
     "EQM_WAREHOUSE", "EQM_STANDING", "EQM_DBT_TARGET", "EQM_MADE_ON_SPARK",
-    "EQM_PLAN_SEEDS", "EQM_DBT_READ", "EQM_PARTS",
+    "EQM_PLAN_SEEDS", "EQM_DBT_READ", "EQM_PARTS", "EQM_SERVED_WAREHOUSE",
 }  # fmt: skip
 """Set by the build for dbt; they are no settings."""

@@ -36,9 +36,11 @@ PROGRESS_FILLS: dict[str, tuple[str, str]] = {
 """How far something owed has come → the names of its fill and of what is written on it."""
 FATE_FILLS: dict[str, tuple[str, str]] = {
     "shown": ("blue", "on-strong"),
+    "band": ("blue-wash", "ink"),
+    "share": ("veil", "ink"),
     "few": ("orange-wash", "ink"),
     "partner": ("orange", "on-strong"),
-    "total": ("blue-wash", "ink"),
+    "total": ("ink", "paper"),
     "nobody": ("pale", "ink"),
 }
 """What becomes of a published number → likewise."""

@@ -36,8 +36,11 @@ MADE_WITH = """
     order by kind, name
 """
 
-FATES = ("shown", "few", "partner", "total", "nobody")
-"""What becomes of a number, in the order of pages."""
+TOLD = ("shown", "band", "share")
+FATES = (*TOLD, "few", "partner", "total", "nobody")
+"""What becomes of a number, in the order of pages; those first are told."""
+LISTED = 3
+"""Of more tables than these a headline names the least and the most."""
 FILES = ("dictionary.csv", "metrics.csv", "protection.csv")
 """Names of the tables to take away."""
 
@@ -152,7 +155,7 @@ def _protection(
     _ = tell.words.gettext
     fates = sorted({row["fate"] for row in rows}, key=lambda fate: rank(fate, FATES))
     said = {fate: fate_name(fate, tell.words) for fate in fates}
-    kinds = {"cell_share": _("numbers"), "student_share": _("students")}
+    kinds = {"cell_share": _("numbers"), "student_share": _("persons counted")}
     wholes = {}
     for table, group in groupby(rows, key=lambda row: str(row["table_name"])):
         own = {row["fate"]: row for row in group}
@@ -161,26 +164,26 @@ def _protection(
             wholes[tell.noted(names.get(table, table), kind)] = {
                 fate: (share, percent(share, 1, tell.lang)) for fate, share in shares.items()
             }
-    tables = sorted({row["table_name"] for row in rows})
-    told = [
-        _("%(table)s %(rate)s")
-        % {
-            "table": names.get(table, table),
-            "rate": percent(
-                sum(
-                    float(row["student_share"] or 0)
-                    for row in rows
-                    if row["table_name"] == table and row["fate"] == "shown"
-                ),
-                1,
-                tell.lang,
-            ),
+    told = dict.fromkeys(sorted({row["table_name"] for row in rows}), 0.0)
+    for row in rows:
+        told[row["table_name"]] += float(row["student_share"] or 0) * (row["fate"] in TOLD)
+    ranked = sorted(told, key=told.__getitem__)
+    said_of = {
+        table: _("%(table)s %(rate)s")
+        % {"table": names.get(table, table), "rate": percent(min(share, 1), 1, tell.lang)}
+        for table, share in told.items()
+    }
+    if len(told) > LISTED:
+        title = _(
+            "Of the persons in each table these stand in numbers that are told: from %(least)s to"
+            " %(most)s"
+        ) % {"least": said_of[ranked[0]], "most": said_of[ranked[-1]]}
+    else:
+        title = _("Of the persons in the tables so many stand in numbers that are told: %(n)s") % {
+            "n": tell.listed(list(said_of.values()))
         }
-        for table in tables
-    ]
     return {
-        "title": _("Of the students in the tables so many stand in numbers that are told: %(n)s")
-        % {"n": tell.listed(told)},
+        "title": title,
         **in_parts(tell, "protection", wholes, said, FATE_FILLS, figures),
     }
 

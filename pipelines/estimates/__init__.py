@@ -9,7 +9,6 @@ from pipelines.estimates.checks import fairness, measurement_error, standing, ye
 from pipelines.estimates.equity import communities, equity, resources
 from pipelines.estimates.growth import growth
 from pipelines.estimates.severity import severity
-from pipelines.estimates.tables import of_last_build
 from pipelines.estimates.value_added import value_added
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "fairness",
     "growth",
     "measurement_error",
-    "of_last_build",
     "resources",
     "severity",
     "standing",

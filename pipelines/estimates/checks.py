@@ -9,18 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.estimates.tables import (
-    Floats,
-    Part,
-    estimated,
-    floats,
-    number,
-    ordered,
-    parts,
-    placed,
-    strings,
-    with_origin,
-)
+from pipelines.again import Part, made_by_part, ordered, parts, with_origin
+from pipelines.estimates.tables import Floats, floats, number, placed, strings
 from pipelines.estimates.value_added import moments_of
 from pipelines.evaluation import multilevel, robustness
 from pipelines.evaluation.multilevel import Fit
@@ -314,7 +304,7 @@ def measurement_error(
     def row(own: pa.Table, earlier: pa.Table | None) -> pa.Table:
         return pa.Table.from_pylist([_corrected(own, earlier, fewest)], ERROR_FIGURES)
 
-    return estimated(every, row, ERROR, before, fewest)
+    return made_by_part(every, row, ERROR, before, fewest)
 
 
 def _corrected(own: pa.Table, priors: pa.Table | None, fewest: int) -> dict[str, Any]:

@@ -7,18 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import (
-    Floats,
-    Part,
-    estimated,
-    floats,
-    number,
-    ordered,
-    parts,
-    placed,
-    strings,
-    with_origin,
-)
+from pipelines.again import Part, made_by_part, ordered, parts, with_origin
+from pipelines.estimates.tables import Floats, floats, number, placed, strings
 from pipelines.evaluation import equity as measures
 from pipelines.evaluation.equity import Cells
 from pipelines.evaluation.resampling import Figures, Resampling
@@ -95,7 +85,7 @@ def equity(
         figures = _Wave(own, distribution, city).figures()
         return pa.Table.from_pylist(list(figures), pa.schema(MEASURE))
 
-    return estimated(waves, rows, EQUITY, before, city)
+    return made_by_part(waves, rows, EQUITY, before, city)
 
 
 class _Wave:

@@ -7,14 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.estimates.tables import (
-    estimated,
-    floats,
-    number,
-    ordered,
-    strings,
-    with_origin,
-)
+from pipelines.again import made_by_part, ordered, with_origin
+from pipelines.estimates.tables import floats, number, strings
 from pipelines.evaluation.growth import (
     Fit,
     Growth,
@@ -65,7 +59,7 @@ def growth(histories: pa.Table, fewest: int, before: pa.Table | None = None) -> 
     numbers = sorted(pc.unique(histories["paper_no"]).to_pylist())
     papers = [({"paper_no": paper}, partial(one, paper)) for paper in numbers]
     work = partial(_paper, fewest=fewest)
-    return estimated(papers, work, GROWTH, before, fewest, workers=WORKERS)
+    return made_by_part(papers, work, GROWTH, before, fewest, workers=WORKERS)
 
 
 def _paper(own: pa.Table, fewest: int) -> pa.Table:

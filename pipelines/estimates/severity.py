@@ -7,16 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import (
-    Part,
-    estimated,
-    floats,
-    number,
-    ordered,
-    parts,
-    strings,
-    with_origin,
-)
+from pipelines.again import Part, made_by_part, ordered, parts, with_origin
+from pipelines.estimates.tables import floats, number, strings
 from pipelines.evaluation import robustness
 from pipelines.evaluation.crossed import fit_crossed
 from pipelines.evaluation.resampling import Z
@@ -59,7 +51,7 @@ def severity(scores: pa.Table, before: pa.Table | None = None) -> pa.Table:
         ({"school_year": year}, partial(list, (own,)))
         for (year,), own in parts(ordered(scores, *order), "school_year")
     )
-    return estimated(
+    return made_by_part(
         years, lambda own: pa.Table.from_pylist([_year(own)], pa.schema(FIGURES)), SEVERITY, before
     )
 

@@ -7,16 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.estimates.tables import (
-    Floats,
-    Part,
-    estimated,
-    floats,
-    number,
-    ordered,
-    parts,
-    with_origin,
-)
+from pipelines.again import Part, made_by_part, ordered, parts, with_origin
+from pipelines.estimates.tables import Floats, floats, number
 from pipelines.evaluation import multilevel, robustness
 from pipelines.evaluation.multilevel import Fit, Moments
 from pipelines.evaluation.resampling import Z
@@ -81,7 +73,7 @@ def value_added(
         for (paper,), own in parts(ordered(sums, "paper_no", "school_code"), "paper_no")
     )
     given = [list(map(list, models.items())), fewest]
-    return estimated(
+    return made_by_part(
         papers, partial(_paper, models=models, fewest=fewest), VALUE_ADDED, before, given
     )
 

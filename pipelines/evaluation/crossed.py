@@ -25,6 +25,7 @@ from scipy.sparse.linalg import splu
 from pipelines.evaluation.likelihood import (
     PERFECT,
     Columns,
+    Components,
     Convergence,
     Criterion,
     Evaluation,
@@ -345,6 +346,7 @@ class _Crossed:
         self.scale = np.array([shape[0], shape[1]]) / weight.sum()
         met = None if self._member is None else csr_array(self._member @ self._common)
         self._products = _Products(self._common, self._size, self._other_size, self._member, met)
+        self._last: tuple[float, _Inside] | None = None
 
     def tells_apart(self) -> bool:
         """Whether anything is left of the smaller factor once the groups around are taken out."""
@@ -359,7 +361,7 @@ class _Crossed:
         """
         left = []
         for ratio in (1e4, 1e6):
-            gram = self.evaluate(ratio * self.scale, slopes=False).gram
+            gram = self.evaluate(ratio * self.scale, ()).gram
             outcome = gram[:-1, -1]
             explained = outcome @ np.linalg.lstsq(gram[:-1, :-1], outcome, rcond=1e-12)[0]
             left.append(float(gram[-1, -1] - explained))
@@ -403,34 +405,47 @@ class _Crossed:
     def _schur(self, products: csc_array, small: float) -> "_Dense | _Sparse":
         return (_Dense if self._dense else _Sparse)(products, small)
 
-    def _slopes(self, ratios: FloatArray, inside: "_Inside", schur: "_Dense | _Sparse") -> Any:
+    def _slopes(
+        self, ratios: FloatArray, s: "_Solved", wanted: Components | None
+    ) -> tuple[float, float]:
         """Derivatives of the Schur complement's log-determinant in the two ratios."""
-        if isinstance(schur, _Dense):
-            common = inside.common
+        if ratios[1] == 0:
+            return 0.0, float(s.inside.products.diagonal().sum())
+        if isinstance(s.schur, _Dense):
+            common = s.inside.common
             lost = (common.T @ common).toarray()
-            return -ratios[1] * np.sum(lost * schur.inverse), np.sum(schur.inverse * schur.products)
+            by_large = -ratios[1] * np.sum(lost * s.schur.inverse)
+            return float(by_large), float(np.sum(s.schur.inverse * s.schur.products))
         # The whole inverse would take longest; differences lose nothing that an estimate shows.
-        steps = STEP * np.maximum(ratios, STEP * self.scale)
-        ends = []
-        for side in (1, -1):
-            large, small = ratios + side * steps
-            products = self._products.at(large)
-            by_large, by_small = _Sparse(products, ratios[1]), _Sparse(inside.products, small)
-            ends.append([by_large.log_determinant, by_small.log_determinant])
-        return (np.array(ends[0]) - np.array(ends[1])) / (2 * steps)
+        slopes = [math.nan, math.nan]
+        for component in (0, 1) if wanted is None else wanted:
+            step = STEP * max(ratios[component], STEP * self.scale[component])
+            ends = []
+            for moved in (ratios[component] + step, ratios[component] - step):
+                if component == 0:
+                    found = _Sparse(self._products.at(moved), ratios[1])
+                else:
+                    found = _Sparse(s.inside.products, moved)
+                ends.append(found.log_determinant)
+            slopes[component] = (ends[0] - ends[1]) / (2 * step)
+        return slopes[0], slopes[1]
 
     def _solve(self, ratios: FloatArray) -> "_Solved":
-        inside = self._inside(ratios[0])
+        large = float(ratios[0])
+        # A search often moves along the smaller factor's ratio alone.
+        if self._last is None or self._last[0] != large:
+            self._last = large, self._inside(large)
+        inside = self._last[1]
         schur = self._schur(inside.products, ratios[1])
         other = schur.solve(inside.towards)
         own = inside.sums - inside.of_other(ratios[1] * other)
         return _Solved(inside, schur, own, other)
 
-    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: Components | None = None) -> Evaluation:
         s = self._solve(ratios)
         by_large, by_small = math.nan, math.nan
-        if slopes:
-            by_large, by_small = self._slopes(ratios, s.inside, s.schur)
+        if slopes != ():
+            by_large, by_small = self._slopes(ratios, s, slopes)
         gram = s.inside.gram - ratios[1] * s.inside.towards.T @ s.other
         return Evaluation(
             s.inside.log_determinant + s.schur.log_determinant,
@@ -444,15 +459,19 @@ class _Crossed:
         large, small = optimum.ratios
         residual = optimum.point.residual_variance
         s = self._solve(optimum.ratios)
-        common = s.inside.common
-        spread, diagonal = np.zeros(common.shape[0]), np.zeros(common.shape[1])
+        common, products = s.inside.common, s.inside.products
+        # All that is asked of the inverse stands where the products have entries.
+        entries = np.empty(products.nnz)
         for start, columns in s.schur.inverse_by_columns():
-            part = slice(start, start + columns.shape[1])
-            diagonal[part] = columns[part].diagonal()
-            spread += np.asarray(common[:, part].multiply(common @ columns).sum(axis=1)).ravel()
+            ends = products.indptr[start : start + columns.shape[1] + 1]
+            column = np.repeat(np.arange(columns.shape[1]), np.diff(ends))
+            inside = slice(ends[0], ends[-1])
+            entries[inside] = columns[products.indices[inside], column]
+        inverse = csc_array((entries, products.indices, products.indptr), shape=products.shape)
+        spread = np.asarray(common.multiply(common @ inverse).sum(axis=1)).ravel()
         variances = (
             residual * large * (1 - large * s.inside.kept + large * small * spread),
-            (residual * small * diagonal)[self._rank],
+            (residual * small * inverse.diagonal())[self._rank],
         )
         contrast = np.append(-optimum.point.coefficients, 1.0)
         out = []
@@ -565,7 +584,8 @@ class _Sparse:
 
     def __init__(self, products: csc_array, small: float) -> None:
         self._size = products.shape[0]
-        self._factor = _factored(csc_array(eye_array(self._size) + small * products), "NATURAL")
+        whole = eye_array(self._size)
+        self._factor = _factored(csc_array(whole + small * products if small else whole), "NATURAL")
         self.log_determinant = float(np.log(self._factor.U.diagonal()).sum())
 
     def solve(self, right: FloatArray) -> FloatArray:

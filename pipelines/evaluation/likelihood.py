@@ -20,6 +20,8 @@ from scipy.optimize import brentq, minimize, root
 from scipy.stats import chi2
 
 FloatArray = NDArray[np.float64]
+Components = tuple[int, ...]
+"""Some of the variance components, by position."""
 
 CONFIDENCE = 0.95
 QUANTILE = float(chi2.ppf(CONFIDENCE, 1))
@@ -55,10 +57,10 @@ class Design(Protocol):
     def scale(self) -> FloatArray:
         """(L,): a ratio of each component at which it is neither negligible nor all."""
 
-    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: Components | None = None) -> Evaluation:
         """The parts at ratios that are finite and not negative.
 
-        Slopes that nobody wants need not be found: they may be anything.
+        Slopes in other ratios than those of `slopes` (None: in all) may be anything.
         """
 
 
@@ -185,7 +187,7 @@ class Criterion:
         self._reml = reml
         self._constant = constant
         self._rows = rows
-        self._seen: dict[bytes, Point] = {}
+        self._seen: dict[tuple[bytes, Components | None], Point] = {}
         self.evaluations = 0
 
     @property
@@ -197,14 +199,14 @@ class Criterion:
         """Rows, less the coefficients if the likelihood is the restricted one."""
         return self._rows - (len(point.coefficients) if self._reml else 0)
 
-    def at(self, ratios: FloatArray) -> Point:
-        """The likelihood at these ratios."""
-        key = ratios.tobytes()
+    def at(self, ratios: FloatArray, slopes: Components | None = None) -> Point:
+        """The likelihood at these ratios, with its slopes in some of them (None: in all)."""
+        key = ratios.tobytes(), slopes
         if key not in self._seen:
-            self._seen[key] = self._at(ratios)
+            self._seen[key] = self._at(ratios, slopes)
         return self._seen[key]
 
-    def _at(self, ratios: FloatArray, slopes: bool = True) -> Point:
+    def _at(self, ratios: FloatArray, slopes: Components | None) -> Point:
         self.evaluations += 1
         parts = self._design.evaluate(ratios, slopes)
         q = len(parts.gram)
@@ -284,7 +286,7 @@ class Criterion:
         def slope(logarithm: float) -> float:
             at = place(logarithm)
             try:
-                return float(at[component] * self.at(at).slope[component])
+                return float(at[component] * self.at(at, (component,)).slope[component])
             except np.linalg.LinAlgError:
                 # So near to no residual that the cross products are all rounding: too far out.
                 return math.inf
@@ -315,7 +317,7 @@ class Criterion:
 
         def height(logarithms: FloatArray) -> float:
             try:
-                return self._at(np.exp(logarithms), slopes=False).deviance
+                return self._at(np.exp(logarithms), slopes=()).deviance
             except np.linalg.LinAlgError:
                 return WALL
 

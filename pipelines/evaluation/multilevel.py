@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipelines.evaluation.likelihood import (
     PERFECT,
     Columns,
+    Components,
     Convergence,
     Criterion,
     Evaluation,
@@ -650,7 +651,7 @@ class _TwoLevel:
         self._cross = cross
         self.scale = np.array([len(weight) / weight.sum()])
 
-    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: Components | None = None) -> Evaluation:
         grown = ratios[0] * self._size
         inverse = self._size / (1 + grown)
         return Evaluation(
@@ -688,7 +689,7 @@ class _ThreeLevel:
         weights = weight.sum()
         self.scale = np.array([len(weight) / weights, len(self._starts) / weights])
 
-    def evaluate(self, ratios: FloatArray, slopes: bool = True) -> Evaluation:
+    def evaluate(self, ratios: FloatArray, slopes: Components | None = None) -> Evaluation:
         school, upper = ratios
         by_size = self._size / (1 + school * self._size)
         single = by_size.take(self._cell_size)

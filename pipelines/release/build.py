@@ -132,8 +132,10 @@ def code_digest(folders: tuple[str, ...] = CODE) -> str:
 def release_id(inputs: str, figures: dict[str, Any]) -> str:
     """Name of the release of these inputs (a digest) and settings under this code.
 
-    Equal inputs, settings and code have equal names, wherever and whenever they are built. Of the
-    settings themselves the order is nothing; within one it may be: the first model is published.
+    Equal inputs, settings and code have equal names, wherever and whenever they are built. In one
+    thing they may differ: what is withheld beside small numbers follows the release that was served
+    then. Of the settings themselves the order is nothing; within one it may be: the first model is
+    published.
     """
     given = json.dumps(dict(sorted(figures.items())), ensure_ascii=False)
     parts = [inputs, given, code_digest()]

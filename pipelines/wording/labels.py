@@ -239,6 +239,8 @@ FEED_ORDER = tuple(_FEEDS)
 fate_name = _names(
     {
         "shown": _("told"),
+        "band": _("told, its share as a range"),
+        "share": _("told, its share withheld"),
         "few": _("withheld: fewer than ten"),
         "partner": _("withheld to protect another"),
         "total": _("its number alone withheld"),

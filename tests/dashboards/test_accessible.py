@@ -18,12 +18,9 @@ from playwright.sync_api import Browser, Page
 
 from dashboards.gate import create_app, embedded
 from dashboards.pages import PAGES
+from tests.axe import AXE, VENDOR, violations
 
 pytestmark = pytest.mark.browser
-
-VENDOR = Path(__file__).parent / "vendor"
-AXE = next(VENDOR.glob("axe-*.min.js"))
-STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 WAYS = [
     (1440, "zh", "scripts", "light"), (1440, "en", "bare", "dark"),
@@ -51,20 +48,6 @@ def test_the_vendored_tool_is_as_it_was_taken() -> None:
     readme = (VENDOR / "README.md").read_text(encoding="utf-8")
     assert AXE.name in readme
     assert hashlib.sha256(AXE.read_bytes()).hexdigest() in readme
-
-
-def violations(page: Page) -> list[tuple[str, str, str]]:
-    """What axe finds: rule, element, and what is the matter."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[tuple[str, str, str]] = page.evaluate(
-        """async tags => (await axe.run({
-            runOnly: { type: "tag", values: tags },
-            preload: false, // it would ask for the style sheets again
-        })).violations
-            .flatMap(rule => rule.nodes.map(one => [rule.id, one.html, one.failureSummary]))""",
-        STANDARD,
-    )
-    return found
 
 
 @pytest.mark.parametrize(("place", "width", "lang", "scripts", "scheme"), SAMPLE)

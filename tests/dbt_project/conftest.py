@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from pipelines.feeds import load_contracts
+from pipelines.quality.disclosure import SERVED
 from pipelines.warehouse import ONE_THREAD, write_ops
 from tests.conftest import Once
 
@@ -96,12 +97,17 @@ WHOLE = "fqn:*"
 
 
 def run_dbt(
-    home: Path, feeds: dict[str, pd.DataFrame], select: str = WHOLE, tests: bool = True
+    home: Path,
+    feeds: dict[str, pd.DataFrame],
+    select: str = WHOLE,
+    tests: bool = True,
+    served: Path | None = None,
 ) -> tuple[Path, str]:
     """Builds a warehouse from the feeds in a fresh process; answers its path and dbt's words.
 
     `select` names the models, as dbt does: `+path:models/marts/core` builds these and what they
-    rest on. Without `tests` the models alone are built.
+    rest on. Without `tests` the models alone are built. `served` is the warehouse of a release
+    before.
     """
     write_standing(home / "standing", feeds)
     warehouse = home / "warehouse.duckdb"
@@ -110,10 +116,17 @@ def run_dbt(
     write_ops(warehouse, "owed", OWED)
     write_ops(warehouse, "problem", PROBLEMS)
     write_ops(warehouse, "submission", SUBMISSIONS)
-    return warehouse, dbt_build(home, home / "standing", warehouse, select, tests)
+    return warehouse, dbt_build(home, home / "standing", warehouse, select, tests, served)
 
 
-def dbt_build(home: Path, standing: Path, warehouse: Path, select: str, tests: bool = True) -> str:
+def dbt_build(
+    home: Path,
+    standing: Path,
+    warehouse: Path,
+    select: str,
+    tests: bool = True,
+    served: Path | None = None,
+) -> str:
     """Builds in a warehouse from the standing view; answers dbt's words.
 
     dbt reads its project anew, for a fourth of the time, where its environment has changed. So a
@@ -146,6 +159,7 @@ def dbt_build(home: Path, standing: Path, warehouse: Path, select: str, tests: b
         | {
             "EQM_STANDING": str(standing),
             "EQM_WAREHOUSE": str(warehouse),
+            SERVED: str(served or ""),
             "DBT_TARGET_PATH": str(target),
             "DBT_LOG_PATH": str(home / "logs"),
             "DBT_LOG_LEVEL_FILE": "info",

@@ -10,10 +10,12 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from playwright.sync_api import Browser
 
 from dashboards.site import RenderReport, Rules, render_analysis
 from pipelines.wording import count, measured, p_value, percent, translator
 from pipelines.wording.labels import SUBJECT_ORDER, rank, reason_name, subject_name
+from tests.axe import violations
 from tests.end_to_end.conftest import House, house_in, viewer
 
 KEY = ["wave_id", "grade", "subject"]
@@ -159,6 +161,31 @@ def test_it_is_served_to_nobody_and_holds_no_student(city: House) -> None:
         assert shared.samefile(city.current / "site" / "static" / shared.name)
     stages = {stage["stage"]: stage for stage in city.record()["stages"]}
     assert stages["release__analysis"]["files"] == sum(p.is_file() for p in area.rglob("*"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_axe_finds_nothing(city: House, browser: Browser, width: int, scheme: Any) -> None:
+    """Of each kind of page one, in Chinese and English."""
+    area = city.current / "analysis"
+    places = {path.name: path for path in sorted(area.rglob("*.html")) if "en" not in path.parts}
+    assert len(places) > 2
+    for lang in ("", "en"):
+        for path in places.values():
+            context = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=scheme
+            )
+            page, complaints = context.new_page(), []
+            page.on("console", lambda message, said=complaints: said.append(message.text))
+            page.on("pageerror", lambda error, said=complaints: said.append(str(error)))
+            place = area / lang / path.relative_to(area)
+            page.goto(place.as_uri())
+            if page.locator("[data-figure]").count():
+                page.wait_for_selector("html[data-drawn]")
+            assert violations(page) == [], place
+            assert complaints == [], place
+            assert page.evaluate("document.documentElement.scrollWidth") == width, place
+            context.close()
 
 
 def drawn(

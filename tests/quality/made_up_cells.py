@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.quality.disclosure import fates, fates_of_persons
+from pipelines.quality.disclosure.earlier import KEY
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.tables import KEY
 
 CITY = "370400"
 SHARES = {"pass": "passed", "good": "good", "excellent": "excellent", "low": "low"}
@@ -71,7 +71,12 @@ def listed(given: Numbers, passed: Numbers | None = None) -> tuple[pa.Table, pa.
 
 
 def warehouse(
-    given: Numbers, rules: Rules, passed: Numbers | None = None, tell: str = "", share: str = ""
+    given: Numbers,
+    rules: Rules,
+    passed: Numbers | None = None,
+    tell: str = "",
+    share: str = "",
+    served: duckdb.DuckDBPyConnection | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """What is published of the city under these rules.
 
@@ -81,16 +86,21 @@ def warehouse(
         passed: those of them who passed; none for no results.
         tell: a fate; the numbers of cells of it are told, which should not be.
         share: `band` or `withheld`; shares that should be so are told exactly.
+        served: what was published before.
     """
     cells, sums = listed(given, passed)
-    decided = fates(cells, sums, rules)
+    then = served.sql("from marts.disclosure_cell").to_arrow_table() if served else None
+    decided = fates(cells, sums, rules, then)
     con = duckdb.connect()
     con.execute("create schema marts")
     con.execute("create schema published")
     con.register("cells", cells)
     con.register("decided", decided)
     con.register("sums", sums)
-    con.execute("create table marts.disclosure_cell as from cells join decided using (cell_no)")
+    con.execute(
+        "create table marts.disclosure_cell as from cells"
+        " join (select * exclude (school_year, made_from) from decided) using (cell_no)"
+    )
     con.execute("create table marts.disclosure_sum as from sums")
     told = f"case when fate in ('shown', '{tell}') then n end as n"
     key = ", ".join(name for name in KEY if name not in ("topic", "stage"))
@@ -129,6 +139,7 @@ def tell_persons(
     table: str = "duty",
     tell: str = "",
     share: str = "",
+    served: duckdb.DuckDBPyConnection | None = None,
 ) -> None:
     """Publish numbers of persons, in the place of those that are: arguments as of `warehouse`."""
     columns = ("level", "unit_code", "parent_code", "n", "passed")
@@ -147,7 +158,8 @@ def tell_persons(
         }
     )
     con.register("persons", persons)
-    con.register("decided", fates_of_persons(persons, rules))
+    then = served.sql("from marts.disclosure_persons").to_arrow_table() if served else None
+    con.register("decided", fates_of_persons(persons, rules, then))
     con.execute(
         "create or replace table marts.disclosure_persons as "
         "from persons join (select cell_no, fate, passed_told from decided) using (cell_no)"

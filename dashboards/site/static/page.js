@@ -223,6 +223,10 @@
     holder.style.height = figure.layout.height + "px";
     const drawn = Plotly.newPlot(holder, figure.data, figure.layout, config);
     return drawn.then(function () {
+      // The room that labels take is known once they are drawn: beside one another, panels have
+      // the same height only then.
+      return "xaxis2" in figure.layout ? Plotly.relayout(holder, { autosize: true }) : holder;
+    }).then(function () {
       scaled(holder);
       holder.on("plotly_relayout", function () { scaled(holder); });
     });

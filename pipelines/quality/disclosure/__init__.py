@@ -6,6 +6,7 @@ audit alone reads its tables.
 
 from pipelines.quality.disclosure.audit import Audit, Leak, audit
 from pipelines.quality.disclosure.bounds import MOST, Bounds, Contradiction, because, bounds
+from pipelines.quality.disclosure.earlier import SERVED, rows_served
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules, load_rules
 from pipelines.quality.disclosure.system import Opened, System, system
@@ -13,6 +14,7 @@ from pipelines.quality.disclosure.tables import fates, fates_of_persons, system_
 
 __all__ = [
     "MOST",
+    "SERVED",
     "Audit",
     "Bounds",
     "Contradiction",
@@ -26,6 +28,7 @@ __all__ = [
     "fates",
     "fates_of_persons",
     "load_rules",
+    "rows_served",
     "system",
     "system_of",
     "withheld",

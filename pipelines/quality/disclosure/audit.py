@@ -1,10 +1,11 @@
 """The proof that what is withheld can't be worked out from what is published.
 
 It looks at the published tables and at how cells add up, and at nothing else: a figure that a table
-tells by mistake is told, whatever was decided about it.
+tells by mistake is told, whatever was decided about it. What the release before told of cells that
+are as they were is told, too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipelines.quality.disclosure import published
 from pipelines.quality.disclosure.bounds import Contradiction, because, bounds
+from pipelines.quality.disclosure.earlier import KEY
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import (
@@ -25,7 +27,7 @@ from pipelines.quality.disclosure.shares import (
     too_near,
 )
 from pipelines.quality.disclosure.system import Mask, System, ints
-from pipelines.quality.disclosure.tables import KEY, NOBODY, UNPUBLISHED, nearly_all, system_of
+from pipelines.quality.disclosure.tables import NOBODY, UNPUBLISHED, nearly_all, system_of
 
 Cell = dict[str, Any]
 
@@ -64,27 +66,65 @@ class Audit:
     leaks: list[Leak]
 
 
-def audit(con: duckdb.DuckDBPyConnection, rules: Rules) -> Audit:
+def audit(
+    con: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    served: duckdb.DuckDBPyConnection | None = None,
+) -> Audit:
     """Bounds of every withheld number of students and of other persons, by all that a warehouse
-    publishes.
+    publishes, and the one before it.
 
     Args:
         con: a warehouse with its published tables.
         rules: the thresholds.
+        served: that of the release before; None where there is none. One that another version of
+            the platform made with other tables is left out.
 
     Raises:
         Contradiction: published numbers do not add up.
     """
-    sums = con.sql("from marts.disclosure_sum").to_arrow_table()
-    found = [_audited(published.students(con, year), sums, rules) for year in published.years(con)]
-    others = published.persons(con)
-    found.append(_audited(cells_of(others), sums_of(others), rules))
+    sums = _sums(con)
+    if served is not None and not published.can_be_asked(served):
+        served = None
+    sums_then = None if served is None else _sums(served)
+    found = []
+    for year in published.years(con):
+        then = None if served is None else published.students(served, year)
+        found += _audited_both(published.students(con, year), sums, then, sums_then, rules)
+    persons = published.persons(con)
+    persons_then = None if served is None else published.persons(served)
+    found += _audited_both(
+        cells_of(persons),
+        sums_of(persons),
+        None if persons_then is None else cells_of(persons_then),
+        None if persons_then is None else sums_of(persons_then),
+        rules,
+    )
     return Audit(
         sum(one.cells for one in found),
         sum(one.withheld for one in found),
         sum(one.shares for one in found),
         [leak for one in found for leak in one.leaks],
     )
+
+
+def _sums(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    return con.sql("from marts.disclosure_sum").to_arrow_table()
+
+
+def _audited_both(
+    now: pa.Table, sums: pa.Table, then: pa.Table | None, sums_then: pa.Table | None, rules: Rules
+) -> list[Audit]:
+    """Of a release by all that it and the one before tell, and of that one if more of it is told
+    now than then.
+    """
+    if then is None or sums_then is None or not then.num_rows:
+        return [_audited(now, sums, rules)]
+    again = published.told_by_either(then, now)
+    found = [_audited(published.told_by_either(now, then), sums, rules)]
+    if not again.equals(then):
+        found.append(replace(_audited(again, sums_then, rules), cells=0, withheld=0, shares=0))
+    return found
 
 
 def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:

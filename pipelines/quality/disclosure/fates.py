@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.quality.disclosure.bounds import because, bounds
+from pipelines.quality.disclosure.bounds import MOST, because, bounds
 from pipelines.quality.disclosure.system import Ints, Mask, System
 
 
@@ -29,6 +29,7 @@ def withheld(
     *,
     cost: ArrayLike | None = None,
     hidden: ArrayLike | None = None,
+    known: ArrayLike | None = None,
 ) -> Mask:
     """Which cells to withhold: the small ones, and what keeps them from being worked out.
 
@@ -39,9 +40,13 @@ def withheld(
         narrow: how far apart the least and the most of a withheld cell must lie.
         cost: of withholding a cell; none where it is its value.
         hidden: cells that are not told anyhow, and need no protection unless they are small.
+        known: cells that readers know, and that are told again: none is a partner. There is always
+            another: where a part is no longer what it was, something else of its sum isn't, either.
     """
     numbers = np.asarray(values, dtype=np.int64)
-    work = _Withholding(system, numbers, numbers if cost is None else np.asarray(cost), narrow)
+    public = np.zeros(len(numbers), dtype=bool) if known is None else np.asarray(known, dtype=bool)
+    dear = np.where(public, MOST, numbers if cost is None else np.asarray(cost))
+    work = _Withholding(system, numbers, dear, public, narrow)
     if hidden is not None:
         for cell in np.flatnonzero(np.asarray(hidden, dtype=bool)).tolist():
             work.leave_out(cell)
@@ -59,14 +64,20 @@ def withheld(
             return np.array(work.hidden, dtype=bool)
         # One of each block: a new partner may free others of it.
         for column in tight.tolist():
-            work.widen(np.searchsorted(system.numbers, because(opened, column)).tolist())
+            rows = np.searchsorted(system.numbers, because(opened, column)).tolist()
+            if not work.widen(rows):
+                # Nothing can be done; the audit says so.
+                wide[opened.cells[column]] = True
 
 
 class _Withholding:
     """What is withheld so far; plain lists, since cells are taken one by one."""
 
-    def __init__(self, system: System, values: Ints, cost: ArrayLike, narrow: int) -> None:
+    def __init__(
+        self, system: System, values: Ints, cost: ArrayLike, known: Mask, narrow: int
+    ) -> None:
         cells = len(values)
+        self.public = known.tolist()
         self.values, self.cost, self.narrow = values.tolist(), np.asarray(cost).tolist(), narrow
         self.hidden, self.protected = [False] * cells, [False] * cells
         self.loose, self.by_total = system.loose.tolist(), system.by_total.tolist()
@@ -99,9 +110,9 @@ class _Withholding:
             self.known[row] += 1
 
     def withhold(self, cell: int) -> None:
-        """Withhold a cell, and all cells of its fate, and have them protected."""
+        """Withhold a cell, and all cells of its fate that nobody knows, and have them protected."""
         for own in self.of_fate[self.fate[cell]]:
-            if not self.protected[own]:
+            if not self.protected[own] and not self.public[own]:
                 fresh = not self.hidden[own]
                 self.hidden[own] = self.protected[own] = True
                 for row in self.sums_of[own]:
@@ -142,24 +153,30 @@ class _Withholding:
         return few or self.by_total[row]
 
     def _add(self, row: int) -> bool:
-        """Withhold the cheapest shown part, else the total; whether there was one."""
-        shown = [part for part in self.parts[row] if not self.hidden[part]]
-        if shown and (self.hidden[self.total[row]] or not self.by_total[row]):
-            self.withhold(min(shown, key=lambda part: (self._spent(part), part)))
-        elif not self.hidden[self.total[row]]:
+        """Withhold the cheapest part that is shown, else the total; whether there was one."""
+        free = [part for part in self.parts[row] if self._is_free(part)]
+        if free and (self.hidden[self.total[row]] or not self.by_total[row]):
+            self.withhold(min(free, key=lambda part: (self._spent(part), part)))
+        elif self._is_free(self.total[row]):
             self.withhold(self.total[row])
         else:
             return False
         return True
 
-    def widen(self, rows: list[int]) -> None:
-        """Another partner out of these sums, which together hold a cell too tightly.
+    def widen(self, rows: list[int]) -> bool:
+        """Another partner out of these sums, which together hold a cell too tightly; whether there
+        was one.
 
         It is the one with which the fewest students are likely to be withheld: itself, and what
-        then stands alone. One of the sums shows a member, else nothing would bound the cell.
+        then stands alone.
         """
-        shown = {member for row in rows for member in self._members(row) if not self.hidden[member]}
-        self.withhold(min(shown, key=lambda member: (self._spent(member), member)))
+        free = {member for row in rows for member in self._members(row) if self._is_free(member)}
+        if free:
+            self.withhold(min(free, key=lambda member: (self._spent(member), member)))
+        return bool(free)
+
+    def _is_free(self, cell: int) -> bool:
+        return not self.hidden[cell] and not self.public[cell]
 
     def _spent(self, cell: int) -> float:
         """What it costs to withhold a cell with its fate, and what would then stand alone."""

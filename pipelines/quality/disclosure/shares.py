@@ -17,7 +17,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipelines.quality.disclosure.bounds import because, bounds
+from pipelines.quality.disclosure.bounds import MOST, because, bounds
+from pipelines.quality.disclosure.earlier import UNKNOWN
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.system import Ints, Mask, Opened, System, ints
 
@@ -62,6 +63,8 @@ class Numerators:
     """The most that it may be there."""
     place: NDArray[np.intp]
     """Of each cell: which numerator is its own; −1 where it has none."""
+    before: Ints
+    """What became of the share of each in the release before; `UNKNOWN` where it is not as then."""
 
     def few(self, rules: Rules) -> Mask:
         """Numerators that a share would tell too exactly of, or of a few students anyhow."""
@@ -80,7 +83,12 @@ class Numerators:
 
 
 def numerators(
-    found: System, own: pa.Table, outcome: str, hidden: Mask, rules: Rules
+    found: System,
+    own: pa.Table,
+    outcome: str,
+    hidden: Mask,
+    rules: Rules,
+    before: Ints | None = None,
 ) -> Numerators:
     """The numerators of an outcome.
 
@@ -90,6 +98,7 @@ def numerators(
         outcome: one of `OUTCOMES`.
         hidden: cells whose number of students is withheld.
         rules: the thresholds.
+        before: of each cell what became of its share in the release before.
     """
     persons = ints(own, "n")
     has = own[outcome].is_valid().to_numpy() & (persons > 0)
@@ -119,16 +128,24 @@ def numerators(
     secret = np.ones(len(first), dtype=bool)
     np.logical_and.at(secret, place, hidden[cells])
     first = cells[first]
+    past = np.full(len(first), UNKNOWN)
+    if before is not None:
+        # Of two names of one numerator it is told by that which tells more.
+        told = np.where(before[cells] == UNKNOWN, WITHHELD + 1, before[cells])
+        past = np.full(len(first), WITHHELD + 1)
+        np.minimum.at(past, place, told)
+        past[past > WITHHELD] = UNKNOWN
     return Numerators(
         found.numbers[rows[rest]], joined, met[first], persons[first], secret,
         np.where(secret, 0, low[first]), np.where(secret, persons[first], high[first]), of_cell,
+        past,
     )  # fmt: skip
 
 
 def states(given: Numerators, rules: Rules) -> States:
     """What becomes of each numerator's share, so that none can be told too nearly."""
     # A band says that a numerator is rare; what a few students did may not be.
-    withheld = given.hidden | (given.persons < rules.few)
+    withheld = given.hidden | (given.persons < rules.few) | (given.before == WITHHELD)
     rare = _is_rare(given.met, given.persons, rules)
     state = np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
     choice = _Choice(given, given.few(rules), rules)
@@ -285,6 +302,8 @@ class _Choice:
         self.given, self.few, self.rules = given, few, rules
         self.need = given.need(rules)
         self.wide = np.zeros(len(few), dtype=bool)
+        # To withhold what readers know is of no use: only where there is nothing else.
+        self.known = np.isin(given.before, (EXACT, BAND))
         self.tries = 0
         entries = given.sums.tocoo()
         self.row, self.cell = entries.coords
@@ -329,7 +348,8 @@ class _Choice:
         other = np.where(self.cheapest[self.row] == self.cell, self.next[self.row],
                          self.least[self.row])  # fmt: skip
         alone = np.bincount(self.cell, np.where(whole[self.row], other, 0), len(persons))
-        return np.where(state == BAND, persons / BAND_COST, persons + AHEAD * alone)
+        cost = np.where(state == BAND, persons / BAND_COST, persons + AHEAD * alone)
+        return np.asarray(cost + MOST * self.known)
 
     def _touched(self, state: States, chosen: Ints) -> Mask:
         """Those whose bounds may have changed with what was chosen: all in their blocks."""

@@ -1,11 +1,14 @@
 """From the warehouse's list of cells and sums to what becomes of each cell."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.again import made_by_part, with_origin
+from pipelines.quality.disclosure.earlier import Before, compared, states_before, unheeded
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
@@ -21,18 +24,13 @@ TOLD = ("exact", "band", None)
 NOBODY, UNPUBLISHED = "nobody", "unpublished"
 """Of nobody nothing is told; but that it is nobody readers are taken to know, since such a unit is
 missing elsewhere. What no published table has a place for is not told, either."""
-FATES = pa.schema(
-    [
-        ("cell_no", pa.int64()), ("fate", pa.string()), ("mark", pa.string()),
-        ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
-        *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
-    ]
+FATES = with_origin(
+    ("school_year", pa.string()), ("cell_no", pa.int64()), ("fate", pa.string()),
+    ("mark", pa.string()), ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
+    *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
 )  # fmt: skip
-KEY = (
-    "topic", "school_year", "wave_id", "grade", "subject", "stage", "level", "unit_code",
-    "group_kind", "group_value",
-)  # fmt: skip
-"""What tells a cell from all others."""
+WORKERS = 2
+"""School years worked on at a time."""
 ROWS = {
     "results": ("wave_id", "grade", "level", "unit_code", "group_kind", "group_value"),
     "trend": ("stage", "level", "unit_code"),
@@ -46,29 +44,60 @@ ALIKE = {"students": "trend"}
 """Topic → the topic whose cells it shares fates with."""
 
 
-def fates(cells: pa.Table, sums: pa.Table, rules: Rules) -> pa.Table:
+def fates(
+    cells: pa.Table,
+    sums: pa.Table,
+    rules: Rules,
+    served: pa.Table | None = None,
+    before: pa.Table | None = None,
+) -> pa.Table:
     """The fate of every cell, school year by school year: no sum reaches over two.
 
     Args:
         cells: rows of `int_disclosure_cell`.
         sums: rows of `int_disclosure_sum`.
         rules: the thresholds.
+        served: rows of `marts.disclosure_cell` of the release before; None where there is none.
+        before: the outcome of the last build.
     """
-    parts = []
-    for year in sorted(pc.unique(cells["school_year"]).to_pylist()):
-        own = cells.filter(pc.equal(cells["school_year"], year)).sort_by("cell_no")
-        parts.append(_fates(own, system_of(own, sums), rules))
-    return pa.concat_tables(parts) if parts else FATES.empty_table()
+
+    def of(year: str, table: pa.Table | None) -> pa.Table | None:
+        return table and table.filter(pc.equal(table["school_year"], year)).sort_by("cell_no")
+
+    def rests_on(year: str) -> list[pa.Table | None]:
+        own = of(year, cells)
+        assert own is not None
+        numbers = own["cell_no"].combine_chunks()
+        theirs = sums.filter(pc.is_in(sums["total_no"], value_set=numbers))
+        order = [("sum_no", "ascending"), ("part_no", "ascending")]
+        news = unheeded(own, of(year, served), of(year, before))
+        return [own, theirs.sort_by(order), news]
+
+    def made(own: pa.Table, theirs: pa.Table, _: pa.Table | None) -> pa.Table:
+        then = of(own["school_year"][0].as_py(), served)
+        return _fates(own, system_of(own, theirs), rules, compared(own, then))
+
+    years = sorted(pc.unique(cells["school_year"]).to_pylist())
+    every = [({"school_year": year}, partial(rests_on, year)) for year in years]
+    return made_by_part(every, made, FATES, before, rules, WORKERS)
 
 
-def fates_of_persons(persons: pa.Table, rules: Rules) -> pa.Table:
+def fates_of_persons(
+    persons: pa.Table,
+    rules: Rules,
+    served: pa.Table | None = None,
+    before: pa.Table | None = None,
+) -> pa.Table:
     """The fate of every number of persons: rows of `FATES`.
 
     Args:
         persons: rows of `int_disclosure_persons`.
         rules: the thresholds.
+        served: rows of `marts.disclosure_persons` of the release before; None where there is none.
+        before: the outcome of the last build.
     """
-    return fates(cells_of(persons), sums_of(persons), rules)
+    then = None if served is None else cells_of(served)
+    return fates(cells_of(persons), sums_of(persons), rules, then, before)
 
 
 def system_of(own: pa.Table, sums: pa.Table) -> System:
@@ -100,27 +129,38 @@ def system_of(own: pa.Table, sums: pa.Table) -> System:
     )
 
 
-def _fates(own: pa.Table, found: System, rules: Rules) -> pa.Table:
+def _fates(own: pa.Table, found: System, rules: Rules, past: Before) -> pa.Table:
     n = ints(own, "n")
     published = own["is_published"].to_numpy()
     few = (n > 0) & (n < rules.few)
     nearly = nearly_all(own, found, rules) & ~few
-    hidden = withheld(found, n, few | nearly, rules.narrow, hidden=~published)
+    again = _became(past, FEW, PARTNER, TOTAL) & published
+    known = _became(past, SHOWN) & published & ~few & ~nearly
+    hidden = withheld(found, n, few | nearly | again, rules.narrow, hidden=~published, known=known)
     total = _withheld_as_totals(found, hidden & ~few, nearly)
     fate = np.select(
         [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
     )
     known = np.where(fate == TOTAL, _known_least(own, found, hidden, rules), n)
     mark = np.select([np.isin(fate, [NOBODY, FEW, PARTNER]), known < rules.small], ["c", "u"], "")
-    columns = [
-        own["cell_no"],
-        pa.array(fate.tolist()),
-        pa.array([one or None for one in mark.tolist()], pa.string()),
-        pa.array(np.where(n < rules.whole_percent, 2, 3), pa.int32()),
-        pa.array(~hidden & _sitting(own, rules.few)),
-        *(_told(own, found, outcome, hidden, rules) for outcome in OUTCOMES),
-    ]
-    return pa.Table.from_arrays(columns, schema=FATES)
+    columns = {
+        "cell_no": own["cell_no"],
+        "fate": pa.array(fate.tolist(), pa.string()),
+        "mark": pa.array([one or None for one in mark.tolist()], pa.string()),
+        "places": pa.array(np.where(n < rules.whole_percent, 2, 3), pa.int32()),
+        "is_sitting_told": pa.array(~hidden & _sitting(own, rules.few)),
+    }
+    return pa.table(
+        columns | {f"{outcome}_told": _told(own, found, outcome, hidden, rules, past)
+                   for outcome in OUTCOMES}
+    )  # fmt: skip
+
+
+def _became(past: Before, *fates: str) -> Mask:
+    """Cells as they were before, of which one of these became."""
+    if not past.rows.num_rows:
+        return np.zeros(len(past.place), dtype=bool)
+    return past.where(pc.is_in(past.rows["fate"], pa.array(fates)).to_numpy())
 
 
 def _sitting(own: pa.Table, few: int) -> Mask:
@@ -137,9 +177,12 @@ def _sitting(own: pa.Table, few: int) -> Mask:
     return told
 
 
-def _told(own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules) -> pa.Array:
+def _told(
+    own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules, past: Before
+) -> pa.Array:
     """How the share of an outcome is told of each cell."""
-    given = numerators(found, own, outcome, hidden, rules)
+    then = states_before(own, past, outcome, TOLD)
+    given = numerators(found, own, outcome, hidden, rules, then)
     state = states(given, rules)
     # A cell may be hidden that is told of by another name.
     asked = (given.place >= 0) & ~hidden

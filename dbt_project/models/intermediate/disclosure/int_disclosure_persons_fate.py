@@ -3,8 +3,12 @@
 
 def model(dbt, session):
     """The fate of every number, so that no withheld one can be worked out."""
+    from pipelines import again
     from pipelines.quality import disclosure
 
     return disclosure.fates_of_persons(
-        dbt.ref("int_disclosure_persons").to_arrow_table(), disclosure.load_rules()
+        dbt.ref("int_disclosure_persons").to_arrow_table(),
+        disclosure.load_rules(),
+        disclosure.rows_served("disclosure_persons"),
+        again.of_last_build(session, str(dbt.this)),
     )

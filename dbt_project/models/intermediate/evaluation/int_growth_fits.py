@@ -3,10 +3,10 @@
 
 def model(dbt, session):
     """Every paper's students, units and fits."""
-    from pipelines import estimates
+    from pipelines import again, estimates
 
     return estimates.growth(
         dbt.ref("int_score_histories").to_arrow_table(),
         fewest=dbt.config.meta_get("fewest"),
-        before=estimates.of_last_build(session, str(dbt.this)),
+        before=again.of_last_build(session, str(dbt.this)),
     )

@@ -3,9 +3,9 @@
 
 def model(dbt, session):
     """Every school year's observers."""
-    from pipelines import estimates
+    from pipelines import again, estimates
 
     return estimates.severity(
         dbt.ref("int_observed_scores").to_arrow_table(),
-        before=estimates.of_last_build(session, str(dbt.this)),
+        before=again.of_last_build(session, str(dbt.this)),
     )

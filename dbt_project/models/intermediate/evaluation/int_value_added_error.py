@@ -3,11 +3,11 @@
 
 def model(dbt, session):
     """Every paper's linear model, with the effects of its schools."""
-    from pipelines import estimates
+    from pipelines import again, estimates
 
     return estimates.measurement_error(
         dbt.ref("int_value_added_sums").to_arrow_table(),
         dbt.ref("int_value_added_priors").to_arrow_table(),
         fewest=dbt.config.meta_get("fewest"),
-        before=estimates.of_last_build(session, str(dbt.this)),
+        before=again.of_last_build(session, str(dbt.this)),
     )

@@ -3,12 +3,12 @@
 
 def model(dbt, session):
     """Every model of every paper, with the effects of its units."""
-    from pipelines import estimates
+    from pipelines import again, estimates
 
     return estimates.value_added(
         dbt.ref("int_value_added_sums").to_arrow_table(),
         dbt.ref("int_progress_cells").to_arrow_table(),
         models=dbt.config.meta_get("models"),
         fewest=dbt.config.meta_get("fewest"),
-        before=estimates.of_last_build(session, str(dbt.this)),
+        before=again.of_last_build(session, str(dbt.this)),
     )

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.estimates import of_last_build
-from pipelines.estimates.tables import Part, estimated, ordered, parts, with_origin
+from pipelines.again import Part, made_by_part, of_last_build, ordered, parts, with_origin
 
 SCHEMA = with_origin(("paper_no", pa.int32()), ("total", pa.float64()), ("n", pa.int64()))
 Rows = list[tuple[int, float | None]]
@@ -42,7 +41,7 @@ def papers(rows: Rows) -> Iterator[Part]:
 
 def run(rows: Rows, before: pa.Table | None = None, given: object = None) -> tuple[pa.Table, int]:
     work = Work()
-    return estimated(papers(rows), work, SCHEMA, before, given), work.asked
+    return made_by_part(papers(rows), work, SCHEMA, before, given), work.asked
 
 
 @given(ROWS, ROWS)

@@ -1,0 +1,114 @@
+"""What the release before told of cells that are as they were then: readers may have kept it.
+
+Such a cell has the fate that it had. What was withheld stays so; what was told is known, so that to
+withhold it would protect nothing. Of a cell that a correction changed nothing is taken from before.
+"""
+
+import os
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipelines.quality.disclosure.system import Ints, Mask, ints
+
+KEY = (
+    "topic", "school_year", "wave_id", "grade", "subject", "stage", "level", "unit_code",
+    "group_kind", "group_value",
+)  # fmt: skip
+"""What tells a cell from all others."""
+SERVED = "EQM_SERVED_WAREHOUSE"
+"""The variable of the environment that says where the warehouse of the release before is."""
+UNKNOWN = -1
+"""Of a share of which nothing was told before."""
+
+
+def rows_served(table: str) -> pa.Table | None:
+    """Rows of a table of the release before; None where there is none, or none that says as much.
+
+    Args:
+        table: `disclosure_cell` or `disclosure_persons`.
+    """
+    path = os.environ.get(SERVED)
+    if not path:
+        return None
+    with duckdb.connect(path, read_only=True) as con:
+        try:
+            rows = con.sql(f"from marts.{table}").to_arrow_table()
+        except duckdb.CatalogException:
+            return None
+    # Made by another version of the platform, it may tell otherwise.
+    return rows if {"fate", "passed_told", "n"} <= set(rows.column_names) else None
+
+
+@dataclass(frozen=True)
+class Before:
+    """Cells of a release, and where they stand among those of another."""
+
+    place: NDArray[np.intp]
+    """Of each cell of the new one its row in `rows`; −1 where it was not there, or had another
+    number of students."""
+    rows: pa.Table
+
+    def where(self, condition: Mask) -> Mask:
+        """Cells of the new release whose row of before is such."""
+        return np.append(condition, False)[self.place]
+
+    def same(self, own: pa.Table, outcome: str) -> Mask:
+        """Cells of which as many as before passed (or are good, excellent, low)."""
+        met = np.append(ints(self.rows, outcome, -1), -2)[self.place]
+        return np.asarray(met == ints(own, outcome, -1))
+
+
+def compared(own: pa.Table, rows: pa.Table | None) -> Before:
+    """Cells among those of a release before.
+
+    Args:
+        own: cells, with `KEY` and `n`.
+        rows: cells of the other release, with the same columns; None where there is none.
+    """
+    if rows is None:
+        return Before(np.full(own.num_rows, -1, dtype=np.intp), own.slice(0, 0))
+    columns = [*KEY, "n"]
+    left, right = (table.select(columns).to_pandas() for table in (own, rows))
+    right["place"] = np.arange(len(right))
+    found = left.merge(right, on=columns, how="left", validate="one_to_one")["place"]
+    return Before(found.fillna(-1).to_numpy().astype(np.intp), rows)
+
+
+def unheeded(own: pa.Table, then: pa.Table | None, last: pa.Table | None) -> pa.Table | None:
+    """Cells of a release before that are as they were, and of which the last build had something
+    else become; None where there is none, so that what it had still holds.
+
+    Args:
+        own: cells, in the order of `cell_no`.
+        then: cells of the release before, with what became of them.
+        last: what became of `own` in the last build, in the same order; None where there was none.
+    """
+    if then is None:
+        return None
+    if last is None or not last["cell_no"].equals(own["cell_no"]):
+        return then
+    past = compared(own, then)
+    rows = pa.array(past.place, mask=past.place < 0)
+    other = np.zeros(own.num_rows, dtype=bool)
+    for name in ("fate", "passed_told", "good_told", "excellent_told", "low_told"):
+        if name in then.column_names:
+            was, is_now = (pc.fill_null(one, "") for one in (then[name].take(rows), last[name]))
+            other |= pc.not_equal(was, is_now).to_numpy()
+    other &= past.place >= 0
+    return then.take(pa.array(past.place[other])) if other.any() else None
+
+
+def states_before(own: pa.Table, past: Before, outcome: str, told: tuple[str | None, ...]) -> Ints:
+    """Of each cell how its share was told before, as a place in `told`; `UNKNOWN` of those that are
+    not as they were, and of outcomes that such cells do not have.
+    """
+    if not past.rows.num_rows or f"{outcome}_told" not in past.rows.column_names:
+        return np.full(own.num_rows, UNKNOWN)
+    words = past.rows[f"{outcome}_told"].to_pylist()
+    states = np.array([told.index(word) for word in words] + [UNKNOWN])
+    return np.where(past.same(own, outcome), states[past.place], UNKNOWN)
