@@ -72,7 +72,9 @@ class Shelf:
         self._items: dict[str, Item] = {}
         self._folders: dict[str, Item] = {}
         self._fronts = fronts
+        self._files = 0
         for item in items:
+            self._files += 1
             self._items[item.path] = item
             folder, slash, name = item.path.rpartition("/")
             if name == "index.html":
@@ -101,7 +103,8 @@ class Shelf:
         return sorted((self._items[path] for path in fronts), key=lambda i: (len(i.owners), i.path))
 
     def __len__(self) -> int:
-        return len({item.path for item in self._items.values()})
+        # Asked with every request, whether there is such a list.
+        return self._files
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Earlier:
             return None
         files = []
         for path in (*one.pages, *(f"downloads/{name}" for name in one.tables)):
-            item = self._shelf.find(path) if self._shelf else None
+            item = None if self._shelf is None else self._shelf.find(path)
             try:
                 content = (self._site / path).read_bytes()
             except OSError:

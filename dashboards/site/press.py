@@ -49,6 +49,10 @@ class Order:
     downloads: Path
     release_id: str
     dictionary: Dictionary
+    made_by: str
+    """Digest of the code, and of the names that all pages are given."""
+    earlier: Path | None = None
+    """The folder of an earlier release, if pages of it may be used again."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +71,27 @@ class Press:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._connection = duckdb.connect(str(order.warehouse), read_only=True)
+        # Questions are small and many; other processes ask theirs at the same time.
+        self._connection.execute("set threads = 1")
         self.close = self._connection.close
         self._static = {name: path for name, (path, _content) in static_files().items()}
+        self._earlier = Earlier(order.earlier, order.made_by) if order.earlier else None
 
-    def again(self, task: Task, earlier: Earlier) -> Sheet | None:
-        """The pages as an earlier release has them; none where they do not hold."""
+    def sheet(self, task: Task) -> Sheet:
+        """The pages of a unit: those of the earlier release where they hold, else made anew."""
+        return self._again(task) or self._anew(task)
+
+    def _again(self, task: Task) -> Sheet | None:
+        if self._earlier is None:
+            return None
         number, unit = task
         place = PAGES[number].path.format(code=unit.code)
-        found = earlier.find(place, unit, Asking(self._connection))
+        found = self._earlier.find(place, unit, Asking(self._connection))
         if found is None:
             return None
         printed, contents = found
         # The id is a digest of all that was handed in: it stands where the template put it alone.
-        before, now = earlier.release_id, self._order.release_id
+        before, now = self._earlier.release_id, self._order.release_id
         pages = [
             content.replace(before.encode(), now.encode())
             for content in contents[: len(printed.pages)]
@@ -90,8 +102,7 @@ class Press:
         }
         return replace(self._written(printed, pages, tables), reused=True)
 
-    def anew(self, task: Task) -> Sheet:
-        """The pages and tables, made out of what the published layer holds."""
+    def _anew(self, task: Task) -> Sheet:
         number, unit = task
         page = PAGES[number]
         published = Asking(self._connection)
@@ -157,41 +168,26 @@ class Press:
         return Sheet(printed, filed)
 
 
-def printed_sheets(
-    order: Order,
-    tasks: Sequence[Task],
-    earlier: Earlier | None,
-    workers: int,
-    tell: Tell,
-) -> list[Sheet]:
+def printed_sheets(order: Order, tasks: Sequence[Task], workers: int, tell: Tell) -> list[Sheet]:
     """The pages of all units, in their order: those of an earlier release that hold, others anew.
 
     Args:
         order: out of what, and where to.
         tasks: the units' pages.
-        earlier: an earlier release, if there is any.
         workers: processes that make pages side by side; 1: this one alone.
         tell: is told how many units are done, and of how many.
     """
-    found: dict[int, Sheet] = {}
-
-    def done(i: int, sheet: Sheet) -> None:
-        found[i] = sheet
+    many = workers > 1 and len(tasks) > FEW
+    found = []
+    for sheet in _in_processes(order, tasks, workers) if many else _here(order, tasks):
+        found.append(sheet)
         tell(len(found), len(tasks))
+    return found
 
+
+def _here(order: Order, tasks: Sequence[Task]) -> Iterator[Sheet]:
     with closing(Press(order)) as press:
-        if earlier:
-            for i, task in enumerate(tasks):
-                sheet = press.again(task, earlier)
-                if sheet is not None:
-                    done(i, sheet)
-        left = [i for i in range(len(tasks)) if i not in found]
-        todo = [tasks[i] for i in left]
-        many = workers > 1 and len(todo) > FEW
-        made = _in_processes(order, todo, workers) if many else map(press.anew, todo)
-        for i, sheet in zip(left, made, strict=True):
-            done(i, sheet)
-    return [found[i] for i in range(len(tasks))]
+        yield from map(press.sheet, tasks)
 
 
 _press: Press | None = None
@@ -203,9 +199,9 @@ def _start(order: Order) -> None:
     _press = Press(order)
 
 
-def _anew(task: Task) -> Sheet:
+def _sheet(task: Task) -> Sheet:
     assert _press is not None
-    return _press.anew(task)
+    return _press.sheet(task)
 
 
 def _in_processes(order: Order, tasks: Sequence[Task], workers: int) -> Iterator[Sheet]:
@@ -216,7 +212,7 @@ def _in_processes(order: Order, tasks: Sequence[Task], workers: int) -> Iterator
         context=get_context("forkserver"),
     )
     try:
-        yield from pool.map(_anew, tasks, chunksize=AT_A_TIME).result()
+        yield from pool.map(_sheet, tasks, chunksize=AT_A_TIME).result()
         pool.close()
     finally:
         pool.stop()

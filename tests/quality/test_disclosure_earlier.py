@@ -1,5 +1,6 @@
 """Who keeps a release, and holds the next one against it, learns no more than either tells."""
 
+import sys
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from pipelines.quality.disclosure.earlier import KEY
 from tests.quality.made_up_cells import CITY, Persons, listed, numbers, tell_persons, warehouse
 
 RULES = load_rules()
+audit_of = sys.modules[audit.__module__]
 SCHOOLS = 5
 Grid = list[list[int]]
 cells = st.integers(0, 14) | st.integers(10, 60)
@@ -148,3 +150,22 @@ def test_a_year_that_is_as_it_was_is_not_decided_anew(monkeypatch: pytest.Monkey
     cells, sums = listed(numbers(grid + 1))
     fates(cells, sums, RULES, served, last)
     assert len(asked) == 3
+
+
+def test_a_year_of_which_both_say_the_same_is_not_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the release before has passed; what is told otherwise is looked at."""
+    grid = np.array([[4, 30], [25, 28], [40, 44]])
+    first = warehouse(numbers(grid), RULES)
+    same = warehouse(numbers(grid), RULES, served=first)
+    whole = audit(same, RULES, first)
+    asked: list[int] = []
+    look = audit_of._audited
+    monkeypatch.setattr(audit_of, "_audited", lambda *a: asked.append(1) or look(*a))  # type: ignore
+    again = audit(same, RULES, first, passed=True)
+    assert (again.cells, again.withheld) == (whole.cells, whole.withheld) and again.leaks == []
+    # Of persons there are none.
+    assert len(asked) == 1
+    leaking = warehouse(numbers(grid), RULES, tell="partner", served=first)
+    assert audit(leaking, RULES, first, passed=True).leaks

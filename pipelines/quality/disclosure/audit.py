@@ -70,6 +70,7 @@ def audit(
     con: duckdb.DuckDBPyConnection,
     rules: Rules,
     served: duckdb.DuckDBPyConnection | None = None,
+    passed: bool = False,
 ) -> Audit:
     """Bounds of every withheld number of students and of other persons, by all that a warehouse
     publishes, and the one before it.
@@ -79,6 +80,8 @@ def audit(
         rules: the thresholds.
         served: that of the release before; None where there is none. One that another version of
             the platform made with other tables is left out.
+        passed: whether the release before has passed this very audit, so that a school year of
+            which both say the same need not be looked at again.
 
     Raises:
         Contradiction: published numbers do not add up.
@@ -90,7 +93,7 @@ def audit(
     found = []
     for year in published.years(con):
         then = None if served is None else published.students(served, year)
-        found += _audited_both(published.students(con, year), sums, then, sums_then, rules)
+        found += _audited_both(published.students(con, year), sums, then, sums_then, rules, passed)
     persons = published.persons(con)
     persons_then = None if served is None else published.persons(served)
     found += _audited_both(
@@ -99,6 +102,7 @@ def audit(
         None if persons_then is None else cells_of(persons_then),
         None if persons_then is None else sums_of(persons_then),
         rules,
+        passed,
     )
     return Audit(
         sum(one.cells for one in found),
@@ -112,14 +116,30 @@ def _sums(con: duckdb.DuckDBPyConnection) -> pa.Table:
     return con.sql("from marts.disclosure_sum").to_arrow_table()
 
 
+def _of(own: pa.Table, sums: pa.Table) -> pa.Table:
+    """The sums of these cells, however they are numbered."""
+    theirs = sums.filter(pc.is_in(sums["total_no"], value_set=own["cell_no"].combine_chunks()))
+    return theirs.drop_columns("sum_no").sort_by(
+        [(name, "ascending") for name in ("kind", "total_no", "part_no", "beyond")]
+    )
+
+
 def _audited_both(
-    now: pa.Table, sums: pa.Table, then: pa.Table | None, sums_then: pa.Table | None, rules: Rules
+    now: pa.Table,
+    sums: pa.Table,
+    then: pa.Table | None,
+    sums_then: pa.Table | None,
+    rules: Rules,
+    passed: bool,
 ) -> list[Audit]:
     """Of a release by all that it and the one before tell, and of that one if more of it is told
     now than then.
     """
     if then is None or sums_then is None or not then.num_rows:
         return [_audited(now, sums, rules)]
+    if passed and now.equals(then) and _of(now, sums).equals(_of(then, sums_then)):
+        hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
+        return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [])]
     again = published.told_by_either(then, now)
     found = [_audited(published.told_by_either(now, then), sums, rules)]
     if not again.equals(then):
