@@ -117,9 +117,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         own = Settings.load(home=given.home)
-        release = current(own)
-        assert release is not None, f"{given.home} serves no release"
-        units = make(folder, own.releases / release / "warehouse.duckdb")
+        served = current(own)
+        assert served is not None, f"{given.home} serves no release"
+        units = make(folder, own.releases / served / "warehouse.duckdb")
         pages = 2 * sum(units.values())
         runs = (
             ("pages, two processes", "city", "first", 2, ""),
@@ -129,16 +129,20 @@ def main() -> None:
         )
         measures: list[Measure] = []
         reused = []
-        for text, layer, made, workers, earlier in runs:
-            (folder / made).mkdir()
-            work = step(WORK, folder / f"{layer}.duckdb", folder / made, workers, earlier)
+        for text, layer, release, workers, earlier in runs:
+            (folder / release).mkdir()
+            work = step(WORK, folder / f"{layer}.duckdb", folder / release, workers, earlier)
             measure = timed(text, work, pages)
-            took = json.loads((folder / made / "took.json").read_text(encoding="utf-8"))
+            took = json.loads((folder / release / "took.json").read_text(encoding="utf-8"))
             measures.append(replace(measure, peak_rss_mb=round(took["mb"], 1)))
             reused.append(took["reused"])
         files = [path for path in (folder / "first").rglob("*") if path.is_file()]
         blocks = {path.stat().st_ino: path.stat().st_blocks for path in files}
         html = [path.stat().st_size for path in files if path.suffix == ".html"]
+        made = len(html)
+        measures = [
+            replace(one, rows=made, rows_per_second=round(made / one.seconds)) for one in measures
+        ]
         size = {
             **units,
             "pages": len(html),

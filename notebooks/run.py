@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 from dashboards import chromium
 
 PLOTLY = next(
-    (Path(__file__).parents[1] / "dashboards/site/static/vendor").glob("plotly-cartesian-*.min.js")
+    (Path(__file__).parents[1] / "dashboards/site/static/vendor").glob("plotly-basic-*.min.js")
 )
 WIDTH = 860
 

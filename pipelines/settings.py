@@ -183,7 +183,7 @@ class Settings(BaseSettings):
         4096, ge=512, description="So much memory may the reading of one file want."
     )
     engine_megabytes: int = Field(
-        2560,
+        2048,
         ge=512,
         description="So much memory may the warehouse's engine take before it writes to disk.",
     )

@@ -1,7 +1,6 @@
 """What is learnt and how it was asked: a heat map of differences, items."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -22,6 +21,8 @@ from dashboards.look import LABEL, TICK
 LINE = 26
 SCALE = [[0, ORANGE_WASH], [0.5, PAPER], [1, BLUE_WASH]]
 """Below, none, above: pale enough for ink to be read on each end."""
+GAP = 0.02
+"""Between cells, as a part of a column."""
 
 
 def heat_map(
@@ -35,46 +36,54 @@ def heat_map(
         columns: the columns, from the left, as they are labelled.
         end: the difference at which the colour is full, on both sides.
     """
-    by = {(n, c): i for i, (n, c) in enumerate(zip(frame["name"], frame["column"], strict=True))}
-    values, texts, hovers = numbers(frame["value"]), list(frame["text"]), list(frame["hover"])
-
-    def grid(cells: Sequence[Any], empty: Any) -> list[list[Any]]:
-        return [[cells[by[n, c]] if (n, c) in by else empty for c in columns] for n in names]
-
+    column = [list(columns).index(one) for one in frame["column"]]
     lines = 1 + max((column.count("<br>") for column in columns), default=0)
     return go.Figure(
         data=[
             {
-                "type": "heatmap",
-                "x": list(columns),
-                "y": list(names),
-                "z": grid(values, None),
-                "text": grid(texts, ""),
-                "texttemplate": "%{text}",
+                "type": "bar",
+                "orientation": "h",
+                "base": [at + GAP for at in column],
+                "x": [1 - 2 * GAP] * len(frame),
+                "y": list(frame["name"]),
+                "width": 1 - 2 * GAP,
+                "text": list(frame["text"]),
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
                 "textfont": {"size": TICK, "color": INK},
-                "customdata": grid(hovers, ""),
+                "customdata": list(frame["hover"]),
                 "hovertemplate": "%{customdata}<extra></extra>",
-                "colorscale": SCALE,
-                "zmin": -end,
-                "zmax": end,
-                "showscale": False,
-                "xgap": 2,
-                "ygap": 2,
+                "marker": {
+                    # What is not told has its mark, on the colour of none.
+                    "color": [value or 0.0 for value in numbers(frame["value"])],
+                    "colorscale": SCALE,
+                    "cmin": -end,
+                    "cmax": end,
+                    "line": {"width": 0},
+                },
             }
         ],
         layout={
             "template": TEMPLATE,
             "height": 18 + 15 * lines + LINE * max(1, len(names)),
             "margin": {"l": 8, "r": 8, "t": 10 + 15 * lines, "b": 8},
+            "barmode": "overlay",
             "xaxis": {
-                "type": "category",
+                "range": [0, max(1, len(columns))],
+                "tickmode": "array",
+                "tickvals": [at + 0.5 for at in range(len(columns))],
+                "ticktext": list(columns),
                 "side": "top",
                 "tickangle": 0,
                 "showgrid": False,
+                "zeroline": False,
                 "tickfont": {"size": TICK},
             },
             "yaxis": {
                 "type": "category",
+                "categoryorder": "array",
+                "categoryarray": list(names),
                 "autorange": "reversed",
                 "automargin": True,
                 "showgrid": False,

@@ -27,10 +27,10 @@ TEMPLATES = HERE / "templates"
 SCRIPTS: dict[Lang, tuple[str, ...]] = {
     "zh": (
         "page.js",
-        "vendor/plotly-cartesian-4.1.1.min.js",
+        "vendor/plotly-basic-4.1.1.min.js",
         "vendor/plotly-locale-zh-cn-3.7.0.js",
     ),
-    "en": ("page.js", "vendor/plotly-cartesian-4.1.1.min.js"),
+    "en": ("page.js", "vendor/plotly-basic-4.1.1.min.js"),
 }
 """Scripts of a page, in the order of loading: the others only draw."""
 

@@ -320,13 +320,13 @@ class _Crossed:
                 return_labels=False,
             )
         )
-        self._dense = shape[1] <= DENSE
+        self.many = shape[1] > DENSE
         self._member = None
         if around is not None:
             self._member = csr_array((np.ones(shape[0]), (around, np.arange(shape[0]))))
         # Within, groups of the smaller factor stand in the order in which they are eliminated.
         self._rank = np.arange(shape[1])
-        if not self._dense:
+        if self.many:
             self._rank = _order(common if self._member is None else self._member @ common)
         smaller = self._rank[smaller]
         self._common = csr_array((weight, (larger, smaller)), shape=shape)
@@ -403,7 +403,7 @@ class _Crossed:
         )
 
     def _schur(self, products: csc_array, small: float) -> "_Dense | _Sparse":
-        return (_Dense if self._dense else _Sparse)(products, small)
+        return (_Sparse if self.many else _Dense)(products, small)
 
     def _slopes(
         self, ratios: FloatArray, s: "_Solved", wanted: Components | None

@@ -54,6 +54,10 @@ class Design(Protocol):
     """What groups whom; gives its likelihood's parts at any ratios of variances."""
 
     @property
+    def many(self) -> bool:
+        """Whether there are so many groups that it is looked at as seldom as can be."""
+
+    @property
     def scale(self) -> FloatArray:
         """(L,): a ratio of each component at which it is neither negligible nor all."""
 
@@ -308,10 +312,12 @@ class Criterion:
     def _inside(self, lines: list[FloatArray]) -> FloatArray:
         """A minimum where no component is 0, as far as there is one."""
         scale = self._design.scale
-        grid = np.array(list(product(10.0 ** np.arange(-2, 3), repeat=self.count)))
+        # Of very many groups the deviance is smooth, and a look at it takes long.
+        step = 2 if self._design.many else 1
+        grid = np.array(list(product(10.0 ** np.arange(-2, 3, step), repeat=self.count)))
         starts = list(grid * scale)
         # Where one component is large, another matters only if it is of that one's size.
-        parts = np.array(list(product((1.0, 0.3, 0.1, 0.01), repeat=self.count)))
+        parts = np.array(list(product((1.0, 0.3, 0.1, 0.01)[::step], repeat=self.count)))
         for line in lines:
             starts += list(parts * max(line.max(), 1e-3 * scale.min()))
 

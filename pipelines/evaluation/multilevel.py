@@ -650,6 +650,7 @@ class _TwoLevel:
         self._squares = self._packed.squares(mean, code, len(self._size))
         self._cross = cross
         self.scale = np.array([len(weight) / weight.sum()])
+        self.many = False
 
     def evaluate(self, ratios: FloatArray, slopes: Components | None = None) -> Evaluation:
         grown = ratios[0] * self._size
@@ -688,6 +689,7 @@ class _ThreeLevel:
         self._cross = cross
         weights = weight.sum()
         self.scale = np.array([len(weight) / weights, len(self._starts) / weights])
+        self.many = False
 
     def evaluate(self, ratios: FloatArray, slopes: Components | None = None) -> Evaluation:
         school, upper = ratios

@@ -34,19 +34,27 @@ def test_figure_table_and_download_hold_the_same(look: Look) -> None:
     view = look(City())
     (paper,) = view.context["heat"]
     heat = view.figures[paper["name"]].data[0]
-    assert list(heat.x) == ["几何直观", "数感与运<br>算能力"]
-    assert list(heat.y) == list(DISTRICTS.values()), "in the order of codes"
+    layout = view.figures[paper["name"]].layout
+    assert list(layout.xaxis.ticktext) == ["几何直观", "数感与运<br>算能力"]
+    assert list(layout.yaxis.categoryarray) == list(DISTRICTS.values()), "in the order of codes"
+    drawn = {
+        (name, int(base)): (value, text)
+        for name, base, value, text in zip(
+            heat.y, heat.base, heat.marker.color, heat.text, strict=True
+        )
+    }
     rows = {
         (row["unit_code"], row["dimension_value"]): row
         for row in view.downloads[0].rows
         if row["level"] == "district"
     }
-    for at, (name, code, cells) in enumerate(paper["lines"]):
+    for name, code, cells in paper["lines"]:
         row = rows[code, "数感与运算能力"]
-        assert heat.z[at][1] == row["difference_points"]
+        value, text = drawn[name, 1]
+        assert value == row["difference_points"]
         sign = {"above": "▲", "below": "▼"}.get(row["stands"], "")
         said = f"{abs(row['difference_points']):.1f}"
-        assert heat.text[at][1].startswith(sign) and said in heat.text[at][1]
+        assert text.startswith(sign) and said in text
         assert said in cells[1].below and cells[1].text == f"{100 * row['score_ratio']:.1f}%"
         assert name == DISTRICTS[code]
     assert [head for head in paper["heads"] if isinstance(head, tuple)] == [
@@ -57,9 +65,8 @@ def test_figure_table_and_download_hold_the_same(look: Look) -> None:
 def test_colour_alone_says_nothing(look: Look) -> None:
     """Without a sign a difference is not clear: the text says so where the colour does not."""
     heat = look(City()).figures["heat-9-mathematics"].data[0]
-    for values, texts in zip(heat.z, heat.text, strict=True):
-        for value, text in zip(values, texts, strict=True):
-            assert ("▲" in text) == (value > 2.2) and ("▼" in text) == (value < -2.2)
+    for value, text in zip(heat.marker.color, heat.text, strict=True):
+        assert ("▲" in text) == (value > 2.2) and ("▼" in text) == (value < -2.2)
 
 
 def test_a_school_sees_itself_and_the_city(look: Look) -> None:
@@ -116,10 +123,12 @@ def test_without_items_nothing_is_claimed(look: Look) -> None:
 
 
 def test_a_heat_map_of_one_cell() -> None:
-
     frame = pd.DataFrame(
         [{"name": "a", "column": "x", "value": None, "text": "c", "hover": "withheld"}]
     )
-    heat = heat_map(frame, ["a", "b"], ["x", "y"], 5).data[0]
-    assert [list(row) for row in heat.text] == [["c", ""], ["", ""]]
-    assert [list(row) for row in heat.z] == [[None, None], [None, None]]
+    figure = heat_map(frame, ["a", "b"], ["x", "y"], 5)
+    (heat,) = figure.data
+    # Its mark, on the colour of none; and there is room for all.
+    assert (*heat.text, *heat.marker.color, *heat.y) == ("c", 0, "a")
+    assert list(figure.layout.yaxis.categoryarray) == ["a", "b"]
+    assert list(figure.layout.xaxis.range) == [0, 2]

@@ -178,7 +178,7 @@
   // does not fit there is left out of its middle. Of ticks that would not fit every other stays.
   function fit(layout, data, width) {
     const down = layout.yaxis, across = layout.xaxis, LINES = 31;
-    const units = down.categoryarray || (data.length && data[0].type === "heatmap" && data[0].y);
+    const units = down.categoryarray;
     if (down.type !== "category" || !units || !down.automargin) { return; }
     const room = Math.max(80, 0.4 * width), size = (down.tickfont || layout.font || {}).size || 12;
     pen.font = size + "px " + getComputedStyle(root).getPropertyValue("--font");
@@ -199,7 +199,8 @@
     const labels = across.ticktext || (across.tickvals || []).map(function () { return "100%"; });
     const free = width - Math.min(room, Math.max.apply(null, units.map(long)));
     const wide = labels.reduce(function (sum, text) { return sum + long(text) + 10; }, 0);
-    if (across.tickvals && wide > free) {
+    // Of columns every one has its name.
+    if (across.tickvals && across.tickmode !== "array" && wide > free) {
       const zero = across.tickvals.indexOf(0);
       const stays = function (_one, i) { return (i - Math.max(0, zero)) % 2 === 0; };
       if (across.ticktext) { across.ticktext = across.ticktext.filter(stays); }
