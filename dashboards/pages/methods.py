@@ -36,9 +36,10 @@ MADE_WITH = """
     order by kind, name
 """
 
-TOLD = ("shown", "band", "share")
-FATES = (*TOLD, "few", "partner", "total", "nobody")
-"""What becomes of a number, in the order of pages; those first are told."""
+TOLD = ("shown", "band", "share", "total")
+FATES = (*TOLD, "few", "partner", "nobody")
+"""What becomes of a number, in the order of pages; of those first something is told, if not the
+number itself."""
 LISTED = 3
 """Of more tables than these a headline names the least and the most."""
 FILES = ("dictionary.csv", "metrics.csv", "protection.csv")
@@ -175,11 +176,11 @@ def _protection(
     }
     if len(told) > LISTED:
         title = _(
-            "Of the persons in each table these stand in numbers that are told: from %(least)s to"
+            "Of the persons in each table so many stand in figures that are told: from %(least)s to"
             " %(most)s"
         ) % {"least": said_of[ranked[0]], "most": said_of[ranked[-1]]}
     else:
-        title = _("Of the persons in the tables so many stand in numbers that are told: %(n)s") % {
+        title = _("Of the persons in the tables so many stand in figures that are told: %(n)s") % {
             "n": tell.listed(list(said_of.values()))
         }
     return {

@@ -1,6 +1,7 @@
 """Who keeps a release, and holds the next one against it, learns no more than either tells."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -169,3 +170,15 @@ def test_a_year_of_which_both_say_the_same_is_not_looked_at_again(
     assert len(asked) == 1
     leaking = warehouse(numbers(grid), RULES, tell="partner", served=first)
     assert audit(leaking, RULES, first, passed=True).leaks
+
+
+def test_what_was_told_is_withheld_by_a_stricter_rule_and_hides_behind_nobody() -> None:
+    """Seven were told where five were few; beside them nothing needs be withheld now."""
+    grid = np.array([[7, 30], [25, 28], [40, 44]])
+    first = warehouse(numbers(grid), replace(RULES, few=5))
+    after = warehouse(numbers(grid), RULES, served=first)
+    fates_now = after.sql(
+        "select unit_code, group_value, fate from marts.disclosure_cell where fate <> 'shown'"
+    ).fetchall()
+    assert fates_now == [("S0", "female", "few")]
+    assert audit(after, RULES, first).leaks == [] and audit(after, RULES).leaks

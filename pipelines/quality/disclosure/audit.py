@@ -142,7 +142,7 @@ def _audited_both(
         return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [])]
     again = published.told_by_either(then, now)
     found = [_audited(published.told_by_either(now, then), sums, rules)]
-    if not again.equals(then):
+    if not again.drop_columns("is_old").equals(then):
         found.append(replace(_audited(again, sums_then, rules), cells=0, withheld=0, shares=0))
     return found
 
@@ -152,11 +152,13 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
     told = pc.is_valid(own["told"]).to_numpy()
     told |= pc.equal(own["fate"], NOBODY).to_numpy()
     values = ints(own, "told", 0)
+    # What was told before may be what today's rules withhold: it is not this release that tells it.
+    old = own["is_old"].to_numpy() if "is_old" in own.column_names else np.zeros_like(told)
     leaks = [
         Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
-        for cell in np.flatnonzero(told & (values > 0) & (values < rules.few)).tolist()
+        for cell in np.flatnonzero(told & ~old & (values > 0) & (values < rules.few)).tolist()
     ]
-    near = np.flatnonzero(told & nearly_all(own, found, rules))
+    near = np.flatnonzero(told & ~old & nearly_all(own, found, rules))
     leaks += [Leak(_key(own, at), int(values[at]), int(values[at]), ()) for at in near.tolist()]
     # A sum that shows all its members says nothing of others, but that the tables agree.
     open_sums = abs(found.sums) @ (~told).astype(np.int64) > 0

@@ -40,8 +40,9 @@ def withheld(
         narrow: how far apart the least and the most of a withheld cell must lie.
         cost: of withholding a cell; none where it is its value.
         hidden: cells that are not told anyhow, and need no protection unless they are small.
-        known: cells that readers know, and that are told again: none is a partner. There is always
-            another: where a part is no longer what it was, something else of its sum isn't, either.
+        known: cells that readers know: none is a partner, and small ones need no protection. There
+            is always another partner: where a part is no longer what it was, something else of its
+            sum isn't, either.
     """
     numbers = np.asarray(values, dtype=np.int64)
     public = np.zeros(len(numbers), dtype=bool) if known is None else np.asarray(known, dtype=bool)
@@ -50,7 +51,8 @@ def withheld(
     if hidden is not None:
         for cell in np.flatnonzero(np.asarray(hidden, dtype=bool)).tolist():
             work.leave_out(cell)
-    for cell in np.flatnonzero(np.asarray(small, dtype=bool)).tolist():
+    must = np.asarray(small, dtype=bool)
+    for cell in np.flatnonzero(must & ~public).tolist():
         work.withhold(cell)
     wide = np.zeros(len(numbers), dtype=bool)
     while True:
@@ -61,7 +63,7 @@ def withheld(
         wide[opened.cells[asked & (found.width >= narrow)]] = True
         tight = np.flatnonzero(asked & found.exact & (found.width < narrow))
         if not len(tight):
-            return np.array(work.hidden, dtype=bool)
+            return np.array(work.hidden, dtype=bool) | must
         # One of each block: a new partner may free others of it.
         for column in tight.tolist():
             rows = np.searchsorted(system.numbers, because(opened, column)).tolist()

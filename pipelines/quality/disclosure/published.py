@@ -3,12 +3,10 @@
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.quality.disclosure.earlier import compared
 from pipelines.quality.disclosure.shares import OUTCOMES
 from pipelines.quality.disclosure.system import ints
-from pipelines.quality.disclosure.tables import FEW
 
 _STUDENTS = """
     select
@@ -128,23 +126,22 @@ def can_be_asked(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def told_by_either(own: pa.Table, then: pa.Table) -> pa.Table:
-    """Cells with what is told of each, be it by themselves or, of what is as it was, before.
+    """Cells with what is told of each, be it by themselves or, of what is as it was, before; and
+    `is_old`, whether its number was told before.
 
     Args:
         own: cells with what is told of each, as of `students`.
         then: such cells of the release before.
     """
     past = compared(own, then)
-    # What the rules withhold by itself is withheld now, whatever older rules told.
-    free = pc.not_equal(own["fate"], FEW).to_numpy()
-    was = past.where(past.rows["told"].is_valid().to_numpy()) & free
+    was = past.where(past.rows["told"].is_valid().to_numpy())
     either = {"told": pa.array(np.where(was, ints(own, "n"), ints(own, "told")),
                                mask=~was & own["told"].is_null().to_numpy())}  # fmt: skip
     for outcome in OUTCOMES:
         for way in ("exact", "band"):
             name = f"{outcome}_{way}"
-            told = past.where(past.rows[name].to_numpy()) & past.same(own, outcome) & free
+            told = past.where(past.rows[name].to_numpy()) & past.same(own, outcome)
             either[name] = pa.array(own[name].to_numpy() | told)
     for name, column in either.items():
         own = own.set_column(own.column_names.index(name), name, column)
-    return own
+    return own.append_column("is_old", pa.array(was))

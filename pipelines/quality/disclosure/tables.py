@@ -135,7 +135,7 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before) -> pa.Table
     few = (n > 0) & (n < rules.few)
     nearly = nearly_all(own, found, rules) & ~few
     again = _became(past, FEW, PARTNER, TOTAL) & published
-    known = _became(past, SHOWN) & published & ~few & ~nearly
+    known = _became(past, SHOWN) & published
     hidden = withheld(found, n, few | nearly | again, rules.narrow, hidden=~published, known=known)
     total = _withheld_as_totals(found, hidden & ~few, nearly)
     fate = np.select(
