@@ -12,15 +12,12 @@ from dashboards.figures.template import (
     INK,
     ORANGE,
     ORANGE_WASH,
-    PAPER,
     TEMPLATE,
     numbers,
 )
 from dashboards.look import LABEL, TICK
 
 LINE = 26
-SCALE = [[0, ORANGE_WASH], [0.5, PAPER], [1, BLUE_WASH]]
-"""Below, none, above: pale enough for ink to be read on each end."""
 GAP = 0.02
 """Between cells, as a part of a column."""
 
@@ -37,6 +34,7 @@ def heat_map(
         end: the difference at which the colour is full, on both sides.
     """
     column = [list(columns).index(one) for one in frame["column"]]
+    values = [value or 0.0 for value in numbers(frame["value"])]
     lines = 1 + max((column.count("<br>") for column in columns), default=0)
     return go.Figure(
         data=[
@@ -54,12 +52,10 @@ def heat_map(
                 "textfont": {"size": TICK, "color": INK},
                 "customdata": list(frame["hover"]),
                 "hovertemplate": "%{customdata}<extra></extra>",
+                # Pale enough for ink to be read at either end; what is not told has its mark alone.
                 "marker": {
-                    # What is not told has its mark, on the colour of none.
-                    "color": [value or 0.0 for value in numbers(frame["value"])],
-                    "colorscale": SCALE,
-                    "cmin": -end,
-                    "cmax": end,
+                    "color": [BLUE_WASH if value > 0 else ORANGE_WASH for value in values],
+                    "opacity": [min(1.0, abs(value) / (end or 1.0)) for value in values],
                     "line": {"width": 0},
                 },
             }

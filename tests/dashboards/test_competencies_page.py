@@ -8,6 +8,7 @@ import pytest
 from made_up_city import DISTRICTS, SCHOOLS, City
 
 from dashboards.figures.items import heat_map
+from dashboards.figures.template import BLUE_WASH, ORANGE_WASH
 from dashboards.pages import View, competencies
 
 Look = Callable[..., View]
@@ -38,9 +39,9 @@ def test_figure_table_and_download_hold_the_same(look: Look) -> None:
     assert list(layout.xaxis.ticktext) == ["几何直观", "数感与运<br>算能力"]
     assert list(layout.yaxis.categoryarray) == list(DISTRICTS.values()), "in the order of codes"
     drawn = {
-        (name, int(base)): (value, text)
-        for name, base, value, text in zip(
-            heat.y, heat.base, heat.marker.color, heat.text, strict=True
+        (name, int(base)): (share if colour == BLUE_WASH else -share, text)
+        for name, base, colour, share, text in zip(
+            heat.y, heat.base, heat.marker.color, heat.marker.opacity, heat.text, strict=True
         )
     }
     rows = {
@@ -51,7 +52,7 @@ def test_figure_table_and_download_hold_the_same(look: Look) -> None:
     for name, code, cells in paper["lines"]:
         row = rows[code, "数感与运算能力"]
         value, text = drawn[name, 1]
-        assert value == row["difference_points"]
+        assert value == pytest.approx(row["difference_points"] / 4.5)
         sign = {"above": "▲", "below": "▼"}.get(row["stands"], "")
         said = f"{abs(row['difference_points']):.1f}"
         assert text.startswith(sign) and said in text
@@ -65,8 +66,9 @@ def test_figure_table_and_download_hold_the_same(look: Look) -> None:
 def test_colour_alone_says_nothing(look: Look) -> None:
     """Without a sign a difference is not clear: the text says so where the colour does not."""
     heat = look(City()).figures["heat-9-mathematics"].data[0]
-    for value, text in zip(heat.marker.color, heat.text, strict=True):
-        assert ("▲" in text) == (value > 2.2) and ("▼" in text) == (value < -2.2)
+    for colour, share, text in zip(heat.marker.color, heat.marker.opacity, heat.text, strict=True):
+        assert ("▲" in text) == (share > 0.5 and colour == BLUE_WASH)
+        assert ("▼" in text) == (share > 0.5 and colour == ORANGE_WASH)
 
 
 def test_a_school_sees_itself_and_the_city(look: Look) -> None:
@@ -128,7 +130,7 @@ def test_a_heat_map_of_one_cell() -> None:
     )
     figure = heat_map(frame, ["a", "b"], ["x", "y"], 5)
     (heat,) = figure.data
-    # Its mark, on the colour of none; and there is room for all.
-    assert (*heat.text, *heat.marker.color, *heat.y) == ("c", 0, "a")
+    # Its mark, on no colour; and there is room for all.
+    assert (*heat.text, *heat.marker.opacity, *heat.y) == ("c", 0, "a")
     assert list(figure.layout.yaxis.categoryarray) == ["a", "b"]
     assert list(figure.layout.xaxis.range) == [0, 2]
