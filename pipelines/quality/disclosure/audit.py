@@ -1,8 +1,8 @@
 """The proof that what is withheld can't be worked out from what is published.
 
 It looks at the published tables and at how cells add up, and at nothing else: a figure that a table
-tells by mistake is told, whatever was decided about it. What the release before told of cells that
-are as they were is told, too.
+tells by mistake is told, whatever was decided about it. Numbers of students that the release before
+told of cells that are as they were are told, too; of shares it looks at one release by itself.
 """
 
 from dataclasses import dataclass, replace

@@ -5,7 +5,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.quality.disclosure.earlier import compared
-from pipelines.quality.disclosure.shares import OUTCOMES
 from pipelines.quality.disclosure.system import ints
 
 _STUDENTS = """
@@ -126,8 +125,8 @@ def can_be_asked(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def told_by_either(own: pa.Table, then: pa.Table) -> pa.Table:
-    """Cells with what is told of each, be it by themselves or, of what is as it was, before; and
-    `is_old`, whether its number was told before.
+    """Cells with the number that is told of each, be it by themselves or, of what is as it was,
+    before; and `is_old`, whether it was told before. Shares are those of the cells themselves.
 
     Args:
         own: cells with what is told of each, as of `students`.
@@ -135,13 +134,9 @@ def told_by_either(own: pa.Table, then: pa.Table) -> pa.Table:
     """
     past = compared(own, then)
     was = past.where(past.rows["told"].is_valid().to_numpy())
-    either = {"told": pa.array(np.where(was, ints(own, "n"), ints(own, "told")),
-                               mask=~was & own["told"].is_null().to_numpy())}  # fmt: skip
-    for outcome in OUTCOMES:
-        for way in ("exact", "band"):
-            name = f"{outcome}_{way}"
-            told = past.where(past.rows[name].to_numpy()) & past.same(own, outcome)
-            either[name] = pa.array(own[name].to_numpy() | told)
-    for name, column in either.items():
-        own = own.set_column(own.column_names.index(name), name, column)
+    told = pa.array(
+        np.where(was, ints(own, "n"), ints(own, "told")),
+        mask=~was & own["told"].is_null().to_numpy(),
+    )
+    own = own.set_column(own.column_names.index("told"), "told", told)
     return own.append_column("is_old", pa.array(was))

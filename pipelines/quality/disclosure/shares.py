@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipelines.quality.disclosure.bounds import MOST, because, bounds
+from pipelines.quality.disclosure.bounds import because, bounds
 from pipelines.quality.disclosure.earlier import UNKNOWN
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.system import Ints, Mask, Opened, System, ints
@@ -302,8 +302,6 @@ class _Choice:
         self.given, self.few, self.rules = given, few, rules
         self.need = given.need(rules)
         self.wide = np.zeros(len(few), dtype=bool)
-        # To withhold what readers know is of no use: only where there is nothing else.
-        self.known = np.isin(given.before, (EXACT, BAND))
         self.tries = 0
         entries = given.sums.tocoo()
         self.row, self.cell = entries.coords
@@ -348,8 +346,7 @@ class _Choice:
         other = np.where(self.cheapest[self.row] == self.cell, self.next[self.row],
                          self.least[self.row])  # fmt: skip
         alone = np.bincount(self.cell, np.where(whole[self.row], other, 0), len(persons))
-        cost = np.where(state == BAND, persons / BAND_COST, persons + AHEAD * alone)
-        return np.asarray(cost + MOST * self.known)
+        return np.where(state == BAND, persons / BAND_COST, persons + AHEAD * alone)
 
     def _touched(self, state: States, chosen: Ints) -> Mask:
         """Those whose bounds may have changed with what was chosen: all in their blocks."""
