@@ -42,7 +42,7 @@ def corrected(students: Grid, passed: Grid, changes: list[tuple[int, int, int, i
 
 
 @given(grid=grids, share=st.lists(st.floats(0, 1), min_size=10, max_size=10), changes=corrections)
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_two_releases_tell_no_more_than_each(
     grid: Grid, share: list[float], changes: list[tuple[int, int, int, int]]
 ) -> None:
@@ -73,7 +73,7 @@ def staff(districts: list[tuple[int, int]]) -> Persons:
 
 
 @given(districts=st.lists(counts, min_size=2, max_size=6), changed=st.integers(0, 5), other=counts)
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_two_releases_tell_no_more_of_persons(
     districts: list[tuple[int, int]], changed: int, other: tuple[int, int]
 ) -> None:
