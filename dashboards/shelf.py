@@ -72,9 +72,9 @@ class Shelf:
         self._items: dict[str, Item] = {}
         self._folders: dict[str, Item] = {}
         self._fronts = fronts
-        self._files = 0
-        for item in items:
-            self._files += 1
+        files = list(items)
+        self._count = len(files)
+        for item in files:
             self._items[item.path] = item
             folder, slash, name = item.path.rpartition("/")
             if name == "index.html":
@@ -104,7 +104,7 @@ class Shelf:
 
     def __len__(self) -> int:
         # Asked with every request, whether there is such a list.
-        return self._files
+        return self._count
 
 
 @dataclass(frozen=True)

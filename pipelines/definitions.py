@@ -358,12 +358,12 @@ def build_definitions(
             # Nothing is released unless it passed.
             return dg.AssetCheckResult(passed=True, metadata={"reused": True})
         before = _warehouse_served(home)
-        with contextlib.ExitStack() as opened:
-            con, served = (
-                opened.enter_context(duckdb.connect(str(path), read_only=True)) if path else None
-                for path in (building.warehouse, before)
-            )
-            assert con is not None
+        with (
+            duckdb.connect(str(building.warehouse), read_only=True) as con,
+            duckdb.connect(str(before), read_only=True)
+            if before
+            else contextlib.nullcontext() as served,
+        ):
             try:
                 found = disclosure.audit(
                     con, disclosure.load_rules(), served, passed=_by_this_code(home)

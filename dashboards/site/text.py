@@ -24,13 +24,10 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 TEMPLATES = HERE / "templates"
 
+PLOTLY = "vendor/plotly-basic-4.1.1.min.js"
 SCRIPTS: dict[Lang, tuple[str, ...]] = {
-    "zh": (
-        "page.js",
-        "vendor/plotly-basic-4.1.1.min.js",
-        "vendor/plotly-locale-zh-cn-3.7.0.js",
-    ),
-    "en": ("page.js", "vendor/plotly-basic-4.1.1.min.js"),
+    "zh": ("page.js", PLOTLY, "vendor/plotly-locale-zh-cn-3.7.0.js"),
+    "en": ("page.js", PLOTLY),
 }
 """Scripts of a page, in the order of loading: the others only draw."""
 

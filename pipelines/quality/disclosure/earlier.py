@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.quality.disclosure.system import Ints, Mask, ints
+from pipelines.quality.disclosure.system import Mask, ints
 
 KEY = (
     "topic", "school_year", "wave_id", "grade", "subject", "stage", "level", "unit_code",
@@ -22,8 +22,6 @@ KEY = (
 """What tells a cell from all others."""
 SERVED = "EQM_SERVED_WAREHOUSE"
 """The variable of the environment that says where the warehouse of the release before is."""
-UNKNOWN = -1
-"""Of a share of which nothing was told before."""
 
 
 def rows_served(table: str) -> pa.Table | None:
@@ -103,12 +101,9 @@ def unheeded(own: pa.Table, then: pa.Table | None, last: pa.Table | None) -> pa.
     return then.take(pa.array(past.place[other])) if other.any() else None
 
 
-def states_before(own: pa.Table, past: Before, outcome: str, told: tuple[str | None, ...]) -> Ints:
-    """Of each cell how its share was told before, as a place in `told`; `UNKNOWN` of those that are
-    not as they were, and of outcomes that such cells do not have.
-    """
-    if not past.rows.num_rows or f"{outcome}_told" not in past.rows.column_names:
-        return np.full(own.num_rows, UNKNOWN)
-    words = past.rows[f"{outcome}_told"].to_pylist()
-    states = np.array([told.index(word) for word in words] + [UNKNOWN])
-    return np.where(past.same(own, outcome), states[past.place], UNKNOWN)
+def silent_before(own: pa.Table, past: Before, outcome: str) -> Mask:
+    """Cells whose share was neither told before nor told as a band, and is as it was."""
+    name = f"{outcome}_told"
+    if name not in past.rows.column_names:
+        return np.zeros(own.num_rows, dtype=bool)
+    return past.where(past.rows[name].is_null().to_numpy()) & past.same(own, outcome)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pipelines.quality.disclosure.bounds import because, bounds
-from pipelines.quality.disclosure.earlier import UNKNOWN
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.system import Ints, Mask, Opened, System, ints
 
@@ -63,8 +62,8 @@ class Numerators:
     """The most that it may be there."""
     place: NDArray[np.intp]
     """Of each cell: which numerator is its own; −1 where it has none."""
-    before: Ints
-    """What became of the share of each in the release before; `UNKNOWN` where it is not as then."""
+    silent: Mask
+    """Whether the share is withheld because it was in the release before."""
 
     def few(self, rules: Rules) -> Mask:
         """Numerators that a share would tell too exactly of, or of a few students anyhow."""
@@ -88,7 +87,7 @@ def numerators(
     outcome: str,
     hidden: Mask,
     rules: Rules,
-    before: Ints | None = None,
+    silent: Mask | None = None,
 ) -> Numerators:
     """The numerators of an outcome.
 
@@ -98,7 +97,7 @@ def numerators(
         outcome: one of `OUTCOMES`.
         hidden: cells whose number of students is withheld.
         rules: the thresholds.
-        before: of each cell what became of its share in the release before.
+        silent: cells whose share was withheld in the release before, and is as it was.
     """
     persons = ints(own, "n")
     has = own[outcome].is_valid().to_numpy() & (persons > 0)
@@ -125,27 +124,21 @@ def numerators(
     )
     low, high = _between(own, outcome, rules)
     # A cell that is told by any of its names is told.
-    secret = np.ones(len(first), dtype=bool)
+    secret, kept = np.ones((2, len(first)), dtype=bool)
     np.logical_and.at(secret, place, hidden[cells])
+    np.logical_and.at(kept, place, False if silent is None else silent[cells])
     first = cells[first]
-    past = np.full(len(first), UNKNOWN)
-    if before is not None:
-        # Of two names of one numerator it is told by that which tells more.
-        told = np.where(before[cells] == UNKNOWN, WITHHELD + 1, before[cells])
-        past = np.full(len(first), WITHHELD + 1)
-        np.minimum.at(past, place, told)
-        past[past > WITHHELD] = UNKNOWN
     return Numerators(
         found.numbers[rows[rest]], joined, met[first], persons[first], secret,
         np.where(secret, 0, low[first]), np.where(secret, persons[first], high[first]), of_cell,
-        past,
+        kept,
     )  # fmt: skip
 
 
 def states(given: Numerators, rules: Rules) -> States:
     """What becomes of each numerator's share, so that none can be told too nearly."""
     # A band says that a numerator is rare; what a few students did may not be.
-    withheld = given.hidden | (given.persons < rules.few) | (given.before == WITHHELD)
+    withheld = given.hidden | (given.persons < rules.few) | given.silent
     rare = _is_rare(given.met, given.persons, rules)
     state = np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
     choice = _Choice(given, given.few(rules), rules)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.again import made_by_part, with_origin
-from pipelines.quality.disclosure.earlier import Before, compared, states_before, unheeded
+from pipelines.quality.disclosure.earlier import Before, compared, silent_before, unheeded
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
@@ -70,14 +70,15 @@ def fates(
         numbers = own["cell_no"].combine_chunks()
         theirs = sums.filter(pc.is_in(sums["total_no"], value_set=numbers))
         order = [("sum_no", "ascending"), ("part_no", "ascending")]
-        news = unheeded(own, of(year, served), of(year, before))
+        news = unheeded(own, then[year], of(year, before))
         return [own, theirs.sort_by(order), news]
 
     def made(own: pa.Table, theirs: pa.Table, _: pa.Table | None) -> pa.Table:
-        then = of(own["school_year"][0].as_py(), served)
-        return _fates(own, system_of(own, theirs), rules, compared(own, then))
+        past = compared(own, then[own["school_year"][0].as_py()])
+        return _fates(own, system_of(own, theirs), rules, past)
 
     years = sorted(pc.unique(cells["school_year"]).to_pylist())
+    then = {year: of(year, served) for year in years}
     every = [({"school_year": year}, partial(rests_on, year)) for year in years]
     return made_by_part(every, made, FATES, before, rules, WORKERS)
 
@@ -181,8 +182,8 @@ def _told(
     own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules, past: Before
 ) -> pa.Array:
     """How the share of an outcome is told of each cell."""
-    then = states_before(own, past, outcome, TOLD)
-    given = numerators(found, own, outcome, hidden, rules, then)
+    silent = silent_before(own, past, outcome)
+    given = numerators(found, own, outcome, hidden, rules, silent)
     state = states(given, rules)
     # A cell may be hidden that is told of by another name.
     asked = (given.place >= 0) & ~hidden
