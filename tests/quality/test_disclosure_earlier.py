@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.quality.disclosure import SERVED, audit, fates, load_rules, rows_served, tables
@@ -42,6 +42,10 @@ def corrected(students: Grid, passed: Grid, changes: list[tuple[int, int, int, i
 
 
 @given(grid=grids, share=st.lists(st.floats(0, 1), min_size=10, max_size=10), changes=corrections)
+@example(grid=[[1, 1], [3, 10]], share=[0.0] * 10, changes=[(0, 1, -1, 0)])  # a part is gone
+@example(
+    grid=[[17, 7], [8, 26], [4, 3], [1, 0]], share=[0.5] * 10, changes=[(3, 0, -1, 0), (2, 0, 1, 0)]
+)  # two schools have become one
 @settings(max_examples=12)
 def test_two_releases_tell_no_more_than_each(
     grid: Grid, share: list[float], changes: list[tuple[int, int, int, int]]
@@ -118,6 +122,17 @@ def test_a_partner_stays_one_where_another_has_become_cheaper() -> None:
     assert audit(alone, RULES).leaks == []
     assert audit(alone, RULES, first).leaks
     assert audit(after, RULES, first).leaks == []
+
+
+def test_what_the_release_before_tells_by_itself_is_not_held_against_the_next() -> None:
+    """How many two schools of a district are together it told; one of them is gone."""
+    grid = np.array([[17, 17], [7, 0], [1, 0]])
+    first = warehouse(numbers(grid), RULES)
+    grid[1:] = [[8, 0], [0, 0]]
+    after = warehouse(numbers(grid), RULES, served=first)
+    assert audit(after, RULES, first).leaks == []
+    of_school = "select fate from marts.disclosure_cell where unit_code = 'S1' and n = 8"
+    assert set(after.sql(of_school).fetchall()) == {("few",)}
 
 
 def test_of_what_a_correction_changed_nothing_is_taken_from_before() -> None:

@@ -140,20 +140,25 @@ def _audited_both(
     if passed and now.equals(then) and _of(now, sums).equals(_of(then, sums_then)):
         hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
         return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [])]
-    again = published.told_by_either(then, now)
-    found = [_audited(published.told_by_either(now, then), sums, rules)]
-    if not again.drop_columns("is_old").equals(then):
-        found.append(replace(_audited(again, sums_then, rules), cells=0, withheld=0, shares=0))
+    both, told_then = published.told_by_either(now, then)
+    found = [_audited(both, sums, rules, told_then)]
+    again, _ = published.told_by_either(then, now)
+    if not again.equals(then):
+        told_then = pc.is_valid(then["told"]).to_numpy()
+        of_then = _audited(again, sums_then, rules, told_then)
+        found.append(replace(of_then, cells=0, withheld=0, shares=0))
     return found
 
 
-def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
+def _audited(own: pa.Table, sums: pa.Table, rules: Rules, before: Mask | None = None) -> Audit:
     found = system_of(own, sums)
     told = pc.is_valid(own["told"]).to_numpy()
     told |= pc.equal(own["fate"], NOBODY).to_numpy()
     values = ints(own, "told", 0)
     # What was told before may be what today's rules withhold: it is not this release that tells it.
-    old = own["is_old"].to_numpy() if "is_old" in own.column_names else np.zeros_like(told)
+    # Nor does it tell what follows from that alone: of two small schools that become one it was
+    # told before how many they are together.
+    old = np.zeros_like(told) if before is None else found.worked_out(before)
     leaks = [
         Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
         for cell in np.flatnonzero(told & ~old & (values > 0) & (values < rules.few)).tolist()
@@ -166,7 +171,7 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules) -> Audit:
     if (~open_sums & np.where(found.loose, over < 0, over != 0)).any():
         raise Contradiction("a total is not the sum of its parts")
     opened = found.opened(values, ~told)
-    asked = pc.not_equal(own["fate"], UNPUBLISHED).to_numpy()[opened.cells]
+    asked = (pc.not_equal(own["fate"], UNPUBLISHED).to_numpy() & ~old)[opened.cells]
     at = bounds(opened, rules.narrow, asked)
     for column in np.flatnonzero(asked & (at.width < rules.narrow)).tolist():
         names = tuple(_in_words(own, sums, number) for number in because(opened, column))

@@ -45,7 +45,9 @@ def withheld(
             sum isn't, either.
     """
     numbers = np.asarray(values, dtype=np.int64)
-    public = np.zeros(len(numbers), dtype=bool) if known is None else np.asarray(known, dtype=bool)
+    public = np.zeros(len(numbers), dtype=bool)
+    if known is not None:
+        public = system.worked_out(np.asarray(known, dtype=bool))
     dear = np.where(public, MOST, numbers if cost is None else np.asarray(cost))
     work = _Withholding(system, numbers, dear, public, narrow)
     if hidden is not None:

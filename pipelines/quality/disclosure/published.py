@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.quality.disclosure.earlier import compared
-from pipelines.quality.disclosure.system import ints
+from pipelines.quality.disclosure.system import Mask, ints
 
 _STUDENTS = """
     select
@@ -124,9 +124,9 @@ def can_be_asked(con: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
-def told_by_either(own: pa.Table, then: pa.Table) -> pa.Table:
+def told_by_either(own: pa.Table, then: pa.Table) -> tuple[pa.Table, Mask]:
     """Cells with the number that is told of each, be it by themselves or, of what is as it was,
-    before; and `is_old`, whether it was told before. Shares are those of the cells themselves.
+    before; and which were told before. Shares are those of the cells themselves.
 
     Args:
         own: cells with what is told of each, as of `students`.
@@ -138,5 +138,4 @@ def told_by_either(own: pa.Table, then: pa.Table) -> pa.Table:
         np.where(was, ints(own, "n"), ints(own, "told")),
         mask=~was & own["told"].is_null().to_numpy(),
     )
-    own = own.set_column(own.column_names.index("told"), "told", told)
-    return own.append_column("is_old", pa.array(was))
+    return own.set_column(own.column_names.index("told"), "told", told), was

@@ -49,6 +49,16 @@ class System:
         told = np.flatnonzero(np.diff(open_sums.indptr))
         return Opened(cells, self.numbers[told], open_sums[told], right[told], self.loose[told])
 
+    def worked_out(self, known: Mask) -> Mask:
+        """Cells that are known, and what follows from them: the one that is left of a sum."""
+        members, found = abs(self.sums[~self.loose]), known
+        while True:
+            missing = members @ (~found).astype(np.int64)
+            more = found | (members[missing == 1].sum(axis=0) > 0)
+            if (more == found).all():
+                return found
+            found = more
+
 
 @dataclass(frozen=True)
 class Opened:
