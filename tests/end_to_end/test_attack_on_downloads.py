@@ -16,11 +16,4 @@ def intruder(city: House) -> Intruder:
 def test_nothing_is_recovered_from_the_downloads(intruder: Intruder) -> None:
     ((told, _),) = intruder.releases
     assert len(told.n) > 2000 and len(told.withheld) > 1000 and len(told.bands) > 500
-    assert [*intruder.numbers(), *intruder.sitting(), *intruder.deeds(nested=False)] == []
-
-
-def test_nothing_is_recovered_by_what_is_nested(intruder: Intruder) -> None:
-    """Who is excellent is good: sums of the one bound sums of the other."""
-    found = intruder.deeds()
-    if found:
-        pytest.xfail(f"outcomes are protected each by itself, and {len(found)} is told by two")
+    assert [*intruder.numbers(), *intruder.sitting(), *intruder.deeds()] == []

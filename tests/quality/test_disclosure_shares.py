@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from pipelines.quality.disclosure import load_rules, system_of
 from pipelines.quality.disclosure.bounds import bounds
@@ -58,9 +59,9 @@ def test_no_band_can_be_narrowed(
     city: tuple[list[list[int]], list[list[int]]], hidden: int
 ) -> None:
     one = of(*city, hidden)
-    state = states(one, RULES)
+    state = states({"passed": one}, RULES)["passed"]
     assert (state[one.few(RULES)] != EXACT).all() and (state[one.hidden] == WITHHELD).all()
-    assert narrowest(one, state) <= 0 and not too_near(one, state, RULES)
+    assert narrowest(one, state) <= 0 and not too_near({"passed": one}, {"passed": state}, RULES)
 
 
 @given(city=schools())
@@ -68,7 +69,7 @@ def test_no_band_can_be_narrowed(
 def test_nothing_is_withheld_without_need(city: tuple[list[list[int]], list[list[int]]]) -> None:
     one = of(*city)
     if not one.few(RULES).any():
-        assert (states(one, RULES) == EXACT).all()
+        assert (states({"passed": one}, RULES)["passed"] == EXACT).all()
 
 
 def test_bands_alone_would_leak() -> None:
@@ -79,7 +80,7 @@ def test_bands_alone_would_leak() -> None:
         students = draw.integers(12, 40, (4, 2))
         one = of(students.tolist(), (students - draw.integers(0, 5, (4, 2))).tolist())
         bare = np.where(one.few(RULES), BAND, EXACT).astype(np.int8)
-        near = too_near(one, bare, RULES)
+        near = [one for _, one in too_near({"passed": one}, {"passed": bare}, RULES)]
         assert bool(near) == (narrowest(one, bare) > 0)
         assert all(n.low <= one.met[n.numerator] <= n.high and n.sums for n in near)
         leaking += bool(near)
@@ -89,7 +90,7 @@ def test_bands_alone_would_leak() -> None:
 def test_a_sibling_with_a_band_gives_up_less_than_a_total() -> None:
     """One and two did not pass, of the school 3: a band goes, the school's share stays."""
     one = of([[23, 22], [30, 30], [30, 30]], [[22, 20], [15, 15], [14, 16]])
-    state = states(one, RULES)
+    state = states({"passed": one}, RULES)["passed"]
     school = int(np.flatnonzero(one.persons == 45)[0])
     assert state[school] == EXACT
 
@@ -98,3 +99,119 @@ def test_one_number_by_two_names_is_one_numerator() -> None:
     """A city of one school is that school."""
     one = of([[20, 25]], [[10, 24]])
     assert len(one.met) == 3 and isinstance(listed(numbers(np.array([[1, 2]])))[0], pa.Table)
+
+
+Graded = dict[str, list[list[int]]]
+
+
+@st.composite
+def graded(draw: st.DrawFn) -> tuple[list[list[int]], Graded]:
+    """Schools by gender, and those who passed, are good, are excellent, are low: often a few."""
+
+    def some(of: list[list[int]]) -> list[list[int]]:
+        few = st.one_of(st.integers(0, 3), st.integers(0, 60))
+        return [[min(draw(few), n) for n in row] for row in of]
+
+    def others(of: list[list[int]], less: list[list[int]]) -> list[list[int]]:
+        return (np.array(of) - np.array(less)).tolist()
+
+    students, missing = draw(schools())
+    passed = others(students, others(students, missing))
+    good = others(passed, some(passed)) if draw(st.booleans()) else some(passed)
+    low = some(others(students, passed))
+    return students, {"passed": passed, "good": good, "excellent": some(good), "low": low}
+
+
+def of_all(students: list[list[int]], did: Graded, hidden: int) -> dict[str, Numerators]:
+    """Numerators of every outcome."""
+    cells, sums = listed(numbers(np.array(students)))
+    for outcome, inner in did.items():
+        column = pa.array(list(numbers(np.array(inner)).values()), pa.int64())
+        cells = cells.set_column(cells.column_names.index(outcome), outcome, column)
+    n = cells["n"].to_numpy()
+    found = system_of(cells, sums)
+    few = (n > 0) & (n < hidden)
+    return {outcome: numerators(found, cells, outcome, few, RULES) for outcome in did}
+
+
+def told_nearest(given: dict[str, Numerators], told: dict[str, States]) -> int:
+    """As `narrowest`, by integer programmes over all outcomes, cell by cell."""
+    cells = len(given["passed"].place)
+    at = {name: np.arange(cells) + no * cells for no, name in enumerate(given)}
+    low, high = np.zeros(4 * cells), np.zeros(4 * cells)
+    rows: list[np.ndarray] = []
+    for name, one in given.items():
+        down, up = one.room(np.arange(len(one.met)), told[name], RULES)
+        open_ = (told[name] == WITHHELD) | one.hidden
+        least = np.where(open_, 0, one.met - down)
+        most = np.where(open_, one.persons, one.met + up)
+        there = one.place >= 0
+        low[at[name][there]] = least[one.place[there]]
+        high[at[name][there]] = most[one.place[there]]
+        representative = np.array(
+            [np.flatnonzero(one.place == i)[0] for i in range(len(one.met))], dtype=np.intp
+        )
+        same = np.zeros((cells, 4 * cells))
+        for cell in np.flatnonzero(there):
+            same[cell, at[name][cell]] += 1
+            same[cell, at[name][representative[one.place[cell]]]] -= 1
+        sums = np.zeros((one.sums.shape[0], 4 * cells))
+        sums[:, at[name][representative]] = one.sums.toarray()
+        rows += [same, sums]
+    equal = np.vstack(rows)
+    within = np.zeros((3 * cells, 4 * cells))
+    persons = np.zeros(cells)
+    persons[given["passed"].place >= 0] = given["passed"].persons[
+        given["passed"].place[given["passed"].place >= 0]
+    ]
+    for no, (more, less, sign) in enumerate(
+        [("passed", "good", 1), ("good", "excellent", 1), ("passed", "low", -1)]
+    ):
+        for cell in range(cells):
+            within[no * cells + cell, [at[more][cell], at[less][cell]]] = [sign, -1]
+    least = np.concatenate([np.zeros(2 * cells), -persons])
+    constraints = [LinearConstraint(equal, 0, 0), LinearConstraint(within, least, np.inf)]
+    worst = 0
+    for name, one in given.items():
+        for place in np.flatnonzero(one.few(RULES)).tolist():
+            aim = np.zeros(4 * cells)
+            aim[at[name][np.flatnonzero(one.place == place)[0]]] = 1
+            ends = [
+                milp(sign * aim, integrality=np.ones_like(aim), bounds=Bounds(low, high),
+                     constraints=constraints).fun * sign
+                for sign in (1, -1)
+            ]  # fmt: skip
+            worst = max(worst, int(one.need(RULES)[place]) - round(ends[1] - ends[0]))
+    return worst
+
+
+@given(city=graded(), hidden=st.sampled_from([0, 10]))
+@settings(max_examples=20)
+def test_outcomes_together_tell_no_more_than_each(
+    city: tuple[list[list[int]], Graded], hidden: int
+) -> None:
+    given = of_all(*city, hidden)
+    told = states(given, RULES)
+    assert told_nearest(given, told) <= 0
+    assert too_near(given, told, RULES) == []
+
+
+def test_outcomes_protected_by_themselves_would_leak() -> None:
+    """Who is excellent is good: sums of the one bound those of the other, and that is found."""
+    draw = np.random.default_rng(3)
+    leaking = 0
+    for _ in range(40):
+        students = draw.integers(10, 40, (3, 2))
+        passed = students - draw.integers(0, 4, (3, 2))
+        good = passed - draw.integers(0, 3, (3, 2))
+        did = {
+            "passed": passed, "good": good, "excellent": np.minimum(good, draw.integers(0, 4)),
+            "low": np.minimum(students - passed, draw.integers(0, 3, (3, 2))),
+        }  # fmt: skip
+        given = of_all(students.tolist(), {name: n.tolist() for name, n in did.items()}, 0)
+        told = {name: states({name: one}, RULES)[name] for name, one in given.items()}
+        near = too_near(given, told, RULES)
+        assert bool(near) == (told_nearest(given, told) > 0)
+        assert all(one.low <= given[name].met[one.numerator] <= one.high for name, one in near)
+        leaking += bool(near)
+    assert leaking > 5

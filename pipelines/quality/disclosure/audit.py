@@ -177,35 +177,34 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules, before: Mask | None = 
         names = tuple(_in_words(own, sums, number) for number in because(opened, column))
         cell = int(opened.cells[column])
         leaks.append(Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names))
-    shares = 0
-    for outcome in OUTCOMES:
-        of_shares = _of_shares(own, found, outcome, ~told, sums, rules)
-        shares, leaks = shares + of_shares[0], leaks + of_shares[1]
-    return Audit(len(told), int((~told).sum()), shares, leaks)
+    shares, near_shares = _of_shares(own, found, ~told, sums, rules)
+    return Audit(len(told), int((~told).sum()), shares, leaks + near_shares)
 
 
 def _of_shares(
-    own: pa.Table, found: System, outcome: str, hidden: Mask, sums: pa.Table, rules: Rules
+    own: pa.Table, found: System, hidden: Mask, sums: pa.Table, rules: Rules
 ) -> tuple[int, list[Leak]]:
     """How many shares are not told exactly, and which numerators can be worked out."""
-    given = numerators(found, own, outcome, hidden, rules)
-    cells = np.flatnonzero(given.place >= 0)
-    state = np.full(len(given.met), WITHHELD, dtype=np.int8)
-    for column, told in (("band", BAND), ("exact", EXACT)):
-        state[given.place[cells[own[f"{outcome}_{column}"].to_numpy()[cells]]]] = told
-    names = np.zeros(len(given.met), dtype=np.int64)
-    names[given.place[cells]] = cells
-    few = given.few(rules)
-    leaks = [
-        Leak(_key(own, int(names[at])), int(given.met[at]), int(given.met[at]), (), outcome)
-        for at in np.flatnonzero(few & (state == EXACT)).tolist()
-    ]
-    for near in too_near(given, state, rules):
+    given = {outcome: numerators(found, own, outcome, hidden, rules) for outcome in OUTCOMES}
+    told, names, leaks, shares = {}, {}, [], 0
+    for outcome, one in given.items():
+        cells = np.flatnonzero(one.place >= 0)
+        state = np.full(len(one.met), WITHHELD, dtype=np.int8)
+        for column, how in (("band", BAND), ("exact", EXACT)):
+            state[one.place[cells[own[f"{outcome}_{column}"].to_numpy()[cells]]]] = how
+        name = np.zeros(len(one.met), dtype=np.int64)
+        name[one.place[cells]] = cells
+        leaks += [
+            Leak(_key(own, int(name[at])), int(one.met[at]), int(one.met[at]), (), outcome)
+            for at in np.flatnonzero(one.few(rules) & (state == EXACT)).tolist()
+        ]
+        told[outcome], names[outcome] = state, name
+        shares += int(((state != EXACT) & ~one.hidden).sum())
+    for outcome, near in too_near(given, told, rules):
+        cell = int(names[outcome][near.numerator])
         words = tuple(_in_words(own, sums, number) for number in near.sums)
-        leaks.append(
-            Leak(_key(own, int(names[near.numerator])), near.low, near.high, words, outcome)
-        )
-    return int(((state != EXACT) & ~given.hidden).sum()), leaks
+        leaks.append(Leak(_key(own, cell), near.low, near.high, words, outcome))
+    return shares, leaks
 
 
 def _key(own: pa.Table, cell: int) -> Cell:
@@ -214,6 +213,10 @@ def _key(own: pa.Table, cell: int) -> Cell:
 
 def _in_words(own: pa.Table, sums: pa.Table, number: int) -> str:
     """A sum: its kind, its total, and what is told of its members."""
+    if number < 0:
+        return (
+            "what is told of those who passed, are good, excellent or low in one and the same cell"
+        )
     rows = sums.filter(pc.equal(sums["sum_no"], number))
     cells = ints(own, "cell_no")
     total, *parts = np.searchsorted(

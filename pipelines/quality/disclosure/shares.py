@@ -7,14 +7,17 @@ numbers (or of those that so few students leave).
 
 Readers are taken to know more than they are told: every number of students, also withheld ones; the
 numerator of each share that is told, be it rounded; by the rule, that a band stands for fewer than
-three; and what a total has beyond its parts.
+three; what a total has beyond its parts; and that who is excellent is good, that who is good has
+passed, and that who is low has not.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from pipelines.quality.disclosure.bounds import because, bounds
@@ -31,12 +34,15 @@ AHEAD = 3
 """How dear is what would stand alone beside a withheld share: it has a cost beside it, too."""
 PATIENCE = 16
 """After so many tries a partner more is taken at once."""
+AROUND, AROUND_EACH = 1000, 50
+"""How many numerators are looked at around those that are told too nearly: in all, and of each."""
 JOINT = 100
 """Sums are solved together where so many untold shares or fewer hang together; where more do, as
 the pooled years of all schools of a city do, one sum after another tells how near each can be told.
 """
 
 States = NDArray[np.int8]
+Costs = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,17 @@ class Numerators:
     """The denominators."""
     hidden: Mask
     """Whether the number of students is withheld, and so the share."""
-    low: Ints
-    """The least that a numerator may be where its share is withheld."""
-    high: Ints
-    """The most that it may be there."""
+    most: Ints
+    """The most that a numerator may be where its share is withheld."""
     place: NDArray[np.intp]
     """Of each cell: which numerator is its own; −1 where it has none."""
     silent: Mask
     """Whether the share is withheld because it was in the release before."""
+
+    @cached_property
+    def by_numerator(self) -> sparse.csc_array:
+        """The sums, to be looked up by numerator."""
+        return self.sums.tocsc()
 
     def few(self, rules: Rules) -> Mask:
         """Numerators that a share would tell too exactly of, or of a few students anyhow."""
@@ -73,12 +82,13 @@ class Numerators:
         """How far apart the least and the most of a numerator must be able to lie."""
         return np.minimum(rules.rare - 1, self.persons)
 
-    def room(self, state: States, rules: Rules) -> tuple[Ints, Ints]:
-        """How far each may be below and above what it is, by what is said of it alone."""
-        low, high = _band(self.met, self.persons, rules)
-        down = np.choose(state, [0 * self.met, self.met - low, self.met - self.low])
-        up = np.choose(state, [0 * self.met, high - self.met, self.high - self.met])
-        return down, up
+    def room(self, cells: NDArray[np.intp], state: States, rules: Rules) -> tuple[Ints, Ints]:
+        """How far each of these may be below and above what it is, by what is said of it alone."""
+        met, told = self.met[cells], state[cells]
+        low, high = _band(met, self.persons[cells], rules)
+        down = np.where(told == BAND, met - low, np.where(told == WITHHELD, met, 0))
+        most = np.where(told == BAND, high, np.where(told == WITHHELD, self.most[cells], met))
+        return down, most - met
 
 
 def numerators(
@@ -122,30 +132,127 @@ def numerators(
         (entries.data, (entries.coords[0], of_cell[entries.coords[1]])),
         shape=(len(rest), len(first)),
     )
-    low, high = _between(own, outcome, rules)
     # A cell that is told by any of its names is told.
     secret, kept = np.ones((2, len(first)), dtype=bool)
     np.logical_and.at(secret, place, hidden[cells])
     np.logical_and.at(kept, place, False if silent is None else silent[cells])
     first = cells[first]
     return Numerators(
-        found.numbers[rows[rest]], joined, met[first], persons[first], secret,
-        np.where(secret, 0, low[first]), np.where(secret, persons[first], high[first]), of_cell,
-        kept,
+        found.numbers[rows[rest]], joined, met[first], persons[first], secret, persons[first],
+        of_cell, kept,
     )  # fmt: skip
 
 
-def states(given: Numerators, rules: Rules) -> States:
-    """What becomes of each numerator's share, so that none can be told too nearly."""
+def states(given: Mapping[str, Numerators], rules: Rules) -> dict[str, States]:
+    """What becomes of each numerator's share, so that none can be told too nearly.
+
+    Args:
+        given: the numerators of each outcome, all of the same cells.
+        rules: the thresholds.
+    """
+    told = {outcome: _by_itself(one, rules) for outcome, one in given.items()}
+    sums = -1
+    while True:
+        both = nested(given, told)
+        if len(both.sums) == sums:
+            return told
+        # What is withheld now may be bounded by what else is told of its cell: once more.
+        _protect(both.numerators, both.state, rules)
+        sums = len(both.sums)
+        told = dict(zip(given, np.split(both.state, both.starts[1:]), strict=False))
+
+
+def _by_itself(given: Numerators, rules: Rules) -> States:
+    """The states of one outcome, as if nothing were told of the others."""
     # A band says that a numerator is rare; what a few students did may not be.
     withheld = given.hidden | (given.persons < rules.few) | given.silent
     rare = _is_rare(given.met, given.persons, rules)
     state = np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
-    choice = _Choice(given, given.few(rules), rules)
-    choice.by_subtraction(state)
-    while choice.by_all_sums(state):
-        choice.by_subtraction(state)
+    _protect(given, state, rules)
     return state
+
+
+def _protect(given: Numerators, state: States, rules: Rules) -> None:
+    """Withhold what is told too much, until none can be told too nearly."""
+    choice = _Choice(given, state, rules)
+    chosen = np.flatnonzero(state != EXACT)
+    while len(chosen):
+        choice.by_subtraction(chosen)
+        chosen = choice.by_all_sums()
+
+
+WITHIN = (("passed", "good", 1), ("good", "excellent", 1), ("passed", "low", -1))
+"""Pairs of outcomes: 1 where the second is a part of the first, −1 where nobody is of both."""
+
+
+@dataclass(frozen=True)
+class Nested:
+    """The numerators of all outcomes, with the sums by which those of a cell bound each other.
+
+    Who passed are those who are good and some more: these stand beside them as a numerator of
+    nobody, which is never told, and of which nothing is asked.
+    """
+
+    numerators: Numerators
+    state: States
+    starts: Ints
+    """Where the numerators of each outcome start, and at last those of nobody."""
+    sums: Ints
+    """Of each sum: its number in the list that it comes from; −1 where it is one within a cell."""
+
+
+def nested(given: Mapping[str, Numerators], told: Mapping[str, States]) -> Nested:
+    """All outcomes of the same cells together, in the states that each has.
+
+    Sums within a cell are there where not all of it is told.
+    """
+    every = list(given.values())
+    starts = np.cumsum([0, *(len(one.met) for one in every)])
+    met = np.concatenate([one.met for one in every])
+    persons = np.concatenate([one.persons for one in every])
+    state = np.concatenate([told[outcome] for outcome in given])
+    place = np.stack([
+        np.where(one.place >= 0, one.place + start, -1)
+        for one, start in zip(every, starts, strict=False)
+    ])  # fmt: skip
+    untold = (np.append(state, EXACT)[place] != EXACT).any(axis=0)
+    of = dict(zip(given, np.unique(place[:, untold], axis=1), strict=True))
+    pairs, signs = [np.zeros((2, 0), dtype=np.intp)], [met[:0]]
+    for one, other, kind in WITHIN:
+        if one in of and other in of:
+            pairs.append(np.stack([of[one], of[other]])[:, (of[one] >= 0) & (of[other] >= 0)])
+            signs.append(np.full(pairs[-1].shape[1], kind))
+    (first, second), sign = np.concatenate(pairs, axis=1), np.concatenate(signs)
+    most = persons[first]
+    rest = np.where(sign > 0, met[first], most - met[first]) - met[second]
+    own = np.arange(len(rest))
+    within = sparse.coo_array(
+        (
+            np.concatenate([sign, np.full(2 * len(own), -1)]),
+            (np.tile(own, 3), np.concatenate([first, second, len(met) + own])),
+        ),
+        shape=(len(own), len(met) + len(own)),
+    )
+    between = sparse.block_diag([one.sums for one in every], format="coo")
+    between.resize(between.shape[0], within.shape[1])
+    sums = sparse.csr_array(sparse.vstack([between, within], format="csr"))
+    none = np.zeros_like(rest)
+    both = Numerators(
+        np.arange(sums.shape[0]),
+        sums,
+        np.concatenate([met, rest]),
+        np.concatenate([persons, none]),
+        np.concatenate([*(one.hidden for one in every), none > 0]),
+        np.concatenate([persons, most]),
+        starts[:0],
+        np.concatenate([*(one.silent for one in every), none > 0]),
+    )
+    return Nested(
+        both,
+        np.concatenate([state, np.full_like(rest, WITHHELD, dtype=np.int8)]),
+        starts,
+        np.concatenate([*(one.numbers for one in every), none - 1]),
+    )
 
 
 @dataclass(frozen=True)
@@ -156,16 +263,38 @@ class Near:
     low: int
     high: int
     sums: tuple[int, ...]
-    """Numbers of the sums that give it away."""
+    """Numbers of the sums that give it away; −1 for what outcomes tell of each other in a cell."""
 
 
-def too_near(given: Numerators, state: States, rules: Rules) -> list[Near]:
-    """Numerators that can be told too nearly: by one sum after another, or by sums together.
+def too_near(
+    given: Mapping[str, Numerators], told: Mapping[str, States], rules: Rules
+) -> list[tuple[str, Near]]:
+    """Numerators that can be told too nearly, with their outcome: by one sum after another, or by
+    sums together.
 
-    Of those that only sums together tell there may be more than are answered.
+    Of those that only sums together tell there may be more than are answered; and where one outcome
+    is told by itself, of what several tell together nothing is.
     """
+    found = [
+        (outcome, near)
+        for outcome, one in given.items()
+        for near in _near(one, told[outcome], rules)
+    ]
+    if found:
+        return found
+    both = nested(given, told)
+    names = list(given)
+    for near in _near(both.numerators, both.state, rules):
+        which = int(np.searchsorted(both.starts, near.numerator, side="right")) - 1
+        place, sums = near.numerator - int(both.starts[which]), both.sums[list(near.sums)].tolist()
+        found.append((names[which], replace(near, numerator=place, sums=tuple(sums))))
+    return found
+
+
+def _near(given: Numerators, state: States, rules: Rules) -> list[Near]:
+    """Of these sums."""
     cells = np.flatnonzero(state != EXACT)
-    reach = _reached(given, state, cells, rules)
+    reach = _reached(given, cells, given.room(cells, state, rules))
     found = []
     near = given.few(rules)[cells] & (reach.down + reach.up < given.need(rules)[cells])
     for at in np.flatnonzero(near).tolist():
@@ -202,8 +331,8 @@ def _together(given: Numerators, state: States, rules: Rules, wide: Mask) -> lis
 def opened_shares(given: Numerators, state: States, rules: Rules) -> tuple[Opened, Ints]:
     """The sums of those that are not told, each counted from the least that it may be."""
     cells = np.flatnonzero(state != EXACT)
-    down, up = (room[cells] for room in given.room(state, rules))
-    own = given.sums.tocsc()[:, cells].tocsr()
+    down, up = given.room(cells, state, rules)
+    own = given.by_numerator[:, cells].tocsr()
     rows = np.flatnonzero(np.diff(own.indptr))
     own = own[rows]
     # Moves from what is true add up to nothing.
@@ -224,28 +353,6 @@ def _band(met: Ints, persons: Ints, rules: Rules) -> tuple[Ints, Ints]:
     return low, np.where(is_high, persons, rules.rare - 1)
 
 
-def _between(own: pa.Table, outcome: str, rules: Rules) -> tuple[Ints, Ints]:
-    """Between what numerators a withheld one lies by the others of its cell, were they told."""
-    persons = ints(own, "n")
-    told = {}
-    for name in OUTCOMES:
-        met = ints(own, name)
-        low, high = _band(met, persons, rules)
-        rare, has = _is_rare(met, persons, rules), own[name].is_valid().to_numpy()
-        told[name] = (
-            np.where(has, np.where(rare, low, met), 0),
-            np.where(has, np.where(rare, high, met), persons),
-        )
-    least = {"passed": told["good"][0], "good": told["excellent"][0]}
-    most = {
-        "passed": persons - told["low"][0],
-        "good": told["passed"][1],
-        "excellent": told["good"][1],
-        "low": persons - told["passed"][0],
-    }
-    return least.get(outcome, 0 * persons), most[outcome]
-
-
 @dataclass(frozen=True)
 class _Reach:
     """How far numerators that are not told can be moved, by one sum after another."""
@@ -260,22 +367,36 @@ class _Reach:
     """Of each entry: how far the numerator can be moved as if there were that sum alone."""
 
 
-def _reached(given: Numerators, state: States, cells: NDArray[np.intp], rules: Rules) -> _Reach:
-    """How far numerators can be moved; whole blocks must be asked."""
-    down, up = (room[cells] for room in given.room(state, rules))
-    own = given.sums.tocsc()[:, cells].tocsr()
-    entries = own.tocoo()
-    order = np.argsort(entries.coords[1], kind="stable")
-    row, cell = entries.coords[0][order], entries.coords[1][order]
-    is_total = entries.data[order] > 0
+def _reached(
+    given: Numerators,
+    cells: NDArray[np.intp],
+    room: tuple[Ints, Ints],
+    rows: NDArray[np.intp] | None = None,
+) -> _Reach:
+    """How far numerators can be moved.
+
+    Args:
+        given: all of them, and their sums.
+        cells: which; all that are not told of these sums.
+        room: how far each of them can be moved by what is known anyhow.
+        rows: the sums asked, in order; all that these are in where None.
+    """
+    down, up = room
+    own = given.by_numerator[:, cells]
+    row, cell = own.indices, np.repeat(np.arange(len(cells)), np.diff(own.indptr))
+    is_total = own.data > 0
+    if rows is not None:
+        asked = np.isin(row, rows)
+        row, cell, is_total = row[asked], cell[asked], is_total[asked]
+    _, place = np.unique(row, return_inverse=True)
     held, first = np.unique(cell, return_index=True)
     slack: Ints | None = None
     while True:
         d, u = down[cell], up[cell]
         plus, minus = np.where(is_total, u, d), np.where(is_total, d, u)
         # What the others of the sum can take up.
-        most = np.bincount(row, plus, own.shape[0])[row] - plus
-        least = np.bincount(row, minus, own.shape[0])[row] - minus
+        most = np.bincount(place, plus)[place] - plus
+        least = np.bincount(place, minus)[place] - minus
         cap_up = np.minimum(u, np.where(is_total, least, most)).astype(np.int64)
         cap_down = np.minimum(d, np.where(is_total, most, least)).astype(np.int64)
         if slack is None:
@@ -288,76 +409,124 @@ def _reached(given: Numerators, state: States, cells: NDArray[np.intp], rules: R
         return _Reach(down, up, row, cell, slack)
 
 
+def _entries(sums: sparse.csr_array | sparse.csc_array, of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where the entries of these rows stand, or of these columns."""
+    start = sums.indptr[of]
+    size = sums.indptr[of + 1] - start
+    skipped = np.repeat(start - np.cumsum(size) + size, size)
+    return np.asarray(skipped + np.arange(len(skipped)), dtype=np.intp)
+
+
 class _Choice:
     """Shares withheld beside bands, the cheapest first."""
 
-    def __init__(self, given: Numerators, few: Mask, rules: Rules) -> None:
-        self.given, self.few, self.rules = given, few, rules
-        self.need = given.need(rules)
-        self.wide = np.zeros(len(few), dtype=bool)
+    def __init__(self, given: Numerators, state: States, rules: Rules) -> None:
+        self.given, self.state, self.rules = given, state, rules
+        self.few, self.need = given.few(rules), given.need(rules)
+        self.wide = np.zeros(len(state), dtype=bool)
         self.tries = 0
-        entries = given.sums.tocoo()
-        self.row, self.cell = entries.coords
+        row, cell = given.sums.tocoo().coords
         # Of each sum its cheapest member, what it costs, and what the next one does.
-        cost = given.persons[self.cell]
-        order = np.lexsort((cost, self.row))
-        first = np.unique(self.row[order], return_index=True)[1]
-        self.cheapest = self.cell[order][first]
-        self.least, self.next = cost[order][first], cost[order][first + 1] if len(first) else first
+        cost = given.persons[cell]
+        order = np.lexsort((cost, row))
+        first = np.unique(row[order], return_index=True)[1]
+        least, more = cost[order][first], cost[order][first + 1] if len(first) else first
+        self.other = np.where(cell[order][first][row] == cell, more[row], least[row])
+        """Of each entry what its sum's cheapest member beside it costs."""
+        self.open = np.bincount(row, state[cell] != EXACT, given.sums.shape[0]) > 0
+        """Whether anything of a sum is not told."""
+        self.alone = np.bincount(cell, np.where(self.open[row], 0, self.other), len(state))
+        """What would stand alone beside each, were it withheld."""
 
-    def by_subtraction(self, state: States) -> None:
-        """Withhold until nothing is told too nearly by one sum after another."""
-        live = state != EXACT
+    def by_subtraction(self, changed: NDArray[np.intp]) -> None:
+        """Withhold until nothing is told too nearly by one sum after another.
+
+        Args:
+            changed: those that have been changed since all that is near to others was known.
+        """
         while True:
-            cells = np.flatnonzero(live)
-            reach = _reached(self.given, state, cells, self.rules)
-            near = self.few[cells] & (reach.down + reach.up < self.need[cells])
-            if not near.any():
-                return
-            chosen = self._chosen(state, cells, reach, near)
+            cells, _ = self._touched(changed)
+            reach, near = self._near(cells)
+            chosen = self._around(cells[near]) if near.any() else cells[:0]
+            if near.any() and not len(chosen):
+                chosen = self._chosen(cells, reach, near)
+                self._withhold(chosen)
             if not len(chosen):
                 return
-            state[chosen] = WITHHELD
-            live = self._touched(state, np.concatenate([chosen, cells[near]]))
+            changed = np.concatenate([chosen, cells[near]])
 
-    def by_all_sums(self, state: States) -> bool:
-        """Withhold beside what sums together tell too nearly; whether there was anything."""
-        found, cost = False, self._cost(state)
-        for near in _together(self.given, state, self.rules, self.wide):
+    def by_all_sums(self) -> NDArray[np.intp]:
+        """Withhold beside what sums together tell too nearly; answers what."""
+        found, cost = [], self._cost()
+        for near in _together(self.given, self.state, self.rules, self.wide):
             rows = np.searchsorted(self.given.numbers, near.sums)
             members = np.unique(self.given.sums[rows].indices)
-            members = members[(state[members] != WITHHELD) & (members != near.numerator)]
+            members = members[(self.state[members] != WITHHELD) & (members != near.numerator)]
             if len(members):
-                state[members[np.argmin(cost[members])]] = WITHHELD
-                found = True
-        return found
+                found.append(members[np.argmin(cost[members])])
+                self._withhold(found[-1:])
+        return np.array(found, dtype=np.intp)
 
-    def _cost(self, state: States) -> NDArray[np.float64]:
+    def _around(self, near: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Withhold until none of these is told too nearly by the sums around it; answers what."""
+        found = [near[:0]]
+        while True:
+            cells, rows = self._touched(near, max(AROUND, AROUND_EACH * len(near)))
+            reach, held = self._near(cells, rows)
+            chosen = self._chosen(cells, reach, held) if held.any() else near[:0]
+            if not len(chosen):
+                return np.concatenate(found)
+            self._withhold(chosen)
+            found.append(chosen)
+            near = np.concatenate([chosen, cells[held]])
+
+    def _near(
+        self, cells: NDArray[np.intp], rows: NDArray[np.intp] | None = None
+    ) -> tuple[_Reach, Mask]:
+        """How far these can be moved, and which of them are told too nearly."""
+        room = self.given.room(cells, self.state, self.rules)
+        reach = _reached(self.given, cells, room, rows)
+        return reach, self.few[cells] & (reach.down + reach.up < self.need[cells])
+
+    def _withhold(self, chosen: ArrayLike) -> None:
+        cells = np.asarray(chosen, dtype=np.intp)
+        fresh = cells[self.state[cells] == EXACT]
+        self.state[cells] = WITHHELD
+        sums, by_numerator = self.given.sums, self.given.by_numerator
+        rows = np.unique(by_numerator.indices[_entries(by_numerator, fresh)])
+        rows = rows[~self.open[rows]]
+        self.open[rows] = True
+        entries = _entries(sums, rows)
+        np.subtract.at(self.alone, sums.indices[entries], self.other[entries])
+
+    def _cost(self) -> Costs:
         """What it costs to withhold each: its students, and what would then stand alone."""
         persons = self.given.persons
-        whole = np.bincount(self.row, state[self.cell] != EXACT, len(self.cheapest)) == 0
-        other = np.where(self.cheapest[self.row] == self.cell, self.next[self.row],
-                         self.least[self.row])  # fmt: skip
-        alone = np.bincount(self.cell, np.where(whole[self.row], other, 0), len(persons))
-        return np.where(state == BAND, persons / BAND_COST, persons + AHEAD * alone)
+        return np.where(self.state == BAND, persons / BAND_COST, persons + AHEAD * self.alone)
 
-    def _touched(self, state: States, chosen: Ints) -> Mask:
-        """Those whose bounds may have changed with what was chosen: all in their blocks."""
-        kept = state[self.cell] != EXACT
-        count = len(state)
-        size = count + len(self.cheapest)
-        graph = sparse.coo_array(
-            (np.ones(int(kept.sum()), dtype=np.int8), (self.cell[kept], count + self.row[kept])),
-            shape=(size, size),
-        )
-        _, label = sparse.csgraph.connected_components(graph, directed=False)
-        again = np.zeros(len(label), dtype=bool)
-        again[label[chosen]] = True
-        return (state != EXACT) & again[label[:count]]
+    def _touched(
+        self, chosen: NDArray[np.intp], enough: int | None = None
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Those whose bounds may have changed with what was chosen, and the sums that hold them:
+        all in their blocks, or about so many of the nearest.
+        """
+        sums, by_numerator = self.given.sums, self.given.by_numerator
+        cells = np.zeros(len(self.state), dtype=bool)
+        rows = np.zeros(len(self.open), dtype=bool)
+        edge, count = np.unique(chosen), 0
+        while len(edge):
+            cells[edge] = True
+            count += len(edge)
+            if enough is not None and count > enough:
+                break
+            held = by_numerator.indices[_entries(by_numerator, edge)]
+            held = np.unique(held[~rows[held]])
+            rows[held] = True
+            edge = sums.indices[_entries(sums, held)]
+            edge = np.unique(edge[(self.state[edge] != EXACT) & ~cells[edge]])
+        return np.flatnonzero(cells & (self.state != EXACT)), np.flatnonzero(rows)
 
-    def _chosen(
-        self, state: States, cells: NDArray[np.intp], reach: _Reach, near: Mask
-    ) -> NDArray[np.intp]:
+    def _chosen(self, cells: NDArray[np.intp], reach: _Reach, near: Mask) -> NDArray[np.intp]:
         """A partner for each cell that can be told too nearly.
 
         It comes from a sum that leaves the cell too little room; where none does, from one that
@@ -365,28 +534,35 @@ class _Choice:
         """
         least = np.minimum(self.need[cells], self.rules.rare - 1)
         by_itself = reach.slack < least[reach.cell]
+        cost = self._cost()
         # Where no sum by itself is what holds a cell, any will do that can give a partner.
         for entries in (by_itself, np.ones(len(by_itself), dtype=bool)):
-            found = self._nearest(state, cells, reach, near, entries)
+            found = self._nearest(cost, cells, reach, near, entries)
             if len(found):
                 self.tries += 1
                 return found
         return np.zeros(0, dtype=np.intp)
 
     def _nearest(
-        self, state: States, cells: NDArray[np.intp], reach: _Reach, near: Mask, entries: Mask
+        self,
+        cost: Costs,
+        cells: NDArray[np.intp],
+        reach: _Reach,
+        near: Mask,
+        entries: Mask,
     ) -> NDArray[np.intp]:
         """The cheapest partners for each cell, from the nearest of these entries that have any."""
-        cost, none = self._cost(state), len(cells)
+        none = len(cells)
         locked = np.minimum(reach.down, reach.up) < self.rules.rare - 1
         origin = np.where(near, np.arange(none), none)
-        edge, chosen = near, []
+        edge, chosen = near.copy(), []
+        rows, place = np.unique(reach.row, return_inverse=True)
         served = np.zeros(none + 1, dtype=bool)
         served[none] = True
         while edge.any():
             held = entries & edge[reach.cell]
             cell, best = self._partners(
-                state, reach.row[held], cells[reach.cell[held]], reach.slack[held]
+                cost, reach.row[held], cells[reach.cell[held]], reach.slack[held]
             )
             whose = origin[np.searchsorted(cells, cell)]
             order = np.lexsort((cost[best], whose))
@@ -396,11 +572,11 @@ class _Choice:
             served[whose] = True
             # Those without a partner go on to what is withheld beside them.
             edge &= ~served[origin]
-            of_row = np.full(len(self.cheapest), none)
+            of_row = np.full(len(rows), none)
             at = edge[reach.cell]
-            np.minimum.at(of_row, reach.row[at], origin[reach.cell[at]])
+            np.minimum.at(of_row, place[at], origin[reach.cell[at]])
             further = np.full(none, none)
-            np.minimum.at(further, reach.cell, of_row[reach.row])
+            np.minimum.at(further, reach.cell, of_row[place])
             further[origin < none] = none
             # By what is locked itself, as long as anything is.
             if (further[locked] < none).any():
@@ -409,18 +585,17 @@ class _Choice:
             edge = further < none
         return np.unique(np.concatenate([*chosen, np.zeros(0, dtype=np.intp)]))
 
-    def _partners(self, state: States, row: Ints, cell: Ints, slack: Ints) -> tuple[Ints, Ints]:
+    def _partners(self, cost: Costs, row: Ints, cell: Ints, slack: Ints) -> tuple[Ints, Ints]:
         """Cells that are held too near, and their partners, each from the sum that holds it most.
 
         Args:
-            state: of all.
+            cost: of withholding each.
             row: of each entry of such a cell: the sum.
             cell: the cell.
             slack: how far it can be moved within the sum.
         """
         if not len(row):
             return row, row
-        cost = self._cost(state)
         asked, at_asked = np.unique(row, return_inverse=True)
         members = self.given.sums[asked].tocoo()
         at, one = members.coords
@@ -428,7 +603,7 @@ class _Choice:
         alone = np.bincount(at_asked, minlength=len(asked)) == 1
         itself = np.full(len(asked), -1, dtype=np.int64)
         itself[at_asked] = cell
-        free = (state[one] != WITHHELD) & ~(alone[at] & (itself[at] == one))
+        free = (self.state[one] != WITHHELD) & ~(alone[at] & (itself[at] == one))
         at, one = at[free], one[free]
         order = np.lexsort((one, cost[one], at))
         rows, first = np.unique(at[order], return_index=True)

@@ -151,10 +151,7 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before) -> pa.Table
         "places": pa.array(np.where(n < rules.whole_percent, 2, 3), pa.int32()),
         "is_sitting_told": pa.array(~hidden & _sitting(own, rules.few)),
     }
-    return pa.table(
-        columns | {f"{outcome}_told": _told(own, found, outcome, hidden, rules, past)
-                   for outcome in OUTCOMES}
-    )  # fmt: skip
+    return pa.table(columns | _told(own, found, hidden, rules, past))
 
 
 def _became(past: Before, *fates: str) -> Mask:
@@ -179,17 +176,22 @@ def _sitting(own: pa.Table, few: int) -> Mask:
 
 
 def _told(
-    own: pa.Table, found: System, outcome: str, hidden: Mask, rules: Rules, past: Before
-) -> pa.Array:
-    """How the share of an outcome is told of each cell."""
-    silent = silent_before(own, past, outcome)
-    given = numerators(found, own, outcome, hidden, rules, silent)
-    state = states(given, rules)
-    # A cell may be hidden that is told of by another name.
-    asked = (given.place >= 0) & ~hidden
-    told = np.full(len(asked), WITHHELD)
-    told[asked] = state[given.place[asked]]
-    return pa.array(TOLD).take(pa.array(told))
+    own: pa.Table, found: System, hidden: Mask, rules: Rules, past: Before
+) -> dict[str, pa.Array]:
+    """How the share of each outcome is told of each cell."""
+    given = {
+        outcome: numerators(found, own, outcome, hidden, rules, silent_before(own, past, outcome))
+        for outcome in OUTCOMES
+    }
+    columns = {}
+    for outcome, state in states(given, rules).items():
+        # A cell may be hidden that is told of by another name.
+        place = given[outcome].place
+        asked = (place >= 0) & ~hidden
+        told = np.full(len(asked), WITHHELD)
+        told[asked] = state[place[asked]]
+        columns[f"{outcome}_told"] = pa.array(TOLD).take(pa.array(told))
+    return columns
 
 
 def nearly_all(own: pa.Table, found: System, rules: Rules) -> Mask:
