@@ -20,6 +20,9 @@ from numpy.typing import ArrayLike
 from pipelines.quality.disclosure.bounds import MOST, because, bounds
 from pipelines.quality.disclosure.system import Ints, Mask, System
 
+PATIENCE = 16
+"""After so many tries a partner more is taken at once."""
+
 
 def withheld(
     system: System,
@@ -57,7 +60,9 @@ def withheld(
     for cell in np.flatnonzero(must & ~public).tolist():
         work.withhold(cell)
     wide = np.zeros(len(numbers), dtype=bool)
+    tries = 0
     while True:
+        tries += 1
         work.give_partners()
         opened = system.opened(numbers, np.array(work.hidden, dtype=bool))
         asked = np.array(work.protected, dtype=bool)[opened.cells] & ~wide[opened.cells]
@@ -72,6 +77,8 @@ def withheld(
             if not work.widen(rows):
                 # Nothing can be done; the audit says so.
                 wide[opened.cells[column]] = True
+            for _ in range(tries // PATIENCE):
+                work.widen(rows)
 
 
 class _Withholding:
