@@ -175,6 +175,19 @@ def dbt_build(
     return done.stdout
 
 
+@pytest.fixture(scope="session")
+def nothing(once: Once) -> City:
+    """The warehouse of a city that has handed in nothing; every model."""
+
+    def build(folder: Path) -> None:
+        _, words = run_dbt(folder, {})
+        (folder / "words.txt").write_text(words, encoding="utf-8")
+
+    folder = once("nothing", build)
+    words = (folder / "words.txt").read_text(encoding="utf-8")
+    return City({}, folder / "warehouse.duckdb", words)
+
+
 def made_city() -> dict[str, pd.DataFrame]:
     """300 students in 9 schools and 2 districts: every status, moves, gaps and ties."""
     random = np.random.default_rng(20250901)

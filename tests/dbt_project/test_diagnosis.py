@@ -1,7 +1,6 @@
 """Items, papers and competencies: against pandas, published figures, and what must always hold."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -189,14 +188,11 @@ def test_the_paper_has_the_moments_that_attainment_has(items: City) -> None:
         assert odd.fetchall() == [(0,)]
 
 
-def test_empty_feeds_give_empty_typed_tables(tmp_path: Path) -> None:
-    warehouse, words = run_dbt(tmp_path, {}, SELECT)
-    assert "WARN=0 ERROR=0" in words
-    empty = City({}, warehouse)
+def test_empty_feeds_give_empty_typed_tables(nothing: City) -> None:
     for mart in MARTS:
-        assert empty.table(f"marts.{mart}").empty
-    assert empty.table("marts.item_quality")["discrimination"].dtype == np.float64
-    assert empty.table("restricted.fact_item").empty
+        assert nothing.table(f"marts.{mart}").empty
+    assert nothing.table("marts.item_quality")["discrimination"].dtype == np.float64
+    assert nothing.table("restricted.fact_item").empty
 
 
 Diagnose = Callable[[pd.DataFrame, dict[str, float]], tuple[pd.DataFrame, pd.Series]]

@@ -54,7 +54,7 @@ def narrowest(given: Numerators, state: States) -> int:
 
 
 @given(city=schools(), hidden=st.sampled_from([0, 10]))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_no_band_can_be_narrowed(
     city: tuple[list[list[int]], list[list[int]]], hidden: int
 ) -> None:
@@ -186,7 +186,7 @@ def told_nearest(given: dict[str, Numerators], told: dict[str, States]) -> int:
 
 
 @given(city=graded(), hidden=st.sampled_from([0, 10]))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_outcomes_together_tell_no_more_than_each(
     city: tuple[list[list[int]], Graded], hidden: int
 ) -> None:
@@ -200,7 +200,7 @@ def test_outcomes_protected_by_themselves_would_leak() -> None:
     """Who is excellent is good: sums of the one bound those of the other, and that is found."""
     draw = np.random.default_rng(3)
     leaking = 0
-    for _ in range(40):
+    for _ in range(20):
         students = draw.integers(10, 40, (3, 2))
         passed = students - draw.integers(0, 4, (3, 2))
         good = passed - draw.integers(0, 3, (3, 2))
@@ -214,4 +214,4 @@ def test_outcomes_protected_by_themselves_would_leak() -> None:
         assert bool(near) == (told_nearest(given, told) > 0)
         assert all(one.low <= given[name].met[one.numerator] <= one.high for name, one in near)
         leaking += bool(near)
-    assert leaking > 5
+    assert leaking > 2
