@@ -377,6 +377,7 @@ def build_definitions(
             description="\n".join(map(str, found.leaks[:LEAKS_TOLD])),
             metadata={
                 "cells": found.cells, "withheld": found.withheld, "leaks": len(found.leaks),
+                "told before": "\n".join(map(str, found.told_before[:LEAKS_TOLD])),
             },
         )  # fmt: skip
 

@@ -28,9 +28,6 @@ APART = 0.06
 """Tolerance: the mean difference of grey, from 0 to 1, of a block of pictures that are alike."""
 TALLER = 0.02
 """Tolerance: by which part a page may be taller or shorter."""
-TIMES = 3
-"""How often a page is opened that looks otherwise: on a busy machine Chromium may show one that it
-has not finished."""
 SHOTS = 8
 """After so many pictures a page must look as it did in the one before."""
 COMPARE = """async ([taken, kept, width, block]) => {
@@ -118,14 +115,10 @@ def test_a_page_looks_as_it_did(
     pytestconfig: pytest.Config,
 ) -> None:
     path = KEPT / f"{place.removesuffix('.html').replace('/', '-')}-{screen}.png"
+    picture = taken(browser, whole.site, place, SCREENS[screen])
     if pytestconfig.getoption("--keep-pictures"):
-        picture = taken(browser, whole.site, place, SCREENS[screen])
         path.write_bytes(base64.b64decode(compared(desk, picture, None)["picture"]))
-    for _ in range(TIMES):
-        picture = taken(browser, whole.site, place, SCREENS[screen])
-        found = compared(desk, picture, path.read_bytes())
-        if abs(found["taller"]) <= TALLER and found["apart"] <= APART:
-            break
+    found = compared(desk, picture, path.read_bytes())
     assert abs(found["taller"]) <= TALLER, f"{path.name}: {found['taller']:+.1%} in height"
     assert found["apart"] <= APART, f"{path.name}: {found['apart']:.3f} apart"
 

@@ -205,7 +205,14 @@ def assert_next_build_is_fine(scene: Scene, home: Path) -> None:
 def killed_early(scene: Scene) -> None:
     """SIGKILL up to the sealing of the warehouse; each build goes on from what the last left."""
     home = scene.copy(scene.folder / "early")
-    for stage in ("landing/students", "standing", "dbt", "dbt at work", "release/warehouse"):
+    for stage in (
+        "landing/students",
+        "standing",
+        "contracts",
+        "dbt",
+        "dbt at work",
+        "release/warehouse",
+    ):
         process = start(scene.changed, home)
         wait_for_stage(process, stage.split()[0])
         after = stage

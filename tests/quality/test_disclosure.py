@@ -117,7 +117,7 @@ def grids(draw: st.DrawFn, most: int = 40) -> Table:
 
 
 @given(data=st.data())
-@settings(max_examples=50)
+@settings(max_examples=100)
 def test_bounds_are_those_of_all_tables_that_fit(data: st.DataObject) -> None:
     """Also where sums are no nest of groups, so that a corner need not be whole."""
     count = data.draw(st.integers(1, 4))
@@ -191,13 +191,13 @@ def fits_the_rules(table: Table, hidden: Mask) -> None:
 
 
 @given(table=grids())
-@settings(max_examples=40)
+@settings(max_examples=120)
 def test_nothing_withheld_can_be_worked_out(table: Table) -> None:
     fits_the_rules(table, withheld(table.system(), table.values, small(table.values), RULES.narrow))
 
 
 @given(table=grids(most=400))
-@settings(max_examples=40)
+@settings(max_examples=60)
 def test_nothing_is_withheld_without_need(table: Table) -> None:
     if not small(table.values).any():
         hidden = withheld(table.system(), table.values, small(table.values), RULES.narrow)

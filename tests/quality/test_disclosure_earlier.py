@@ -130,7 +130,12 @@ def test_what_the_release_before_tells_by_itself_is_not_held_against_the_next() 
     first = warehouse(numbers(grid), RULES)
     grid[1:] = [[8, 0], [0, 0]]
     after = warehouse(numbers(grid), RULES, served=first)
-    assert audit(after, RULES, first).leaks == []
+    found = audit(after, RULES, first)
+    assert found.leaks == []
+    assert {(one.cell["unit_code"], one.low, one.high) for one in found.told_before} == {
+        ("S1", 8, 8)
+    }
+    assert audit(after, RULES).told_before == []
     of_school = "select fate from marts.disclosure_cell where unit_code = 'S1' and n = 8"
     assert set(after.sql(of_school).fetchall()) == {("few",)}
 

@@ -54,7 +54,7 @@ def narrowest(given: Numerators, state: States) -> int:
 
 
 @given(city=schools(), hidden=st.sampled_from([0, 10]))
-@settings(max_examples=80)
+@settings(max_examples=150)
 def test_no_band_can_be_narrowed(
     city: tuple[list[list[int]], list[list[int]]], hidden: int
 ) -> None:

@@ -241,11 +241,11 @@
   let drawing = false;
   async function drawShown() {
     if (drawing || (holders.length && !window.Plotly)) { return; }
-    holders.filter(function (one) {
-      return "drawn" in one.dataset && one.offsetParent && one._fullLayout.width !== one.clientWidth;
-    }).forEach(function (one) { Plotly.Plots.resize(one); });
     drawing = true;
     delete root.dataset.drawn;
+    await Promise.all(holders.filter(function (one) {
+      return "drawn" in one.dataset && one.offsetParent && one._fullLayout.width !== one.clientWidth;
+    }).map(function (one) { return Plotly.Plots.resize(one); }));
     for (let next = left(); next.length; next = left()) {
       await draw(next[0]);
       await new Promise(function (done) { setTimeout(done, 0); });

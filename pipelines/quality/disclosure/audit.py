@@ -21,6 +21,7 @@ from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import (
     BAND,
     EXACT,
+    IN_A_CELL,
     OUTCOMES,
     WITHHELD,
     numerators,
@@ -64,6 +65,8 @@ class Audit:
     shares: int
     """Shares that are told as a band, or not at all, of numbers of students that are told."""
     leaks: list[Leak]
+    told_before: list[Leak]
+    """What is withheld now and follows from the release before alone, which nothing can undo."""
 
 
 def audit(
@@ -109,6 +112,7 @@ def audit(
         sum(one.withheld for one in found),
         sum(one.shares for one in found),
         [leak for one in found for leak in one.leaks],
+        [leak for one in found for leak in one.told_before],
     )
 
 
@@ -139,7 +143,7 @@ def _audited_both(
         return [_audited(now, sums, rules)]
     if passed and now.equals(then) and _of(now, sums).equals(_of(then, sums_then)):
         hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
-        return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [])]
+        return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [], [])]
     both, told_then = published.told_by_either(now, then)
     found = [_audited(both, sums, rules, told_then)]
     again, _ = published.told_by_either(then, now)
@@ -157,7 +161,7 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules, before: Mask | None = 
     values = ints(own, "told", 0)
     # What was told before may be what today's rules withhold: it is not this release that tells it.
     # Nor does it tell what follows from that alone: of two small schools that become one it was
-    # told before how many they are together.
+    # told before how many they are together. It is noted.
     old = np.zeros_like(told) if before is None else found.worked_out(before)
     leaks = [
         Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
@@ -171,14 +175,16 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules, before: Mask | None = 
     if (~open_sums & np.where(found.loose, over < 0, over != 0)).any():
         raise Contradiction("a total is not the sum of its parts")
     opened = found.opened(values, ~told)
-    asked = (pc.not_equal(own["fate"], UNPUBLISHED).to_numpy() & ~old)[opened.cells]
+    asked = pc.not_equal(own["fate"], UNPUBLISHED).to_numpy()[opened.cells]
     at = bounds(opened, rules.narrow, asked)
+    told_before: list[Leak] = []
     for column in np.flatnonzero(asked & (at.width < rules.narrow)).tolist():
         names = tuple(_in_words(own, sums, number) for number in because(opened, column))
         cell = int(opened.cells[column])
-        leaks.append(Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names))
+        leak = Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names)
+        (told_before if old[cell] else leaks).append(leak)
     shares, near_shares = _of_shares(own, found, ~told, sums, rules)
-    return Audit(len(told), int((~told).sum()), shares, leaks + near_shares)
+    return Audit(len(told), int((~told).sum()), shares, leaks + near_shares, told_before)
 
 
 def _of_shares(
@@ -213,7 +219,7 @@ def _key(own: pa.Table, cell: int) -> Cell:
 
 def _in_words(own: pa.Table, sums: pa.Table, number: int) -> str:
     """A sum: its kind, its total, and what is told of its members."""
-    if number < 0:
+    if number == IN_A_CELL:
         return (
             "what is told of those who passed, are good, excellent or low in one and the same cell"
         )

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from pipelines.quality.disclosure.bounds import because, bounds
+from pipelines.quality.disclosure.fates import PATIENCE
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.system import Ints, Mask, Opened, System, ints
 
@@ -32,8 +33,6 @@ BAND_COST = 4
 """How many times as dear as its band a share is: a band tells little."""
 AHEAD = 3
 """How dear is what would stand alone beside a withheld share: it has a cost beside it, too."""
-PATIENCE = 16
-"""After so many tries a partner more is taken at once."""
 AROUND, AROUND_EACH = 1000, 50
 """How many numerators are looked at around those that are told too nearly: in all, and of each."""
 JOINT = 100
@@ -183,6 +182,8 @@ def _protect(given: Numerators, state: States, rules: Rules) -> None:
 
 WITHIN = (("passed", "good", 1), ("good", "excellent", 1), ("passed", "low", -1))
 """Pairs of outcomes: 1 where the second is a part of the first, −1 where nobody is of both."""
+IN_A_CELL = -1
+"""In the place of a sum's number: what the outcomes of one cell tell of each other."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Nested:
     starts: Ints
     """Where the numerators of each outcome start, and at last those of nobody."""
     sums: Ints
-    """Of each sum: its number in the list that it comes from; −1 where it is one within a cell."""
+    """Of each sum: its number in the list that it comes from; `IN_A_CELL` where it is in none."""
 
 
 def nested(given: Mapping[str, Numerators], told: Mapping[str, States]) -> Nested:
@@ -251,7 +252,7 @@ def nested(given: Mapping[str, Numerators], told: Mapping[str, States]) -> Neste
         both,
         np.concatenate([state, np.full_like(rest, WITHHELD, dtype=np.int8)]),
         starts,
-        np.concatenate([*(one.numbers for one in every), none - 1]),
+        np.concatenate([*(one.numbers for one in every), none + IN_A_CELL]),
     )
 
 
@@ -263,7 +264,7 @@ class Near:
     low: int
     high: int
     sums: tuple[int, ...]
-    """Numbers of the sums that give it away; −1 for what outcomes tell of each other in a cell."""
+    """Numbers of the sums that give it away, or `IN_A_CELL`."""
 
 
 def too_near(
@@ -447,8 +448,10 @@ class _Choice:
         while True:
             cells, _ = self._touched(changed)
             reach, near = self._near(cells)
-            chosen = self._around(cells[near]) if near.any() else cells[:0]
-            if near.any() and not len(chosen):
+            if not near.any():
+                return
+            chosen = self._around(cells[near])
+            if not len(chosen):
                 chosen = self._chosen(cells, reach, near)
                 self._withhold(chosen)
             if not len(chosen):
