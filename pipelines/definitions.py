@@ -8,7 +8,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -19,7 +20,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, build_dbt_asset_specs
 from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
@@ -58,6 +59,8 @@ OPS = {
     "metric": "What each figure is called and how it is worked out.",
 }
 """Tables that the platform writes of itself before dbt runs, and what each tells."""
+TESTS = "tests"
+"""The check of a table of which dbt's tests are the parts: Dagster takes a while to store each."""
 LEAKS_TOLD = 20
 """Numbers that can be worked out, of which so many are named."""
 PAST: dg.MaterializeResult = dg.MaterializeResult(
@@ -112,6 +115,7 @@ def build_definitions(
     """
     feeds = list(load_contracts().values())
     manifest = warehouse.manifest(settings)
+    described = json.loads(manifest.read_text(encoding="utf-8"))
 
     @dg.resource(description="The settings, while no other build may work on their home.")
     def held(context: dg.InitResourceContext) -> Iterator[Settings]:
@@ -264,16 +268,24 @@ def build_definitions(
             rows = warehouse.write_ops(building.work, table, told[table])
             yield dg.MaterializeResult(asset_key=["ops", table], metadata={"rows": rows})
 
-    @dbt_assets(
-        manifest=manifest,
-        dagster_dbt_translator=Translator(),
+    @dg.multi_asset(
         name="dbt",
+        specs=build_dbt_asset_specs(manifest=described, dagster_dbt_translator=Translator()),
+        check_specs=[
+            dg.AssetCheckSpec(
+                TESTS,
+                asset=table.split("."),
+                description="What dbt tests of the table: its key, its values, its sums.",
+            )
+            for table in sorted(set(warehouse.tested(described).values()))
+        ],
     )
-    def models(context: dg.AssetExecutionContext, dbt: Dbt, home: Home) -> Iterator[Any]:
+    def models(dbt: Dbt, home: Home) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         building = _building(home)
-        nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+        nodes = described["nodes"]
         if building.complete:
-            yield from _outputs(models, nodes, set(nodes))
+            yield from checked(ops.recorded_tests(building))
+            yield from _told_of(models, {})
             return
         view = intake.freeze(home)
         made = spark.make(home, view.path, building.spark) if home.target == "spark" else {}
@@ -282,10 +294,11 @@ def build_definitions(
         same = {name for name in nodes if last.nodes.get(name) == now.nodes[name]}
         replaced = kept.concerned(manifest, last, now, building.work)
         tests = {name: row for name, row in last.tests.items() if name in same}
-        built: dict[str, dg.Output] = {}
+        built: dict[str, float] = {}
         if len(same) < len(nodes):
             given = ["--vars", warehouse.variables(home)]
-            build = ["build", "--exclude-resource-type", "unit_test", *given]
+            build = ["build", "--log-level", "warn", "--log-level-file", "info"]
+            build += ["--exclude-resource-type", "unit_test", *given]
             if same:
                 # Of a table's tests those are left out that look at no other table.
                 held = [
@@ -295,6 +308,7 @@ def build_definitions(
                 ]
                 build += ["--indirect-selection", "cautious", "--exclude", " ".join(held)]
             standing = kept.show_standing(home, view)
+            warehouse.forget_results(building.dbt)
             with (
                 _environment(
                     warehouse.environment(home, standing, building.work)
@@ -306,17 +320,15 @@ def build_definitions(
                 open(os.devnull, "w") as nothing,  # noqa: PTH123
                 contextlib.redirect_stdout(nothing),
             ):
-                for event in dbt.cli(build, context=context, target_path=building.dbt).stream():
-                    if isinstance(event, dg.Output):
-                        # Kept until dbt has closed the database, to tell the rows of each table.
-                        built[event.output_name] = event
-                    else:
-                        yield event
+                done = dbt.cli(build, raise_on_error=False, target_path=building.dbt).wait()
             tests |= warehouse.dbt_checks(building.dbt)
+            if error := done.get_error():
+                yield from checked(tests.values(), building.work)
+                raise error
+            built = warehouse.seconds(building.dbt)
         kept.note(home, building, now, tests)
-        rows = warehouse.row_counts(building.work)
-        # A table may stand though what it reads was made anew, and is told of after that.
-        yield from _outputs(models, nodes, same, built, rows)
+        yield from checked(tests.values(), building.work)
+        yield from _told_of(models, built, warehouse.row_counts(building.work))
 
     @dg.asset(
         key=["release", "warehouse"],
@@ -543,38 +555,45 @@ def _told(report: intake.FeedReport) -> dg.MaterializeResult:
     )
 
 
-def _outputs(
-    models: dg.AssetsDefinition,
-    nodes: Mapping[str, Any],
-    same: set[str],
-    built: Mapping[str, dg.Output] | None = None,
-    rows: Mapping[str, int] | None = None,
-) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
-    """What is told of tables that stand as an earlier build made them, and of their tests.
+def checked(
+    rows: Iterable[Mapping[str, Any]], database: Path | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """Of each table one check, of its rows of `ops.quality_check` that come from dbt.
 
-    Between them, each after what it reads, the outputs of those that were `built`, with their rows.
+    What stops the build is told with the query that shows the rows, in this database.
     """
-    keys = {dg.AssetKey([nodes[name]["schema"], nodes[name]["alias"]]) for name in same}
+    of_table: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        of_table[row["on_table"]].append(row)
+    for table, own in sorted(of_table.items()):
+        broken = [row for row in own if not row["passed"]]
+        yield dg.AssetCheckResult(
+            asset_key=table.split("."),
+            check_name=TESTS,
+            passed=not broken,
+            severity=dg.AssetCheckSeverity.ERROR
+            if any(row.get("query") for row in broken)
+            else dg.AssetCheckSeverity.WARN,
+            description="\n".join(
+                f"{row['rule']}: {row['failed_rows']} rows ({row['detail']})"
+                + (f"; to see them in {database}: {row['query']}" if row.get("query") else "")
+                for row in broken
+            ),
+            metadata={"tests": len(own), "broken": len(broken)},
+        )
+
+
+def _told_of(
+    models: dg.AssetsDefinition, built: Mapping[str, float], rows: Mapping[str, int] | None = None
+) -> Iterator[dg.MaterializeResult]:
+    """Each table, after what it reads: seconds if it was `built`, else that it was used again."""
     for key in TopologicalSorter(models.asset_deps).static_order():
-        if key not in models.keys:
-            continue
-        name = models.get_output_name_for_asset_key(key)
-        if output := (built or {}).get(name):
-            count = (rows or {}).get(".".join(key.path))
-            told = {} if count is None else {"dagster/row_count": count}
-            yield output.with_metadata({**output.metadata, **told})
-        elif key in keys:
-            yield dg.Output(None, name, metadata={"reused": True})
-    tests = {nodes[name]["name"] for name in same if nodes[name]["resource_type"] == "test"}
-    for spec in models.check_specs:
-        if spec.name in tests:
-            # Nothing is kept or released unless every test passed.
-            yield dg.AssetCheckResult(
-                passed=True,
-                asset_key=spec.asset_key,
-                check_name=spec.name,
-                metadata={"reused": True},
-            )
+        if key in models.keys:
+            table = ".".join(key.path)
+            told: dict[str, Any] = {"seconds": built[table]} if table in built else {"reused": True}
+            if rows and table in rows:
+                told["dagster/row_count"] = rows[table]
+            yield dg.MaterializeResult(asset_key=key, metadata=told)
 
 
 def _bury_the_dead(instance: dg.DagsterInstance, alive: str | None) -> None:

@@ -171,6 +171,13 @@ def recorded_suites(building: release.Building) -> list[dict[str, Any]]:
     return [{**row, "feed": row["on_table"].removeprefix("standing.")} for row in rows]
 
 
+def recorded_tests(building: release.Building) -> list[dict[str, Any]]:
+    """The outcome of dbt's tests as a complete release holds them."""
+    return warehouse.read(
+        building.warehouse, "select * from ops.quality_check where source = 'dbt'"
+    )
+
+
 def headline(building: release.Building) -> list[dict[str, Any]]:
     """The city's published pass rate by school year, all stages and subjects together."""
     return warehouse.read(

@@ -21,6 +21,7 @@ from pipelines.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
+RESULTS = "run_results.json"
 READY_DBT = (sys.executable, "-P", "-m", "pipelines.dbt")
 """dbt that may know its project already; needs `EQM_DBT_READ`."""
 KEPT = ("marts", "restricted", "published", "ops")
@@ -264,19 +265,38 @@ def _conditions(con: duckdb.DuckDBPyConnection, rows: Rows) -> dict[str, str]:
     return {table: asked for table, names in tables if (asked := rows(table, set(names)))}
 
 
+def tested(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Of dbt's description of the project: each test, by dbt's name → the table (`schema.table`)
+    that it is of; one of several tables is of the first that it reads."""
+    nodes = manifest["nodes"]
+    of = {
+        name: nodes[node.get("attached_node") or node["depends_on"]["nodes"][0]]
+        for name, node in nodes.items()
+        if node["resource_type"] == "test"
+    }
+    return {name: f"{node['schema']}.{node['alias']}" for name, node in of.items()}
+
+
+def forget_results(target: Path) -> None:
+    """So that what dbt tells next of its results is of its next run."""
+    (target / RESULTS).unlink(missing_ok=True)
+
+
 def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:
-    """The outcome of dbt's tests: dbt's name of each → its row of `ops.quality_check`."""
-    described = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
-    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    rows = {}
-    for result in results:
-        node = described.get(result["unique_id"])
-        if node is None or node["resource_type"] != "test":
+    """The outcome of dbt's tests: dbt's name of each → its row of `ops.quality_check`.
+
+    One that stops the build has a `query` besides, which shows the rows that fail.
+    """
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    on_table, rows = tested(manifest), {}
+    for result in _results(target):
+        name = result["unique_id"]
+        if name not in on_table or result["status"] == "skipped":
             continue
-        model = described.get(node.get("attached_node") or "", {})
-        rows[result["unique_id"]] = {
+        node = manifest["nodes"][name]
+        rows[name] = {
             "source": "dbt",
-            "on_table": f"{model['schema']}.{model['alias']}" if model else "",
+            "on_table": on_table[name],
             "rule": (node.get("test_metadata") or {}).get("name") or node["name"],
             "on_column": node.get("column_name") or "",
             "passed": result["status"] == "pass",
@@ -284,16 +304,32 @@ def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:
             "failed_rows": result.get("failures") or 0,
             "detail": result.get("message") or "",
         }
+        if result["status"] in ("fail", "error"):
+            lines = (line.strip() for line in (result.get("compiled_code") or "").splitlines())
+            rows[name]["query"] = " ".join(line for line in lines if line[:2] not in ("", "--"))
     return rows
+
+
+def seconds(target: Path) -> dict[str, float]:
+    """Table (`schema.table`) → the seconds that dbt took to build it, of those that it built."""
+    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    return {
+        f"{node['schema']}.{node['alias']}": round(result["execution_time"], 3)
+        for result in _results(target)
+        if (node := nodes.get(result["unique_id"])) and node["resource_type"] != "test"
+    }
+
+
+def _results(target: Path) -> list[dict[str, Any]]:
+    told = target / RESULTS
+    return json.loads(told.read_text(encoding="utf-8"))["results"] if told.exists() else []
 
 
 def model_seconds(target: Path) -> list[dict[str, Any]]:
     """Seconds of every model that dbt built, the slowest first; none where none was built."""
-    told = target / "run_results.json"
-    results = json.loads(told.read_text(encoding="utf-8"))["results"] if told.exists() else []
     rows = [
         {"model": one["unique_id"].split(".")[-1], "seconds": round(one["execution_time"], 3)}
-        for one in results
+        for one in _results(target)
         if one["unique_id"].startswith("model.")
     ]
     return sorted(rows, key=lambda row: -row["seconds"])

@@ -1,11 +1,13 @@
 """The graph that `make dev` shows: it reads like the house, and its names are the relations'."""
 
+import json
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from pipelines.definitions import JOB, build_definitions
+from pipelines import warehouse
+from pipelines.definitions import JOB, TESTS, build_definitions
 from pipelines.feeds import load_contracts
 from pipelines.settings import Settings
 from pipelines.warehouse import DBT_PROJECT
@@ -15,11 +17,15 @@ LAYERS = ["raw", "landing", "standing", "staging", "intermediate", "marts", "pub
 
 
 @pytest.fixture(scope="module")
-def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("graph")
-    settings = Settings.load(
+    return Settings.load(
         raw=folder / "raw", home=folder / "home", pseudonym_key_file=folder / "key"
     )
+
+
+@pytest.fixture(scope="module")
+def definitions(settings: Settings) -> dg.Definitions:
     return build_definitions(settings)
 
 
@@ -66,12 +72,18 @@ def test_an_asset_has_the_name_of_its_model(graph: Any) -> None:
     assert models <= keys
 
 
-def test_each_feed_has_its_suite_and_each_test_is_a_check(graph: Any) -> None:
+def test_each_feed_has_its_suite_and_each_tested_table_its_check(
+    graph: Any, settings: Settings
+) -> None:
     checks = {(tuple(k.asset_key.path), k.name) for k in graph.asset_check_keys}
     assert {(("standing", feed), "contract") for feed in load_contracts()} <= checks
     assert (("release", "warehouse"), "disclosure") in checks
-    assert any(path == ("marts", "attainment") for path, _ in checks)
-    assert (("marts", "attainment"), "assert_intervals_match_the_literature") in checks
+    assert (("marts", "attainment"), TESTS) in checks
+    tested = warehouse.tested(json.loads(warehouse.manifest(settings).read_text("utf-8")))
+    assert tested["test.eqm.assert_intervals_match_the_literature"] == "marts.attainment"
+    assert {path for path, name in checks if name == TESTS} == {
+        tuple(table.split(".")) for table in tested.values()
+    }
 
 
 def test_the_night_is_at_two_in_the_city(definitions: dg.Definitions) -> None:

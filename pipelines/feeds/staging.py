@@ -139,10 +139,15 @@ def _model(contract: Contract, feeds: Mapping[str, Contract]) -> dict[str, Any]:
     landed = [c for c in contract.columns if c.landed_name]
     required = [str(c.landed_name) for c in landed if c.required or (feed, c.name) in FILLED]
     coded = {str(c.landed_name): name for c in landed if (name := _code_set(c))}
-    tests = [
-        _test("unique_together", f"{feed}_key", columns=contract.landed_key),
-        _test("never_null", f"{feed}_required", columns=[*required, "school_year"]),
-    ]
+    key, never_null = contract.landed_key, [*required, "school_year"]
+    others = [name for name in never_null if name not in key]
+    if set(key) <= set(never_null):
+        tests = [_test("primary_key", f"{feed}_key", columns=key, never_null=others)]
+    else:
+        tests = [
+            _test("unique_together", f"{feed}_key", columns=key),
+            _test("never_null", f"{feed}_required", columns=never_null),
+        ]
     if coded:
         tests.append(_test("only_codes", f"{feed}_codes", code_sets=coded))
     references = {str(c.landed_name): _refers(contract, c, feeds) for c in landed if c.references}

@@ -2,14 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 import yaml
 
 from pipelines import warehouse
+from pipelines.definitions import checked
 from pipelines.feeds import Contract, codes, load_contracts
 from pipelines.feeds.contract import ORIGIN
 from pipelines.feeds.staging import STAGING, files, write
@@ -100,9 +103,13 @@ def test_a_feed_is_tested_by_its_contract(tests: dict[str, Any], feed: str) -> N
         assert node["attached_node"] == f"model.eqm.stg_{feed}"
         return node["test_metadata"]["kwargs"]
 
-    assert arguments("key")["columns"] == contract.landed_key
-    required = {c.landed_name for c in contract.columns if c.required}
-    assert set(arguments("required")["columns"]) >= {*required, "school_year"}
+    key = arguments("key")
+    assert key["columns"] == contract.landed_key
+    if "never_null" in key:
+        filled = {*key["columns"], *key["never_null"]}
+    else:  # where a part of the key may be lacking, by a test of its own
+        filled = set(arguments("required")["columns"])
+    assert filled >= {c.landed_name for c in contract.columns if c.required} | {"school_year"}
     coded = {c.landed_name: c.codes for c in contract.columns if c.type == "code"}
     if coded:
         assert arguments("codes")["code_sets"].items() >= coded.items()
@@ -136,13 +143,16 @@ def test_only_a_value_outside_its_code_set_fails(city: City) -> None:
     assert failing(city, "item_map_codes", stg_item_map=items) == [(0, "it"), (13, "it")]
 
 
-def test_only_a_row_without_what_is_required_fails(city: City) -> None:
+def test_only_a_row_without_a_key_of_its_own_or_what_is_required_fails(city: City) -> None:
     visits = """
         select * from (values ('E1', 'S1', 1, null, null, '2024-2025'),
-            ('E1', null, 1, 'x', 2, '2024-2025'), ('E1', 'S1', 1, 'x', 2, null)
+            ('E1', null, 1, 'x', 2, '2024-2025'), ('E1', 'S1', 2, 'x', 2, null),
+            ('E1', 'S1', 3, 'x', 2, '2024-2025'), ('E1', 'S1', 3, 'y', 1, null)
         ) as v (official_code, school_code, visited_on, topic, problems_solved, school_year)"""
-    found = failing(city, "official_visits_required", stg_official_visits=visits)
-    assert found == [("E1", None, 1, "2024-2025"), ("E1", "S1", 1, None)]
+    found = failing(city, "official_visits_key", stg_official_visits=visits)
+    # The key, how often it occurs, and how many of its rows have no school year.
+    expected = {("E1", None, 1, 1, 0), ("E1", "S1", 2, 1, 1), ("E1", "S1", 3, 2, 1)}
+    assert set(found) == expected and len(found) == 3
 
 
 def test_a_reference_is_to_the_register_of_its_year_and_none_is_no_reference(city: City) -> None:
@@ -162,6 +172,32 @@ def test_what_a_later_register_leaves_out_is_told_and_stops_nothing(city: City) 
         for feed in ("students", "monitoring_results", "official_visits")
     }
     assert "WARN=3 ERROR=0" in city.words
+
+
+def test_what_fails_is_told_with_the_query_that_shows_the_rows(city: City, tmp_path: Path) -> None:
+    """And what only warns is told without stopping the build."""
+    for name in ("manifest.json", "run_results.json"):
+        shutil.copy(city.warehouse.parent / "target" / name, tmp_path)
+    told = json.loads((tmp_path / "run_results.json").read_text(encoding="utf-8"))
+    of_key = "test.eqm.official_visits_key."
+    (key,) = (one for one in told["results"] if one["unique_id"].startswith(of_key))
+    key |= {"status": "fail", "failures": 1, "message": "Got 1 result"}
+    skipped = next(one for one in told["results"] if one["unique_id"].startswith("test."))
+    skipped["status"] = "skipped"
+    (tmp_path / "run_results.json").write_text(json.dumps(told), encoding="utf-8")
+    rows = warehouse.dbt_checks(tmp_path)
+    assert skipped["unique_id"] not in rows and len(rows) > 400
+    checks = {tuple(one.asset_key.path): one for one in checked(rows.values(), city.warehouse)}
+    broken = checks["staging", "stg_official_visits"]
+    assert not broken.passed and broken.severity == dg.AssetCheckSeverity.ERROR
+    assert "primary_key: 1 rows (Got 1 result)" in broken.description
+    _, _, query = broken.description.partition(f"to see them in {city.warehouse}: ")
+    with duckdb.connect(str(city.warehouse), read_only=True) as con:
+        assert con.execute(query.splitlines()[0]).fetchall() == []
+    warned = checks["staging", "stg_students"]
+    assert not warned.passed and warned.severity == dg.AssetCheckSeverity.WARN
+    assert "to see them" not in warned.description
+    assert checks["marts", "attainment"].passed
 
 
 def test_rows_of_students_are_sealed_in_restricted_only(city: City, tmp_path: Path) -> None:

@@ -257,9 +257,10 @@ def test_every_published_table_is_compared_by_what_tells_its_rows_apart() -> Non
     for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
         table = model["name"].removeprefix("published_")
         (unique,) = (
-            test["unique_together"]["arguments"]["columns"]
+            given["arguments"]["columns"]
             for test in model["data_tests"]
-            if isinstance(test, dict) and "unique_together" in test
+            for rule, given in test.items()
+            if rule in ("primary_key", "unique_together")
         )
         known = load_models().get(table)
         key = KEYS.get(table) or (known.grain if known else None)
