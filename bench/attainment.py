@@ -45,13 +45,17 @@ write_standing(Size(*map(int, sys.argv[2:])), Path(sys.argv[1]))
 """
 PEER = """
 import sys, time
-from bench.attainment import by_pandas
+from bench import attainment
 start = time.perf_counter()
-rows = len(by_pandas(sys.argv[1]))
+rows = len(getattr(attainment, sys.argv[3])(sys.argv[1]))
 if rows != int(sys.argv[2]):
     sys.exit(f"{rows} rows, not {sys.argv[2]}")
 print(time.perf_counter() - start)
 """
+PEERS = {
+    "the same in pandas": "by_plain_pandas",
+    "the same in pandas, by our plan": "by_pandas",
+}
 
 
 def built(
@@ -85,25 +89,32 @@ def built(
     return models, process, int(cells)
 
 
-def by_pandas(standing: str) -> pd.DataFrame:
-    """`marts.attainment` in pandas, by the same plan: fine cells first, then their sums."""
+PAPER = ["wave_id", "grade", "subject"]
+OF_PAPER = [*PAPER, "school_year", "full_mark"]
+MARKERS = ["boarding", "left_behind", "migrant", "subsidised", "rural_household"]
+OF_CLASS = ("all", "locale", "gender")
+SUMS = ["candidates", "exempt", "n", "passed", "good", "excellent", "low", "total", "squares"]
+OPTIONS: dict[str, Any] = {"observed": True, "dropna": False, "sort": False}
 
-    def feed(name: str, columns: list[str]) -> pd.DataFrame:
-        return pd.read_parquet(f"{standing}/{name}", columns=columns)
 
-    markers = ["boarding", "left_behind", "migrant", "subsidised", "rural_household"]
-    paper = ["wave_id", "grade", "subject"]
-    waves = feed("monitoring_waves", [*paper, "school_year", "full_mark"])
+def _feed(standing: str, name: str, columns: list[str]) -> pd.DataFrame:
+    return pd.read_parquet(f"{standing}/{name}", columns=columns)
+
+
+def _rows(standing: str) -> pd.DataFrame:
+    """Each result with its paper, groups of its student, and what is to be summed."""
+    waves = _feed(standing, "monitoring_waves", [*PAPER, "school_year", "full_mark"])
     waves["full_mark"] = waves["full_mark"].astype(float)
-    rows = feed(
+    rows = _feed(
+        standing,
         "monitoring_results",
-        [*paper, "student_key", "school_code", "class_no", "score", "status"],
+        [*PAPER, "student_key", "school_code", "class_no", "score", "status"],
     )
-    rows = rows[rows["status"] != "transferred"].merge(waves, on=paper)
-    roll = feed("students", ["student_key", "school_year", "gender", *markers])
+    rows = rows[rows["status"] != "transferred"].merge(waves, on=PAPER)
+    roll = _feed(standing, "students", ["student_key", "school_year", "gender", *MARKERS])
     rows = rows.merge(roll, how="left", on=["student_key", "school_year"])
     rows["gender"] = rows["gender"].fillna("unknown")
-    for marker in markers:
+    for marker in MARKERS:
         rows[marker] = rows[marker].map({True: "yes", False: "no"}).fillna("unknown")
     score = rows["score"].astype(float).where(rows["status"] == "present")
     rows["candidates"] = 1
@@ -115,14 +126,41 @@ def by_pandas(standing: str) -> pd.DataFrame:
     rows["low"] = (score < 0.40 * rows["full_mark"]).astype(int)
     rows["total"] = score.fillna(0)
     rows["squares"] = rows["total"] ** 2
-    sums = ["candidates", "exempt", "n", "passed", "good", "excellent", "low", "total", "squares"]
-    of_paper = [*paper, "school_year", "full_mark"]
-    base = [*of_paper, "school_code"]
-    options: dict[str, Any] = {"observed": True, "dropna": False, "sort": False}
+    return rows
+
+
+def _register(standing: str) -> pd.DataFrame:
+    columns = ["school_code", "school_year", "district_code", "locale", "ownership"]
+    return _feed(standing, "schools", columns)
+
+
+def by_plain_pandas(standing: str) -> pd.DataFrame:
+    """`marts.attainment` as it is usually written: of each level and group, a sum of the rows."""
+    rows = _rows(standing).merge(_register(standing), how="left", on=["school_code", "school_year"])
+    rows = rows.drop(columns=["student_key", "score", "status"])
+    rows["all"] = "all"
+    rows["city"] = "370400"
+    numbered = rows["class_no"].where(rows["class_no"].notna())
+    rows["class"] = rows["school_code"] + "-" + rows["grade"].astype(str) + "-" + numbered
+    units = {"city": "city", "district": "district_code", "school": "school_code", "class": "class"}
+    found = []
+    for level, unit in units.items():
+        own = rows[rows["class"].notna()] if level == "class" else rows
+        for kind in OF_CLASS if level == "class" else (*OF_CLASS, "ownership", *MARKERS):
+            cells = own.groupby([*OF_PAPER, unit, kind], **OPTIONS)[SUMS].sum().reset_index()
+            cells = cells.rename(columns={unit: "unit_code", kind: "group_value"})
+            found.append(cells.assign(level=level, group_kind=kind))
+    return _figures(pd.concat(found, ignore_index=True))
+
+
+def by_pandas(standing: str) -> pd.DataFrame:
+    """`marts.attainment` in pandas, by our plan: fine cells first, then their sums."""
+    rows = _rows(standing)
+    base = [*OF_PAPER, "school_code"]
 
     def cells(frame: pd.DataFrame, by: list[str], kind: str, value: str | None) -> pd.DataFrame:
         keys = [*by, value] if value else by
-        found = frame.groupby(keys, **options)[sums].sum().reset_index()
+        found = frame.groupby(keys, **OPTIONS)[SUMS].sum().reset_index()
         found["group_kind"] = kind
         found["group_value"] = found.pop(value) if value else "all"
         return found
@@ -131,10 +169,8 @@ def by_pandas(standing: str) -> pd.DataFrame:
     whole_class = cells(in_class, [*base, "class_no"], "all", None)
     schools = [cells(whole_class, base, "all", None)]
     schools.append(cells(in_class.drop(columns="group_kind"), base, "gender", "group_value"))
-    schools += [cells(rows, base, marker, marker) for marker in markers]
-    register = feed(
-        "schools", ["school_code", "school_year", "district_code", "locale", "ownership"]
-    )
+    schools += [cells(rows, base, marker, marker) for marker in MARKERS]
+    register = _register(standing)
 
     def grouped(frame: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
         placed = frame.merge(register, how="left", on=["school_code", "school_year"])
@@ -148,8 +184,8 @@ def by_pandas(standing: str) -> pd.DataFrame:
     grade = classes["grade"].astype(str)
     classes["unit_code"] = classes["school_code"] + "-" + grade + "-" + classes["class_no"]
     group = ["group_kind", "group_value"]
-    district = school.groupby([*of_paper, "district_code", *group], **options)[sums].sum()
-    city = school.groupby([*of_paper, *group], **options)[sums].sum()
+    district = school.groupby([*OF_PAPER, "district_code", *group], **OPTIONS)[SUMS].sum()
+    city = school.groupby([*OF_PAPER, *group], **OPTIONS)[SUMS].sum()
     table = pd.concat(
         [
             city.reset_index().assign(level="city", unit_code="370400"),
@@ -161,12 +197,17 @@ def by_pandas(standing: str) -> pd.DataFrame:
         ],
         ignore_index=True,
     )  # fmt: skip
+    return _figures(table)
+
+
+def _figures(table: pd.DataFrame) -> pd.DataFrame:
+    """The sums of each cell, and the rates, intervals and spreads that they give."""
     everyone = table[(table["level"] == "city") & (table["group_kind"] == "all")]
-    everyone = everyone.set_index(paper)
+    everyone = everyone.set_index(PAPER)
     mean = everyone["total"] / everyone["n"]
     spread = np.sqrt(everyone["squares"] / everyone["n"] - mean**2)
     moments = pd.DataFrame({"mean": mean, "spread": spread}).reset_index()
-    table = table.merge(moments, on=paper)
+    table = table.merge(moments, on=PAPER)
     n, z = table["n"].where(table["n"] > 0), 1.959963984540054
     table["participation_rate"] = table["n"] / (table["candidates"] - table["exempt"])
     table["mean_score"] = table["total"] / n
@@ -222,8 +263,9 @@ def main() -> None:
                     f"within {given.limit}", rows, standing, folder / "held", given.limit
                 )[:2]
                 if given.peer:
-                    command = step(PEER, standing, cells[rows])
-                    groups[-1].append(timed("the same in pandas", command, rows))
+                    for named, peer in PEERS.items():
+                        command = step(PEER, standing, cells[rows], peer)
+                        groups[-1].append(timed(named, command, rows))
         size_of_all = {
             "students": [round(m.rows / WAVES / SUBJECTS) for m in models],
             "waves": WAVES,
@@ -234,8 +276,8 @@ def main() -> None:
         report("attainment", size_of_all, groups)
     print(f"exponent of rows: {exponent(models)}")
     last = groups[-1]
-    if given.peer:
-        print(f"pandas takes {last[-1].seconds / last[1].seconds:.1f} times as long")
+    for other in last[-len(PEERS) :] if given.peer else []:
+        print(f"{other.step}: {other.seconds / last[1].seconds:.1f} times as long")
 
 
 if __name__ == "__main__":
