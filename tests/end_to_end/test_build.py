@@ -5,12 +5,14 @@ import json
 import os
 import stat
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 
+from pipelines.release.verify import links
 from tests.end_to_end.conftest import SEED, STUDENTS, YEARS, House, NewHouse
 
 TABLES = ("marts.attainment", "marts.pass_rate_trend", "marts.reporting", "marts.unit")
@@ -94,6 +96,30 @@ def test_a_release_says_what_it_is_made_of(city: House) -> None:
     assert models["attainment"] > 0 and list(models.values()) == sorted(models.values())[::-1]
     assert all(s["seconds"] >= 0 for s in stages.values()) and stages["release__site"]["bytes"] > 0
     assert (city.current / "docs" / "index.html").stat().st_size > 100_000
+
+
+class Named(HTMLParser):
+    """The addresses that a page names, as a reader of HTML finds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def test_every_link_of_a_page_was_followed(city: House) -> None:
+    followed = 0
+    for folder in ("site", "data_docs", "analysis"):
+        pages = list((city.current / folder).rglob("*.html"))
+        assert len(pages) > 10
+        for page in pages:
+            text, parser = page.read_text(encoding="utf-8"), Named()
+            parser.feed(text)
+            assert links(text) == parser.found, page
+            followed += len(parser.found)
+    assert city.record()["links_followed"] == followed > 1000
 
 
 def test_the_warehouse_tells_of_submissions_and_checks(city: House) -> None:
