@@ -6,6 +6,7 @@ for it that project, variables and dbt are those of then. Where the database and
 lie is looked up whenever a model is made, so these may be others.
 """
 
+import gc
 import os
 import shutil
 from contextlib import suppress
@@ -15,8 +16,7 @@ from dbt.cli.main import cli
 from dbt.constants import PARTIAL_PARSE_FILE_NAME
 from dbt.contracts.graph.manifest import Manifest
 
-READ = "EQM_DBT_READ"
-"""The variable of the environment that names the file."""
+from pipelines.warehouse import READ
 
 
 def read(kept: Path) -> Manifest | None:
@@ -42,6 +42,8 @@ def main() -> None:
     """Run dbt's command line; never returns."""
     kept = Path(os.environ[READ])
     known = read(kept)
+    # What it knows stays to the end: to look through it for garbage took a tenth of a small build.
+    gc.freeze()
     try:
         cli(prog_name="dbt", obj={"manifest": known})
     finally:

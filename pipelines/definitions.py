@@ -297,8 +297,7 @@ def build_definitions(
         built: dict[str, float] = {}
         if len(same) < len(nodes):
             given = ["--vars", warehouse.variables(home)]
-            build = ["build", "--log-level", "warn", "--log-level-file", "info"]
-            build += ["--exclude-resource-type", "unit_test", *given]
+            build = ["build", "--log-level", "warn", "--exclude-resource-type", "unit_test", *given]
             if same:
                 # Of a table's tests those are left out that look at no other table.
                 held = [
@@ -312,7 +311,7 @@ def build_definitions(
             with (
                 _environment(
                     warehouse.environment(home, standing, building.work)
-                    | {"EQM_DBT_READ": str(warehouse.read_project(home))}
+                    | {warehouse.READ: str(warehouse.read_project(home))}
                     | {parts.CONCERNED: parts.told(replaced, building.work)}
                     | {disclosure.SERVED: str(_warehouse_served(home) or "")}
                     | spark.environment(made)

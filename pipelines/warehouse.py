@@ -22,8 +22,8 @@ from pipelines.settings import PROJECT, Settings
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
 RESULTS = "run_results.json"
-READY_DBT = (sys.executable, "-P", "-m", "pipelines.dbt")
-"""dbt that may know its project already; needs `EQM_DBT_READ`."""
+READY_DBT, READ = (sys.executable, "-P", "-m", "pipelines.dbt"), "EQM_DBT_READ"
+"""dbt that may know its project already, and the variable that names what it read of it."""
 KEPT = ("marts", "restricted", "published", "ops")
 """Schemas of the sealed warehouse. Rows of single students, under pseudonyms, are in `restricted`
 only, which no page and no download reads; staging and intermediate stay behind."""
@@ -96,11 +96,13 @@ class WarehouseError(Exception):
 def dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> None:
     """Run dbt in a process of its own, with its own folder for what it compiles and logs.
 
+    Where the environment says so (`EQM_DBT_READ`) it is one that knows its project already.
+
     Raises:
         WarehouseError: it failed; the text is dbt's.
     """
     done = subprocess.run(
-        [DBT, "--no-use-colors", *arguments],
+        [*(READY_DBT if READ in environment else [DBT]), "--no-use-colors", *arguments],
         cwd=DBT_PROJECT,
         env={
             **os.environ,
@@ -148,8 +150,6 @@ def environment(settings: Settings, standing: Path, database: Path) -> dict[str,
         "EQM_PLAN_SEEDS": str(plan_seeds(settings)),
         "EQM_ENGINE_MEGABYTES": str(settings.engine_megabytes),
         **ONE_THREAD,
-        # What dbt says of every step to itself is an eighth of its time.
-        "DBT_LOG_LEVEL_FILE": "info",
     }
 
 

@@ -60,6 +60,7 @@ def make(settings: Settings, feeds: Feeds, name: str) -> dict[str, set[parts.Par
         [*build, *(["--exclude", " ".join(held)] if held else [])],
         building.dbt,
         warehouse.environment(settings, kept.show_standing(settings, view), building.work)
+        | {warehouse.READ: str(warehouse.read_project(settings))}
         | {parts.CONCERNED: parts.told(replaced, building.work)},
     )
     without_tests = {n: digest for n, digest in now.nodes.items() if not n.startswith("test.")}

@@ -3,9 +3,12 @@
 import csv
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -114,32 +117,59 @@ def test_a_broken_version_leaves_the_earlier_one_standing(house: House) -> None:
     path.write_bytes(good)
 
 
-def test_rows_that_break_their_contract_stop_the_release(house: House) -> None:
-    """A landed file that was tampered with: the checks do not trust intake."""
-    served = house.current
+@contextmanager
+def tampered(house: House, column: str, value: object) -> Iterator[None]:
+    """A landed file of results whose first row has another value: checks do not trust intake."""
     folder = house.home / "landing" / "monitoring_results" / YEAR
     stand = house.rows(
         "select submission_id from ops.submission where stands and feed = 'monitoring_results'"
     )["submission_id"]
     landed = next(path for path in folder.glob("*.parquet") if path.stem in set(stand))
     table = pq.read_table(landed)
-    at = table.schema.get_field_index("grade")
-    grades = [13, *table.column("grade").to_pylist()[1:]]
+    at = table.schema.get_field_index(column)
+    values = [value, *table.column(column).to_pylist()[1:]]
     field = table.schema.field(at)
     aside = landed.with_suffix(".x")
-    pq.write_table(table.set_column(at, field, pa.array(grades, field.type)), aside)
+    pq.write_table(table.set_column(at, field, pa.array(values, field.type)), aside)
     good = landed.read_bytes()
     aside.replace(landed)
-    shutil.rmtree(house.home / "standing")
+    shutil.rmtree(house.home / "standing", ignore_errors=True)
+    try:
+        yield
+    finally:
+        landed.write_bytes(good)
+        shutil.rmtree(house.home / "standing")
+
+
+def another_line(house: House) -> None:
+    """So that a release must be made."""
     staff = next((house.raw / "staff" / YEAR).glob("*.csv"))
     staff.write_text(staff.read_text(encoding="utf-8-sig") + "\n", encoding="utf-8")
-    done = house.report("build", code=1)
-    assert not done["released"] and house.current == served
-    assert "standing/monitoring_results" in done["failure"] and "grade" in done["failure"]
-    assert house.report("status")["last_run"][0] == "FAILURE"
-    assert "last build: failed" in house.eqm("status")
-    landed.write_bytes(good)
-    shutil.rmtree(house.home / "standing")
+
+
+def test_rows_that_break_their_contract_stop_the_release(house: House) -> None:
+    served = house.current
+    with tampered(house, "grade", 13):
+        another_line(house)
+        done = house.report("build", code=1)
+        assert not done["released"] and house.current == served
+        assert "standing/monitoring_results" in done["failure"] and "grade" in done["failure"]
+        assert house.report("status")["last_run"][0] == "FAILURE"
+        assert "last build: failed" in house.eqm("status")
+
+
+def test_a_test_that_fails_stops_the_release_and_shows_the_rows(house: House) -> None:
+    served = house.current
+    with tampered(house, "wave_id", "NOWAVE"):
+        another_line(house)
+        done = house.report("build", code=1)
+        assert not done["released"] and house.current == served
+        (told,) = (line for line in done["failure"].splitlines() if "refers_to" in line)
+        assert told.startswith("staging/stg_monitoring_results: tests: refers_to: 1 rows")
+        database, query = told.partition("to see them in ")[2].split(": ", 1)
+        with duckdb.connect(database, read_only=True) as con:
+            (row,) = con.execute(query).fetchall()
+        assert row[0] == "NOWAVE"
 
 
 def test_an_empty_raw_folder_withdraws_nothing(house: House, tmp_path: Path) -> None:
