@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORDS = "pipelines.wording"
 MAY_KNOW: dict[str, set[str]] = {
     "pipelines.again": set(),
-    "pipelines.dbt": set(),
+    "pipelines.dbt": {"pipelines.warehouse"},
     "pipelines.parts": {"pipelines.feeds"},
     "pipelines.plan": set(),
     "pipelines.settings": {"pipelines.plan"},
