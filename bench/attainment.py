@@ -26,6 +26,12 @@ from bench.measure import ROOT, Measure, bare_scan, report, run, timed
 from bench.warehouse import OPS
 
 WAVES, SUBJECTS = 6, 5
+PAPER = ["wave_id", "grade", "subject"]
+OF_PAPER = [*PAPER, "school_year", "full_mark"]
+MARKERS = ["boarding", "left_behind", "migrant", "subsidised", "rural_household"]
+OF_CLASS = ("all", "locale", "gender")
+SUMS = ["candidates", "exempt", "n", "passed", "good", "excellent", "low", "total", "squares"]
+OPTIONS: dict[str, Any] = {"observed": True, "dropna": False, "sort": False}
 PROFILE = """
 eqm:
   target: duckdb
@@ -89,14 +95,6 @@ def built(
     return models, process, int(cells)
 
 
-PAPER = ["wave_id", "grade", "subject"]
-OF_PAPER = [*PAPER, "school_year", "full_mark"]
-MARKERS = ["boarding", "left_behind", "migrant", "subsidised", "rural_household"]
-OF_CLASS = ("all", "locale", "gender")
-SUMS = ["candidates", "exempt", "n", "passed", "good", "excellent", "low", "total", "squares"]
-OPTIONS: dict[str, Any] = {"observed": True, "dropna": False, "sort": False}
-
-
 def _feed(standing: str, name: str, columns: list[str]) -> pd.DataFrame:
     return pd.read_parquet(f"{standing}/{name}", columns=columns)
 
@@ -140,8 +138,7 @@ def by_plain_pandas(standing: str) -> pd.DataFrame:
     rows = rows.drop(columns=["student_key", "score", "status"])
     rows["all"] = "all"
     rows["city"] = "370400"
-    numbered = rows["class_no"].where(rows["class_no"].notna())
-    rows["class"] = rows["school_code"] + "-" + rows["grade"].astype(str) + "-" + numbered
+    rows["class"] = rows["school_code"] + "-" + rows["grade"].astype(str) + "-" + rows["class_no"]
     units = {"city": "city", "district": "district_code", "school": "school_code", "class": "class"}
     found = []
     for level, unit in units.items():

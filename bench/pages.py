@@ -35,9 +35,9 @@ render(*sys.argv[1:])
 """
 
 
-def make(folder: Path, warehouse: Path) -> dict[str, int]:
-    """The published layer by itself, and with one school's figures changed; units by level."""
-    with duckdb.connect(str(folder / "city.duckdb")) as con:
+def published_alone(warehouse: Path, target: Path) -> list[str]:
+    """Write the published layer of a warehouse by itself; answers its tables."""
+    with duckdb.connect(str(target)) as con:
         con.execute(f"attach '{warehouse}' as release (read_only)")
         con.execute("create schema published")
         tables = con.execute(
@@ -46,6 +46,13 @@ def make(folder: Path, warehouse: Path) -> dict[str, int]:
         ).fetchall()
         for (table,) in tables:
             con.execute(f"create table published.{table} as from release.published.{table}")
+    return [table for (table,) in tables]
+
+
+def make(folder: Path, warehouse: Path) -> dict[str, int]:
+    """The published layer by itself, and with one school's figures changed; units by level."""
+    published_alone(warehouse, folder / "city.duckdb")
+    with duckdb.connect(str(folder / "city.duckdb"), read_only=True) as con:
         levels = con.execute("select level, count(*) from published.unit group by all").fetchall()
     (folder / "changed.duckdb").write_bytes((folder / "city.duckdb").read_bytes())
     with duckdb.connect(str(folder / "changed.duckdb")) as con:

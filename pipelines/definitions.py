@@ -324,7 +324,8 @@ def build_definitions(
             if error := done.get_error():
                 yield from checked(tests.values(), building.work)
                 raise error
-            built = warehouse.seconds(building.dbt)
+            took = warehouse.seconds(building.dbt)
+            built = {warehouse.table_of(nodes[name]): own for name, own in took.items()}
         kept.note(home, building, now, tests)
         yield from checked(tests.values(), building.work)
         yield from _told_of(models, built, warehouse.row_counts(building.work))

@@ -274,5 +274,9 @@ def release_record(
         "checks": outcomes,
         "links_followed": links,
         "stages": steps,
-        "models": warehouse.model_seconds(building.dbt),
+        "models": [
+            {"model": name.split(".")[-1], "seconds": own}
+            for name, own in warehouse.seconds(building.dbt).items()
+            if name.startswith("model.")
+        ],
     }

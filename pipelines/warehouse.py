@@ -274,7 +274,12 @@ def tested(manifest: Mapping[str, Any]) -> dict[str, str]:
         for name, node in nodes.items()
         if node["resource_type"] == "test"
     }
-    return {name: f"{node['schema']}.{node['alias']}" for name, node in of.items()}
+    return {name: table_of(node) for name, node in of.items()}
+
+
+def table_of(node: Mapping[str, Any]) -> str:
+    """The table (`schema.table`) of a model or seed as dbt describes it."""
+    return f"{node['schema']}.{node['alias']}"
 
 
 def forget_results(target: Path) -> None:
@@ -311,28 +316,21 @@ def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:
 
 
 def seconds(target: Path) -> dict[str, float]:
-    """Table (`schema.table`) → the seconds that dbt took to build it, of those that it built."""
-    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
-    return {
-        f"{node['schema']}.{node['alias']}": round(result["execution_time"], 3)
-        for result in _results(target)
-        if (node := nodes.get(result["unique_id"])) and node["resource_type"] != "test"
+    """Model or seed, by dbt's name → the seconds that dbt took to build it, the slowest first.
+
+    None where none was built.
+    """
+    took = {
+        one["unique_id"]: round(one["execution_time"], 3)
+        for one in _results(target)
+        if one["unique_id"].startswith(("model.", "seed."))
     }
+    return dict(sorted(took.items(), key=lambda one: -one[1]))
 
 
 def _results(target: Path) -> list[dict[str, Any]]:
     told = target / RESULTS
     return json.loads(told.read_text(encoding="utf-8"))["results"] if told.exists() else []
-
-
-def model_seconds(target: Path) -> list[dict[str, Any]]:
-    """Seconds of every model that dbt built, the slowest first; none where none was built."""
-    rows = [
-        {"model": one["unique_id"].split(".")[-1], "seconds": round(one["execution_time"], 3)}
-        for one in _results(target)
-        if one["unique_id"].startswith("model.")
-    ]
-    return sorted(rows, key=lambda row: -row["seconds"])
 
 
 def write_docs(settings: Settings, standing: Path, database: Path, target: Path, docs: Path) -> int:

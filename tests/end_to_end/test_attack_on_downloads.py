@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
+from bench.pages import published_alone
 from dashboards.site import render_site
 from pipelines.settings import Settings
 from tests.attack.intruder import Intruder, Told, tables_of
@@ -30,15 +30,7 @@ def test_all_that_is_served_is_made_of_the_published_tables(city: House, tmp_pat
     Printed reports are pages, too; what the intruder reads are all of the tables.
     """
     alone = tmp_path / "warehouse.duckdb"
-    with duckdb.connect(str(alone)) as con:
-        con.execute(f"attach '{city.current / 'warehouse.duckdb'}' as whole (read_only)")
-        con.execute("create schema published")
-        tables = con.execute(
-            "select table_name from duckdb_tables()"
-            " where database_name = 'whole' and schema_name = 'published'"
-        ).fetchall()
-        for (table,) in tables:
-            con.execute(f"create table published.{table} as from whole.published.{table}")
+    tables = published_alone(city.current / "warehouse.duckdb", alone)
     settings = Settings.load(raw=city.raw, home=city.home)
     render_site(
         alone,
@@ -57,4 +49,4 @@ def test_all_that_is_served_is_made_of_the_published_tables(city: House, tmp_pat
         assert of_tables.keys() == served.keys() and len(served) > 20
         assert [p for p, content in served.items() if of_tables[p] != content] == []
     read = tables_of(city.current / "downloads" / "published-csv.zip")
-    assert {table for (table,) in tables} <= read.keys()
+    assert set(tables) <= read.keys()

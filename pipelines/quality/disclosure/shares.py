@@ -252,7 +252,7 @@ def nested(given: Mapping[str, Numerators], told: Mapping[str, States]) -> Neste
         both,
         np.concatenate([state, np.full_like(rest, WITHHELD, dtype=np.int8)]),
         starts,
-        np.concatenate([*(one.numbers for one in every), none + IN_A_CELL]),
+        np.concatenate([*(one.numbers for one in every), np.full_like(none, IN_A_CELL)]),
     )
 
 
