@@ -21,7 +21,12 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipelines.intake": {"pipelines.feeds", "pipelines.settings", WORDS},
     "pipelines.life": set(),
     "pipelines.metrics": {"pipelines.settings", WORDS},
-    "pipelines.quality": {"pipelines.again", "pipelines.feeds", WORDS},
+    "pipelines.quality": {
+        "pipelines.again",
+        "pipelines.evaluation",
+        "pipelines.feeds",
+        WORDS,
+    },
     "pipelines.release": {"pipelines.life", "pipelines.metrics", "pipelines.settings", WORDS},
     "pipelines.sample": {"pipelines.feeds"},
     "pipelines.spark": {"pipelines.settings", "pipelines.warehouse", WORDS},

@@ -86,6 +86,11 @@
 {#- Whether a row's number of students, and all that rests on it, is told. -#}
 {% macro is_told(told='told') %}{{ told }}.fate = 'shown'{% endmacro %}
 
+{#- Whether figures that rest on the number are told, too: not where a few were corrected since. -#}
+{% macro is_measured(told='told') -%}
+    {{ is_told(told) }} and {{ told }}.is_revised is not true
+{%- endmacro %}
+
 {#- Whether the share of those who passed (or are good, excellent, low) is told as it is, or as a
     band. -#}
 {% macro is_exact(outcome, told='told') %}{{ told }}.{{ outcome }}_told = 'exact'{% endmacro %}

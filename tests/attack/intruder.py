@@ -311,17 +311,23 @@ class Intruder:
         return found
 
     def differences(self) -> list[Loot]:
-        """What the few did whom a correction brought or took, by two releases' shares."""
-        (old, _), (new, _) = self.releases
+        """What the few did whom a correction brought, took or graded otherwise: by all that two
+        releases tell together of how many did."""
+        (_, was), (_, town) = self.releases
         found = []
-        for cell in old.n.keys() & new.n.keys():
-            moved = abs(new.n[cell] - old.n[cell])
-            for what in _deeds(cell):
-                if (what, cell) in old.rates and (what, cell) in new.rates and 0 < moved < FEW:
-                    before, after = (told.met(what, cell, told.n[cell]) for told in (old, new))
-                    low, high = _whole(after[0] - before[1], after[1] - before[0])
-                    if high - low < min(RARE - 1, moved):
-                        found.append(Loot(what, cell, low, high))
+        for year in self._years():
+            at = self._did_of(year, nested=True)
+            mine = [{cell for no, cell, *_ in self._cells(year) if no == one} for one in (0, 1)]
+            for cell in mine[0] & mine[1]:
+                n, then = town.numbers.get(cell, 0), was.numbers.get(cell, 0)
+                for what in _deeds(cell):
+                    did, before = town.did[what, cell], was.did[what, cell]
+                    moved = max(abs(n - then), abs(did - before))
+                    if 0 < moved < FEW and min(n, then):
+                        (old_low, old_high), (low, high) = (at[no, what, cell] for no in (0, 1))
+                        least, most = low - old_high, high - old_low
+                        if most - least < min(RARE - 1, abs(n - then) or RARE - 1):
+                            found.append(Loot(what, cell, least, most))
         return found
 
     def _cells(self, year: str) -> Iterator[tuple[int, Cell, Told, Town]]:

@@ -40,6 +40,8 @@ def listed(given: Numbers, passed: Numbers | None = None) -> tuple[pa.Table, pa.
         | {"group_value": value, "is_published": True, "n": n, "absent": 0, "exempt": 0}
         | none
         | {"passed": passed and passed[level, unit, value]}
+        # Who passes has 80 points, who does not 40.
+        | {"score_thousandths": 40_000 * (n + (passed[level, unit, value] if passed else 0))}
         for no, ((level, unit, value), n) in enumerate(given.items())
     ]
     place = {key: no for no, key in enumerate(given)}

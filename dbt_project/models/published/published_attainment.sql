@@ -14,9 +14,9 @@ select
     units.group_value,
     {{ where_told(sitting, 'units.candidates') }} as candidates,
     {{ where_told(is_told(), 'units.n') }} as n,
-    {{ where_told(is_told(), rounded('units.mean_score', 1)) }} as mean_score,
+    {{ where_told(is_measured(), rounded('units.mean_score', 1)) }} as mean_score,
     {{ where_told(sitting, rate_told('units.participation_rate')) }} as participation_rate,
-    {{ where_told(is_told(), rate_told('units.score_ratio')) }} as score_ratio,
+    {{ where_told(is_measured(), rate_told('units.score_ratio')) }} as score_ratio,
     {% for figure in ['pass_low', 'pass_high'] %}
     {{ where_told(is_exact('passed'), rate_told('units.' ~ figure)) }} as {{ figure }},
     {% endfor %}
@@ -25,7 +25,7 @@ select
         as {{ share }}_rate,
     {{ band_told(outcome) }} as {{ share }}_band,
     {% endfor %}
-    {{ where_told(is_told(), rounded('units.mean_z', 2)) }} as mean_z,
+    {{ where_told(is_measured(), rounded('units.mean_z', 2)) }} as mean_z,
     told.mark
 from {{ ref('attainment') }} as units
 {{ with_fates('units', 'results', {'stage': "'all'"}) }}

@@ -7,7 +7,8 @@ with cells as (
         parts.*,
         units.parent_code,
         told.places,
-        coalesce(told.fate, '') <> 'shown' or not {{ shown('parts.n') }} as is_untold
+        coalesce(told.fate, '') <> 'shown' or told.is_revised is true or not {{ shown('parts.n') }}
+            as is_untold
     from {{ ref('competency') }} as parts
     inner join {{ ref('unit') }} as units
         on parts.level = units.level and parts.unit_code = units.unit_code

@@ -50,7 +50,7 @@ silent as (
         cells.topic = 'results'
         and cells.level = 'school'
         and cells.group_kind = 'all'
-        and cells.fate not in ('shown', 'nobody')
+        and (cells.fate not in ('shown', 'nobody') or cells.is_revised is true)
     group by cells.wave_id, cells.grade, cells.subject, above.level, above.unit_code
 ),
 
@@ -66,7 +66,9 @@ compared as (
         figures.unit_code,
         count(*) as groups_known,
         min(sizes.n) as fewest,
-        count_if(cells.fate is not null and cells.fate <> 'shown') as groups_silent
+        count_if(
+            cells.fate is not null and (cells.fate <> 'shown' or cells.is_revised is true)
+        ) as groups_silent
     from figures
     inner join {{ ref('attainment') }} as sizes
         on
@@ -108,7 +110,7 @@ fates as (
                     coalesce(compared.groups_known, 0) < 2
                     or compared.groups_silent > 0
                     or not {{ shown('compared.fewest') }}
-            when 'district' then coalesce(cells.fate, '') <> 'shown'
+            when 'district' then coalesce(cells.fate, '') <> 'shown' or cells.is_revised is true
             else
                 coalesce(silent.schools, 0) > 0 and figures.n < {{ students_of_a_spread }}
         end as is_withheld

@@ -18,6 +18,9 @@ with cells as (
             {% endfor %}
         end as table_name,
         case
+            {%- if relation == 'disclosure_cell' %}
+            when is_revised then 'share'
+            {%- endif %}
             when fate <> 'shown' or passed is null or passed_told = 'exact' then fate
             when passed_told = 'band' then 'band'
             else 'share'

@@ -3,7 +3,7 @@
 {#- A district's number is withheld with that of one of its schools; its effect tells no number. So
     is that of a school where all but one or two of those who sat are matched, and the share of
     these is told as a band. A reliability is as good as a number. -#}
-{%- set named = "told.fate in ('shown', 'total')" %}
+{%- set named = "told.fate in ('shown', 'total') and told.is_revised is not true" %}
 {%- set estimated = named ~ " and units.state = 'estimated'" %}
 {#- Where the variance between units is 0, so is every effect, and its interval claims to know. -#}
 {%- set apart = estimated ~ ' and units.se > 0' %}
@@ -25,9 +25,9 @@ select
     {{ where_told(apart, rounded('units.ci_high', 2)) }} as ci_high,
     {{ where_told(numbered, rounded('units.reliability', 2)) }} as reliability,
     {{ where_told(estimated, 'units.band') }} as band,
-    {{ where_told(is_told(), rounded('units.match_rate', 2)) }} as match_rate,
+    {{ where_told(is_measured(), rounded('units.match_rate', 2)) }} as match_rate,
     case
-        when told.fate = 'total' and units.level = 'school'
+        when told.fate = 'total' and {{ named }} and units.level = 'school'
             then {{ banded('units.n', 'units.present') }}
     end as match_band,
     {{ where_told(named, 'units.is_low_match') }} as is_low_match,

@@ -17,6 +17,7 @@ from pipelines.quality.disclosure import published
 from pipelines.quality.disclosure.bounds import Contradiction, because, bounds
 from pipelines.quality.disclosure.earlier import KEY
 from pipelines.quality.disclosure.persons import cells_of, sums_of
+from pipelines.quality.disclosure.revisions import changes, differenced
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import (
     BAND,
@@ -145,7 +146,7 @@ def _audited_both(
         hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
         return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [], [])]
     both, told_then = published.told_by_either(now, then)
-    found = [_audited(both, sums, rules, told_then)]
+    found = [_audited(both, sums, rules, told_then, then)]
     again, _ = published.told_by_either(then, now)
     if not again.equals(then):
         told_then = pc.is_valid(then["told"]).to_numpy()
@@ -154,7 +155,17 @@ def _audited_both(
     return found
 
 
-def _audited(own: pa.Table, sums: pa.Table, rules: Rules, before: Mask | None = None) -> Audit:
+def _audited(
+    own: pa.Table,
+    sums: pa.Table,
+    rules: Rules,
+    before: Mask | None = None,
+    then: pa.Table | None = None,
+) -> Audit:
+    """Args:
+    before: cells of which the release before told the number.
+    then: its cells, where how these differ from them is to be looked at.
+    """
     found = system_of(own, sums)
     told = pc.is_valid(own["told"]).to_numpy()
     told |= pc.equal(own["fate"], NOBODY).to_numpy()
@@ -184,7 +195,24 @@ def _audited(own: pa.Table, sums: pa.Table, rules: Rules, before: Mask | None = 
         leak = Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names)
         (told_before if old[cell] else leaks).append(leak)
     shares, near_shares = _of_shares(own, found, ~told, sums, rules)
-    return Audit(len(told), int((~told).sum()), shares, leaks + near_shares, told_before)
+    leaks += near_shares
+    if then is not None:
+        leaks += _of_revisions(own, then, found, ~told, sums, rules)
+    return Audit(len(told), int((~told).sum()), shares, leaks, told_before)
+
+
+def _of_revisions(
+    own: pa.Table, then: pa.Table, found: System, hidden: Mask, sums: pa.Table, rules: Rules
+) -> list[Leak]:
+    """Numerators that can be worked out by how what is told differs from what was."""
+    how = changes(own, then, found, rules)
+    leaks = []
+    for outcome in OUTCOMES:
+        exact, band = (own[f"{outcome}_{column}"].to_numpy() for column in ("exact", "band"))
+        for cell, near in differenced(found, own, outcome, hidden, exact | band, rules, how):
+            words = tuple(_in_words(own, sums, number) for number in near.sums)
+            leaks.append(Leak(_key(own, cell), near.low, near.high, words, outcome))
+    return leaks
 
 
 def _of_shares(

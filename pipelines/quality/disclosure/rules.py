@@ -15,6 +15,8 @@ class Rules:
     """Of fewer nothing is told."""
     small: int
     """Of fewer what is told has the mark `u`."""
+    revised: int
+    """Figures of a cell of which fewer are others than when they were last told are not told."""
     narrow: int
     """How far apart the least and the most that a withheld number may be must lie."""
     whole_percent: int

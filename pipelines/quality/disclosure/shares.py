@@ -66,7 +66,7 @@ class Numerators:
     place: NDArray[np.intp]
     """Of each cell: which numerator is its own; −1 where it has none."""
     silent: Mask
-    """Whether the share is withheld because it was in the release before."""
+    """Whether the share is withheld for what the release before told."""
 
     @cached_property
     def by_numerator(self) -> sparse.csc_array:
@@ -89,6 +89,10 @@ class Numerators:
         most = np.where(told == BAND, high, np.where(told == WITHHELD, self.most[cells], met))
         return down, most - met
 
+    def may_help(self, cells: NDArray[np.intp], state: States) -> Mask:
+        """Which of these can be withheld beside another."""
+        return state[cells] != WITHHELD
+
 
 def numerators(
     found: System,
@@ -106,7 +110,7 @@ def numerators(
         outcome: one of `OUTCOMES`.
         hidden: cells whose number of students is withheld.
         rules: the thresholds.
-        silent: cells whose share was withheld in the release before, and is as it was.
+        silent: cells whose share is withheld for what the release before told.
     """
     persons = ints(own, "n")
     has = own[outcome].is_valid().to_numpy() & (persons > 0)
@@ -156,7 +160,7 @@ def states(given: Mapping[str, Numerators], rules: Rules) -> dict[str, States]:
         if len(both.sums) == sums:
             return told
         # What is withheld now may be bounded by what else is told of its cell: once more.
-        _protect(both.numerators, both.state, rules)
+        protect(both.numerators, both.state, rules)
         sums = len(both.sums)
         told = dict(zip(given, np.split(both.state, both.starts[1:]), strict=False))
 
@@ -167,11 +171,11 @@ def _by_itself(given: Numerators, rules: Rules) -> States:
     withheld = given.hidden | (given.persons < rules.few) | given.silent
     rare = _is_rare(given.met, given.persons, rules)
     state = np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
-    _protect(given, state, rules)
+    protect(given, state, rules)
     return state
 
 
-def _protect(given: Numerators, state: States, rules: Rules) -> None:
+def protect(given: Numerators, state: States, rules: Rules) -> None:
     """Withhold what is told too much, until none can be told too nearly."""
     choice = _Choice(given, state, rules)
     chosen = np.flatnonzero(state != EXACT)
@@ -279,23 +283,23 @@ def too_near(
     found = [
         (outcome, near)
         for outcome, one in given.items()
-        for near in _near(one, told[outcome], rules)
+        for near in near_of(one, told[outcome], rules)
     ]
     if found:
         return found
     both = nested(given, told)
     names = list(given)
-    for near in _near(both.numerators, both.state, rules):
+    for near in near_of(both.numerators, both.state, rules):
         which = int(np.searchsorted(both.starts, near.numerator, side="right")) - 1
         place, sums = near.numerator - int(both.starts[which]), both.sums[list(near.sums)].tolist()
         found.append((names[which], replace(near, numerator=place, sums=tuple(sums))))
     return found
 
 
-def _near(given: Numerators, state: States, rules: Rules) -> list[Near]:
-    """Of these sums."""
+def near_of(given: Numerators, state: States, rules: Rules) -> list[Near]:
+    """Numerators that these sums tell too nearly."""
     cells = np.flatnonzero(state != EXACT)
-    reach = _reached(given, cells, given.room(cells, state, rules))
+    reach = reached(given, cells, given.room(cells, state, rules))
     found = []
     near = given.few(rules)[cells] & (reach.down + reach.up < given.need(rules)[cells])
     for at in np.flatnonzero(near).tolist():
@@ -368,7 +372,7 @@ class _Reach:
     """Of each entry: how far the numerator can be moved as if there were that sum alone."""
 
 
-def _reached(
+def reached(
     given: Numerators,
     cells: NDArray[np.intp],
     room: tuple[Ints, Ints],
@@ -464,7 +468,9 @@ class _Choice:
         for near in _together(self.given, self.state, self.rules, self.wide):
             rows = np.searchsorted(self.given.numbers, near.sums)
             members = np.unique(self.given.sums[rows].indices)
-            members = members[(self.state[members] != WITHHELD) & (members != near.numerator)]
+            members = members[
+                self.given.may_help(members, self.state) & (members != near.numerator)
+            ]
             if len(members):
                 found.append(members[np.argmin(cost[members])])
                 self._withhold(found[-1:])
@@ -488,7 +494,7 @@ class _Choice:
     ) -> tuple[_Reach, Mask]:
         """How far these can be moved, and which of them are told too nearly."""
         room = self.given.room(cells, self.state, self.rules)
-        reach = _reached(self.given, cells, room, rows)
+        reach = reached(self.given, cells, room, rows)
         return reach, self.few[cells] & (reach.down + reach.up < self.need[cells])
 
     def _withhold(self, chosen: ArrayLike) -> None:
@@ -606,7 +612,7 @@ class _Choice:
         alone = np.bincount(at_asked, minlength=len(asked)) == 1
         itself = np.full(len(asked), -1, dtype=np.int64)
         itself[at_asked] = cell
-        free = (self.state[one] != WITHHELD) & ~(alone[at] & (itself[at] == one))
+        free = self.given.may_help(one, self.state) & ~(alone[at] & (itself[at] == one))
         at, one = at[free], one[free]
         order = np.lexsort((one, cost[one], at))
         rows, first = np.unique(at[order], return_index=True)

@@ -1,5 +1,6 @@
 """From the warehouse's list of cells and sums to what becomes of each cell."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,15 @@ from pipelines.again import made_by_part, with_origin
 from pipelines.quality.disclosure.earlier import Before, compared, silent_before, unheeded
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.persons import cells_of, sums_of
+from pipelines.quality.disclosure.revisions import (
+    LAST,
+    NONE,
+    Changes,
+    changes,
+    decided,
+    places_told,
+    unsettled,
+)
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, numerators, states
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
@@ -28,6 +38,7 @@ FATES = with_origin(
     ("school_year", pa.string()), ("cell_no", pa.int64()), ("fate", pa.string()),
     ("mark", pa.string()), ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
     *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
+    ("is_revised", pa.bool_()), *((name, pa.int64()) for name in LAST),
 )  # fmt: skip
 WORKERS = 2
 """School years worked on at a time."""
@@ -71,11 +82,13 @@ def fates(
         theirs = sums.filter(pc.is_in(sums["total_no"], value_set=numbers))
         order = [("sum_no", "ascending"), ("part_no", "ascending")]
         news = unheeded(own, then[year], of(year, before))
-        return [own, theirs.sort_by(order), news]
+        return [own, theirs.sort_by(order), news, unsettled(own, then[year])]
 
-    def made(own: pa.Table, theirs: pa.Table, _: pa.Table | None) -> pa.Table:
-        past = compared(own, then[own["school_year"][0].as_py()])
-        return _fates(own, system_of(own, theirs), rules, past)
+    def made(own: pa.Table, theirs: pa.Table, *_: pa.Table | None) -> pa.Table:
+        served_then = then[own["school_year"][0].as_py()]
+        found = system_of(own, theirs)
+        how = changes(own, served_then, found, rules)
+        return _fates(own, found, rules, compared(own, served_then), how)
 
     years = sorted(pc.unique(cells["school_year"]).to_pylist())
     then = {year: of(year, served) for year in years}
@@ -130,7 +143,7 @@ def system_of(own: pa.Table, sums: pa.Table) -> System:
     )
 
 
-def _fates(own: pa.Table, found: System, rules: Rules, past: Before) -> pa.Table:
+def _fates(own: pa.Table, found: System, rules: Rules, past: Before, how: Changes) -> pa.Table:
     n = ints(own, "n")
     published = own["is_published"].to_numpy()
     few = (n > 0) & (n < rules.few)
@@ -143,15 +156,28 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before) -> pa.Table
         [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
     )
     known = np.where(fate == TOTAL, _known_least(own, found, hidden, rules), n)
-    mark = np.select([np.isin(fate, [NOBODY, FEW, PARTNER]), known < rules.small], ["c", "u"], "")
+    revised = decided(found, own, hidden, rules, how)
+    untold = np.isin(fate, [NOBODY, FEW, PARTNER]) | revised.is_revised
+    mark = np.select([untold, known < rules.small], ["c", "u"], "")
     columns = {
         "cell_no": own["cell_no"],
         "fate": pa.array(fate.tolist(), pa.string()),
         "mark": pa.array([one or None for one in mark.tolist()], pa.string()),
-        "places": pa.array(np.where(n < rules.whole_percent, 2, 3), pa.int32()),
+        "places": pa.array(places_told(n, rules), pa.int32()),
         "is_sitting_told": pa.array(~hidden & _sitting(own, rules.few)),
     }
-    return pa.table(columns | _told(own, found, hidden, rules, past))
+    columns |= _told(own, found, hidden, rules, past, revised.silent)
+    columns |= {"is_revised": pa.array(revised.is_revised)} | _last(how, (fate == SHOWN) & ~how.few)
+    return pa.table(columns)
+
+
+def _last(how: Changes, told: Mask) -> dict[str, pa.Array]:
+    """What was counted when figures were last told of all who were counted."""
+    columns = {}
+    for name in LAST:
+        last = how.last.get(name.removeprefix("last_"), np.full(len(told), NONE))
+        columns[name] = pa.array(last, pa.int64(), mask=told | (last == NONE))
+    return columns
 
 
 def _became(past: Before, *fates: str) -> Mask:
@@ -176,11 +202,17 @@ def _sitting(own: pa.Table, few: int) -> Mask:
 
 
 def _told(
-    own: pa.Table, found: System, hidden: Mask, rules: Rules, past: Before
+    own: pa.Table,
+    found: System,
+    hidden: Mask,
+    rules: Rules,
+    past: Before,
+    revised: Mapping[str, Mask],
 ) -> dict[str, pa.Array]:
     """How the share of each outcome is told of each cell."""
+    silent = {name: silent_before(own, past, name) | revised[name] for name in OUTCOMES}
     given = {
-        outcome: numerators(found, own, outcome, hidden, rules, silent_before(own, past, outcome))
+        outcome: numerators(found, own, outcome, hidden, rules, silent[outcome])
         for outcome in OUTCOMES
     }
     columns = {}

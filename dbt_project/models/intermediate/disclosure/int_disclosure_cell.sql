@@ -1,6 +1,6 @@
 {%- set counts = ['passed', 'good', 'excellent', 'low'] -%}
 {%- set groups = published_groups() | join("', '") -%}
-{%- set numbers = ['n', 'absent', 'exempt'] + counts -%}
+{%- set numbers = ['n', 'absent', 'exempt'] + counts + ['score_thousandths'] -%}
 -- Every number of students that published figures rest on, once a table that tells it: students of
 -- a paper, of a unit's year (results, and the students behind pooled ones), and those matched.
 with schools as (
@@ -43,7 +43,8 @@ results as (
         cells.n,
         cells.candidates - cells.exempt - cells.n as absent,
         cells.exempt,
-        cells.{{ counts | join(', cells.') }}
+        cells.{{ counts | join(', cells.') }},
+        cast(cells.score_sum * 1000 as bigint) as score_thousandths
     from {{ ref('int_attainment_cells') }} as cells
     left join schools
         on
@@ -177,7 +178,7 @@ united as (
         cast(null as bigint) as absent,
         cast(null as bigint) as exempt,
         {{ 'passed' if topic == 'trend' else 'cast(null as bigint)' }} as passed,
-        {{ counts_none(counts[1:]) }}
+        {{ counts_none(counts[1:] + ['score_thousandths']) }}
     from trend
     {{ "where subject = 'all'" if topic == 'students' }}
     union all

@@ -9,6 +9,7 @@ select
     cells.good,
     cells.excellent,
     cells.low,
+    cells.score_thousandths,
     fates.fate,
     fates.mark,
     fates.places,
@@ -16,6 +17,13 @@ select
     fates.passed_told,
     fates.good_told,
     fates.excellent_told,
-    fates.low_told
+    fates.low_told,
+    fates.is_revised,
+    fates.last_n,
+    fates.last_passed,
+    fates.last_good,
+    fates.last_excellent,
+    fates.last_low,
+    fates.last_score_thousandths
 from {{ ref('int_disclosure_cell') }} as cells
 inner join {{ ref('int_disclosure_fate') }} as fates on cells.cell_no = fates.cell_no

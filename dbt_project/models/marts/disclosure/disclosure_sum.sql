@@ -4,6 +4,7 @@ with withheld as (
     from {{ ref('disclosure_cell') }}
     where
         fate <> 'shown'
+        or last_n is not null
         {% for outcome in ['passed', 'good', 'excellent', 'low'] %}
         or ({{ outcome }} is not null and coalesce({{ outcome }}_told, '') <> 'exact')
         {% endfor %}
