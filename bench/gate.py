@@ -1,5 +1,6 @@
 """The gate under load, beside the same page from a Dash app: `python -m bench.gate`.
 
+The page is the city's pass rates, figures and a table, which most pages are.
 Both run behind the same gunicorn (`deploy/gunicorn.conf.py`) on this machine, and nghttp2's
 `h2load` asks them over 16 kept connections. A view of the gate is one request with a session; of
 the Dash app it is the three that a browser makes (page, layout, dependencies), without any sign-in
@@ -38,6 +39,8 @@ from dashboards.gate import Scope, create_app
 from pipelines.release import current
 from pipelines.settings import Settings
 
+PAGE = "pass-rates.html"
+"""The page that is asked for."""
 CONNECTIONS = 16
 ADDRESS = "10.0.0.1"
 """Of who reads; those who try passwords have others."""
@@ -280,7 +283,7 @@ def main() -> None:
             "EQM_TRUSTED_PROXIES": "1",
         }
         groups = _measured(given, environment, home, cookie, password)
-        page = (home / "releases" / served / "site" / "index.html").stat().st_size
+        page = (home / "releases" / served / "site" / PAGE).stat().st_size
     size = {"page_bytes": page, "connections": CONNECTIONS}
     report("gate", size, groups)
 
@@ -296,7 +299,7 @@ def _measured(
     load = Load(cookie)
     app = "dashboards.gate.server:application()"
     with gunicorn(app, environment) as address:
-        page = [f"{address}/"]
+        page = [f"{address}/{PAGE}"]
         load.seconds(page, given.views // 10)
         took = load.seconds(page, given.views)
         rate = given.views / took

@@ -1,4 +1,4 @@
-"""The city's page as a Dash app, for `bench.gate`: the same figures and tables, out of Dash.
+"""The city's pass rates as a Dash app, for `bench.gate`: the same figures and tables, out of Dash.
 
 Dash is no part of the project's environment: install it into a folder of its own and name that in
 PYTHONPATH. `DASH_LAYOUT=once` makes the layout when the app starts, which is as kind as can be;
@@ -13,6 +13,7 @@ import dash
 import duckdb
 from dash import dcc, html
 
+from bench.gate import PAGE
 from dashboards.pages import PAGES, Published, Unit
 from pipelines.settings import Settings
 
@@ -21,10 +22,11 @@ SETTINGS = Settings.load()
 
 def layout() -> Any:
     """The page: headline, figures and tables."""
+    (page,) = (page for page in PAGES if page.path == PAGE)
     unit = Unit(SETTINGS.unit_code, SETTINGS.unit_name_zh, SETTINGS.unit_name_en)
     warehouse = str(SETTINGS.current.resolve() / "warehouse.duckdb")
     with duckdb.connect(warehouse, read_only=True) as connection:
-        view = PAGES[0].build(Published(connection), unit, "zh")
+        view = page.build(Published(connection), unit, "zh")
     tables = [
         html.Table(
             [html.Thead(html.Tr([html.Th(column) for column in table.columns]))]

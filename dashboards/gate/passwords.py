@@ -3,8 +3,9 @@
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from typing import TypeVar
@@ -38,11 +39,13 @@ class Desk:
 
     That for strangers is of low rank: wrong passwords by the thousand take what the machine has
     left over, and no more, since argon2 lets go of the interpreter while it works, and the system
-    lets every other thread go first.
+    lets every other thread go first. While it is crowded, it rests as long as it worked: each look
+    passes 64 MiB through the memory that pages go through, too.
     """
 
     def __init__(self, strangers: bool) -> None:
         self._room = threading.BoundedSemaphore(WAITING)
+        self._rests = strangers
         begin = _step_back if strangers else None
         self._thread = ThreadPoolExecutor(1, "passwords", initializer=begin)
 
@@ -54,20 +57,42 @@ class Desk:
         """
         if not self._room.acquire(blocking=False):
             raise Busy
-        return Place(self._room, self._thread)
+        return Place(self)
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._room.release()
+
+    def begin(self, work: Callable[[], Answer]) -> "Future[Answer]":
+        """Have something worked out after what others came with."""
+        return self._thread.submit(self._worked, work)
+
+    def _worked(self, work: Callable[[], Answer]) -> Answer:
+        begun = time.monotonic()
+        try:
+            return work()
+        finally:
+            if self._rests:
+                self._thread.submit(self._rest, time.monotonic() - begun)
+
+    def _rest(self, seconds: float) -> None:
+        if self._room.acquire(blocking=False):
+            self._room.release()
+        else:
+            time.sleep(seconds)
 
 
 class Place:
-    """A place in the queue."""
+    """A place in the queue of a desk."""
 
-    def __init__(self, room: threading.BoundedSemaphore, thread: ThreadPoolExecutor) -> None:
-        self._room, self._thread = room, thread
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def __enter__(self) -> "Place":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._room.release()
+        self._desk.leave()
 
     def fits(self, kept: str, password: str) -> bool:
         """Whether a password is the one that was kept; without one, no, after the same work.
@@ -86,7 +111,7 @@ class Place:
         return self._done(lambda: HASHER.hash(password))
 
     def _done(self, work: Callable[[], Answer]) -> Answer:
-        waiting = self._thread.submit(work)
+        waiting = self._desk.begin(work)
         try:
             return waiting.result(PATIENCE)
         except TimeoutError:

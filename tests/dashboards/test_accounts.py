@@ -244,6 +244,22 @@ def test_a_crowd_is_turned_away_before_anything_is_written(
         assert set(con.execute(sa.select(ATTEMPT.c.failures)).scalars()) == {1}
 
 
+@pytest.mark.parametrize(("strangers", "crowd"), [(True, WAITING), (True, 1), (False, WAITING)])
+def test_a_desk_of_strangers_rests_while_it_is_crowded(
+    strangers: bool, crowd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it worked, so that wrong passwords leave memory and processor to pages."""
+    desk = Desk(strangers)
+    rested: list[float] = []
+    monkeypatch.setattr("dashboards.gate.passwords.time.sleep", rested.append)
+    places = [desk.enter() for _ in range(crowd)]
+    assert not places[0].fits("", "wrong")
+    desk.begin(lambda: None).result()
+    assert bool(rested) == (strangers and crowd == WAITING)
+    for place in places:
+        place.__exit__()
+
+
 def test_nothing_that_is_kept_opens_anything(house: House) -> None:
     password = house.accounts.add("zhang", CITY, "a reason", "root")
     token = house.accounts.sign_in("zhang", password, "10.0.0.1")
