@@ -55,13 +55,15 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release of a city of few schools. Tests must leave it as it is."""
+    """A release of a city of few schools and their districts. Tests must leave it as it is."""
     folder = tmp_path_factory.mktemp("earlier")
     write_warehouse(folder / "warehouse.duckdb", City())
     few = ", ".join(f"'{code}'" for code, _, _ in SCHOOLS[5:8])
     with duckdb.connect(str(folder / "warehouse.duckdb")) as con:
         con.execute(
             f"delete from published.unit where level = 'school' and unit_code not in ({few})"
+            " or level = 'district' and unit_code not in (select parent_code from published.unit"
+            f" where unit_code in ({few}))"
         )
     assert render(folder, FIRST).reused == 0
     return folder

@@ -38,8 +38,8 @@ CAUSE = re.compile(
 )
 """Words by which an operator understands that the disk is full."""
 
-OF_REGISTERS = {"dim_school", "dim_staff", "dim_student", "resource_equity", "stg_schools"}
-"""Models that a score does not change, and the build of one changed score uses again."""
+OF_OTHERS = {"dim_school", "dim_staff", "dim_student", "resource_equity", "attainment"}
+"""Models that an hour of training does not change, and the build of one uses again."""
 
 Story = Callable[["Scene"], None]
 
@@ -51,7 +51,7 @@ class Scene:
     folder: Path
     home: Path
     changed: Path
-    """Raw folder with one score changed, so that a new release must be made."""
+    """Raw folder with one training changed, so that a new release must be made."""
     first: str
     """Name of the release that is served before anything goes wrong."""
     first_tree: str
@@ -142,9 +142,9 @@ def served(home: Path) -> str:
     return link.name
 
 
-def attainment(home: Path) -> list[tuple[Any, ...]]:
-    """All rows that pages are made of, in order."""
-    return tables(home)["marts.attainment"]
+def training(home: Path) -> list[tuple[Any, ...]]:
+    """All rows that say who was trained for how long, in order."""
+    return tables(home)["marts.fact_training"]
 
 
 def tables(home: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -194,8 +194,8 @@ def assert_next_build_is_fine(scene: Scene, home: Path) -> None:
     assert tree(home / "releases" / scene.first) == scene.first_tree
     # Though it used again what the first release's build, or one cut short, had made.
     assert tables(home) == tables(scene.undisturbed)
-    assert not made_anew(home) & OF_REGISTERS
-    assert made_anew(scene.undisturbed) >= OF_REGISTERS
+    assert not made_anew(home) & OF_OTHERS
+    assert made_anew(scene.undisturbed) >= OF_OTHERS
     assert pages_used_again(home) > 0 == pages_used_again(scene.undisturbed)
     for folder in ("site", "downloads", "analysis"):
         assert tree(home / "current" / folder) == tree(scene.undisturbed / "current" / folder)
@@ -290,7 +290,7 @@ def killed_alone(scene: Scene) -> None:
         code, said = finish(following)
         assert code == 0, said
         assert served(home) == scene.second
-        assert attainment(home) == attainment(scene.undisturbed)
+        assert training(home) == training(scene.undisturbed)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -403,17 +403,21 @@ STORIES: tuple[Story, ...] = (killed_late, killed_early, full, killed_alone, ful
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, village: House, new_house: NewHouse) -> Scene:
-    """Two undisturbed builds, of inputs that differ in one score."""
+    """Two undisturbed builds, of inputs that differ in the hours of one training.
+
+    A score would be another matter: what a release tells of one that was corrected depends on
+    what the one before has told.
+    """
     folder = tmp_path_factory.mktemp("interrupted")
     shutil.copytree(village.home.parent, folder, symlinks=True, dirs_exist_ok=True)
     changed, undisturbed = folder / "changed", new_house(folder / "undisturbed").home
     shutil.copytree(folder / "raw", changed)
-    change_one_score(changed)
+    change_one_training(changed)
     code, said = finish(start(changed, undisturbed))
     assert code == 0, said
     first, second = served(folder / "home"), served(undisturbed)
     assert first != second
-    assert attainment(folder / "home") != attainment(undisturbed)
+    assert training(folder / "home") != training(undisturbed)
     return Scene(
         folder,
         folder / "home",
@@ -425,20 +429,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory, village: House, new_house: N
     )
 
 
-def change_one_score(raw: Path) -> None:
-    """Half a point less for one student, in a file without totals: these would not add up."""
-    for path in sorted((raw / "monitoring_results").rglob("*.csv")):
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        header, cells = lines[0].split(","), lines[1].split(",")
-        if "总分" in header:
-            continue
-        for at, name in enumerate(header):
-            if name in ("chinese", "语文") and float(cells[at] or 0) > 1:
-                cells[at] = f"{float(cells[at]) - 0.5:g}"
-                lines[1] = ",".join(cells)
-                path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-                return
-    raise AssertionError("no file with a score to change")
+def change_one_training(raw: Path) -> None:
+    """An hour less of one training."""
+    path = next(path for path in sorted((raw / "training_logs").rglob("*.csv")))
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    hours = lines[0].split(",").index("学时")
+    cells = lines[1].split(",")
+    cells[hours] = f"{float(cells[hours]) - 1:g}"
+    path.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
