@@ -36,6 +36,17 @@ def test_a_partner_that_is_told_gives_a_cell_away(city: City, tmp_path: Path) ->
     assert found.leaks and all(leak.low == leak.high or leak.sums for leak in found.leaks)
 
 
+def test_a_mean_without_its_number_is_a_leak(city: City, tmp_path: Path) -> None:
+    """Beside its number it bounds no other."""
+    aside = Path(shutil.copy(city.warehouse, tmp_path))
+    with duckdb.connect(str(aside)) as con:
+        con.execute("update published.attainment set mean_score = 61.5 where n is null")
+        found = disclosure.audit(con, RULES)
+    assert found.leaks and {leak.sums for leak in found.leaks} == {
+        ("a figure told without its number",)
+    }
+
+
 def test_every_row_has_a_fate_and_its_mark(city: City) -> None:
     cells = city.table("marts.disclosure_cell")
     for table, topic in {"attainment": "results", "pass_rate_trend": "trend"}.items():

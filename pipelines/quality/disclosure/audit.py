@@ -178,6 +178,11 @@ def _audited(
         Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
         for cell in np.flatnonzero(told & ~old & (values > 0) & (values < rules.few)).tolist()
     ]
+    # A mean or a rate that stands beside its number bounds no other; by itself it might.
+    leaks += [
+        Leak(_key(own, cell), 0, int(ints(own, "n")[cell]), ("a figure told without its number",))
+        for cell in np.flatnonzero(own["is_alone"].to_numpy()).tolist()
+    ]
     near = np.flatnonzero(told & ~old & nearly_all(own, found, rules))
     leaks += [Leak(_key(own, at), int(values[at]), int(values[at]), ()) for at in near.tolist()]
     # A sum that shows all its members says nothing of others, but that the tables agree.

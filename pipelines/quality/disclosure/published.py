@@ -18,7 +18,11 @@ _STUDENTS = """
         coalesce(results.pass_band, trend.pass_band) is not null as passed_band,
         results.good_band is not null as good_band,
         results.excellent_band is not null as excellent_band,
-        results.low_band is not null as low_band
+        results.low_band is not null as low_band,
+        results.n is null and coalesce(
+            results.mean_score, results.score_ratio, results.mean_z, results.participation_rate,
+            results.pass_rate, results.good_rate, results.excellent_rate, results.low_rate
+        ) is not null as is_alone
     from marts.disclosure_cell as cells
     left join published.attainment as results
         on cells.topic = 'results' and results.school_year = cells.school_year
@@ -84,7 +88,7 @@ _PERSONS = """
         persons.*, told.told, coalesce(told.exact, false) as passed_exact,
         coalesce(told.band, false) as passed_band,
         false as good_exact, false as excellent_exact, false as low_exact,
-        false as good_band, false as excellent_band, false as low_band
+        false as good_band, false as excellent_band, false as low_band, false as is_alone
     from marts.disclosure_persons as persons
     left join told using (topic, period, counted, level, unit_code)
     order by cell_no
@@ -101,8 +105,8 @@ def years(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 def students(con: duckdb.DuckDBPyConnection, year: str) -> pa.Table:
     """Numbers of students by their results in a school year: rows of `marts.disclosure_cell`, with
-    what is told of each (`told`, and of each outcome whether its share is told exactly or as a
-    band).
+    what is told of each (`told`, of each outcome whether its share is told exactly or as a band,
+    and whether a mean or a share is told without its number, `is_alone`).
     """
     return con.sql(_STUDENTS, params=[year]).to_arrow_table()
 
