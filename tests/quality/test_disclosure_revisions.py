@@ -171,3 +171,22 @@ def test_another_score_is_a_correction_though_nobody_is_graded_otherwise() -> No
     older = served.drop_columns(["score_thousandths", "is_revised", "last_n"])
     same = fates(cells, sums, RULES, older)
     assert not any(same["is_revised"].to_pylist())
+
+
+def test_what_was_corrected_stays_hidden_from_who_kept_an_older_release() -> None:
+    """Of a school whose boys nobody was ever told of, one passes less; later another school grows.
+
+    By the second release and the third nothing can be told of the first school, which is as it
+    was; by the first and the third it could, were the city told and the other school.
+    """
+    students = np.array([[87, 1689], [4, 60]])
+    passed = np.array([[44, 844], [2, 30]])
+    releases = [told((numbers(students), numbers(passed)))]
+    passed[1, 1] -= 3
+    releases.append(told((numbers(students), numbers(passed)), releases[-1]))
+    students[0, 1] += 24
+    releases.append(told((numbers(students), numbers(passed)), releases[-1]))
+    assert ("S1", "all") in revised(releases[2])
+    assert len(revised(releases[2]) & {("S0", "all"), (CITY, "all")}) > 0
+    for before in releases[:2]:
+        assert audit(releases[2], RULES, before).leaks == []

@@ -211,12 +211,14 @@ def _of_revisions(
 ) -> list[Leak]:
     """Numerators that can be worked out by how what is told differs from what was."""
     how = changes(own, then, found, rules)
-    leaks = []
+    told = {}
     for outcome in OUTCOMES:
         exact, band = (own[f"{outcome}_{column}"].to_numpy() for column in ("exact", "band"))
-        for cell, near in differenced(found, own, outcome, hidden, exact | band, rules, how):
-            words = tuple(_in_words(own, sums, number) for number in near.sums)
-            leaks.append(Leak(_key(own, cell), near.low, near.high, words, outcome))
+        told[outcome] = exact | band
+    leaks = []
+    for outcome, cell, near in differenced(found, own, hidden, told, rules, how):
+        words = tuple(_in_words(own, sums, number) for number in near.sums)
+        leaks.append(Leak(_key(own, cell), near.low, near.high, words, outcome))
     return leaks
 
 

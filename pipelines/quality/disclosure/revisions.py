@@ -4,13 +4,18 @@ Whoever kept a release can hold the next one against it. Where fewer than `revis
 cell are others than when its figures were last told, or did otherwise, the differences would tell
 of them. So such a cell is revised: of it no figure but its number is told, until as many have
 changed; unless it is so large that its rounded rates leave room for any of `rare` numbers. What
-would tell its share by subtraction is withheld beside it.
+would tell its share by subtraction is revised with it, and its mean and all else with the share.
 
-Readers are taken to know, of a cell that is as it was, every numerator; of one that was corrected
-the numerator of then, and of now if its share is told, be it rounded where that leaves no room.
+Readers are taken to have kept every release. By one of them and the newest they know, of a cell
+that is as it was, every numerator; of one that was corrected the numerator of then, and of now if
+its share is told, be it rounded where that leaves no room. So what a cell was when its figures were
+last told is kept with it (`LAST`), from which release on until which that was so (`told_since`,
+`told_in`), and in which its students were others for the last time (`changed_in`); releases that
+changed anything are counted from 0.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +44,10 @@ COUNTED = ("n", *OUTCOMES, "score_thousandths")
 """What a cell is known by: where it is the same, so are the cell's students."""
 LAST = tuple(f"last_{name}" for name in COUNTED)
 """The same as when figures of a cell last told of all who were counted, where they do not now."""
+MEASURED = ("shown", "total")
+"""What becomes of cells of which figures are told, if not their number."""
+MANY = 1000
+"""Of so many the effect that is told in two digits is what it was, whichever few are others."""
 NONE = -1
 """Stands where there is no number."""
 
@@ -47,18 +56,34 @@ NONE = -1
 class Changes:
     """How cells differ from what they were when their figures were last told."""
 
-    same: Mask
-    """Cells that are as they were, told or not, and what follows from them."""
     few: Mask
     """Cells that were told of, of whom fewer than `revised` are others now or did otherwise."""
     by: Ints
     """At least so many of a changed cell's are."""
     last: dict[str, Ints]
     """What was counted then, by the names of `COUNTED`; `NONE` where nothing was told."""
+    told_since: Ints
+    told_in: Ints
+    """The first and the last release in which that was so."""
+    changed_in: Ints
+    """In which release a cell became what it is."""
+    again: Mask
+    """Cells that are as they were in the release before, and revised there."""
 
-    def none(self) -> bool:
-        """Whether nothing that was told of has changed by a few."""
-        return not self.few.any()
+    def against_each(self, found: System) -> Iterator["Changes"]:
+        """The changes since each release that told of any that a few make otherwise now, with the
+        cells that have been the same since (`same`)."""
+        if not self.few.any():
+            return
+        since, until = self.told_since[self.few].min(), self.told_in[self.few].max()
+        for release in range(int(since), int(until) + 1):
+            same = found.worked_out(self.changed_in <= release)
+            told = (self.told_since <= release) & (release <= self.told_in)
+            few = self.few & told & ~same
+            if few.any():
+                yield replace(self, few=few, same=same)
+
+    same: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def between(self, own: pa.Table, outcome: str) -> tuple[Ints, Ints]:
         """The least and the most that a numerator may be by what it was.
@@ -99,47 +124,84 @@ def changes(own: pa.Table, then: pa.Table | None, found: System, rules: Rules) -
     """
     cells = own.num_rows
     if then is None or not then.num_rows or not of_results(own):
-        no = np.zeros(cells, dtype=bool)
-        return Changes(no, no, np.zeros(cells, dtype=np.int64), {})
-    counted, was_told, there = _before(own, then)
-    moved = [abs(ints(own, name, NONE) - last) for name, last in counted.items()]
-    differs = there & (np.max(moved, axis=0) > 0)
-    differs |= there & own["score_thousandths"].is_null().to_numpy() & _totals_of(found, differs)
-    persons = [one for name, one in zip(counted, moved, strict=True) if name in ("n", *OUTCOMES)]
+        no, none = np.zeros(cells, dtype=bool), np.zeros(cells, dtype=np.int64)
+        return Changes(no, none, {}, none, none, none, no)
+    before = _before(own, then)
+    others = before.there & ~before.equal
+    others |= _years(own) & before.there & _totals_of(found, others)
+    changed_in = np.where(before.there & ~others, before.changed_in, before.now)
+    moved = {name: abs(ints(own, name, NONE) - last) for name, last in before.counted.items()}
+    differs = before.there & (np.max(list(moved.values()), axis=0) > 0)
+    differs |= _years(own) & before.there & _totals_of(found, differs)
+    persons = [moved[name] for name in ("n", *OUTCOMES) if name in moved]
     by = np.where(differs, np.maximum(np.max(persons, axis=0), 1), 0)
-    same = found.worked_out(there & ~differs)
-    few = was_told & differs & ~same & (by < rules.revised) & (ints(own, "n") > 0)
     return Changes(
-        same,
-        few,
+        before.was_told & differs & (by < rules.revised) & (ints(own, "n") > 0),
         by,
-        {name: np.where(was_told, last, NONE) for name, last in counted.items()},
+        {name: np.where(before.was_told, last, NONE) for name, last in before.counted.items()},
+        before.told_since,
+        before.told_in,
+        changed_in,
+        before.equal & before.was_revised & ~others,
     )
 
 
-def _before(own: pa.Table, then: pa.Table) -> tuple[dict[str, Ints], Mask, Mask]:
-    """What was counted of each cell when it was last told of, or last there; whether it was told
-    of; and whether it was there."""
+def _years(own: pa.Table) -> Mask:
+    """Cells without scores, of a year's results."""
+    return np.asarray(own["score_thousandths"].is_null().to_numpy(), dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Cells as the release before has them."""
+
+    there: Mask
+    equal: Mask
+    """Whether the same was counted there."""
+    was_told: Mask
+    """Whether figures were told, there or once."""
+    was_revised: Mask
+    counted: dict[str, Ints]
+    """What was counted when they were, else there."""
+    told_since: Ints
+    told_in: Ints
+    changed_in: Ints
+    now: int
+    """The number of the next release that changes anything."""
+
+
+def _before(own: pa.Table, then: pa.Table) -> _Before:
+    """How each cell was."""
     place = _placed(own, then)
-
-    def column(name: str) -> Ints:
-        if name not in then.column_names:
-            return np.full(own.num_rows, NONE, dtype=np.int64)
-        return np.append(ints(then, name, NONE), NONE)[place]
-
-    kept = column("last_n") > NONE
-    counted = {
-        name: np.where(kept, column(f"last_{name}"), column(name))
-        for name in COUNTED
-        if name in then.column_names
-    }
     there = place >= 0
-    return counted, kept | (there & np.append(_is_measured(then), False)[place]), there
+
+    def column(name: str, otherwise: int = NONE) -> Ints:
+        if name not in then.column_names:
+            return np.full(own.num_rows, otherwise, dtype=np.int64)
+        return np.append(ints(then, name, otherwise), otherwise)[place]
+
+    names = [name for name in COUNTED if name in then.column_names]
+    kept = column("last_n") > NONE
+    counted = {name: np.where(kept, column(f"last_{name}"), column(name)) for name in names}
+    told, revised_then = (np.append(mask, False)[place] for mask in _told_then(then))
+    newest = 0
+    if "changed_in" in then.column_names:
+        newest = max(0, int(ints(then, "changed_in").max()), int(ints(then, "told_in").max()))
+    return _Before(
+        there,
+        there & np.all([ints(own, name, NONE) == column(name) for name in names], axis=0),
+        kept | told,
+        revised_then,
+        counted,
+        np.where(kept, column("told_since"), column("changed_in", 0)),
+        np.where(kept, column("told_in"), newest),
+        column("changed_in", 0),
+        newest + 1,
+    )
 
 
 def unsettled(own: pa.Table, then: pa.Table | None) -> pa.Table | None:
-    """What was counted of cells when they were last told of, where it is not what is counted now;
-    None where there is no such cell.
+    """What the release before says of cells that are or were corrected; None where there are none.
 
     Args:
         own: cells, in the order of `cell_no`.
@@ -147,12 +209,19 @@ def unsettled(own: pa.Table, then: pa.Table | None) -> pa.Table | None:
     """
     if then is None or not of_results(own):
         return None
-    counted, was_told, _ = _before(own, then)
-    moved = [ints(own, name, NONE) != last for name, last in counted.items()]
-    cells = np.flatnonzero(was_told & np.any(moved, axis=0))
-    if not len(cells):
+    before = _before(own, then)
+    moved = [ints(own, name, NONE) != last for name, last in before.counted.items()]
+    news = before.was_told & np.any(moved, axis=0)
+    cells = np.flatnonzero(news | before.was_revised | (before.changed_in > 0) | ~before.there)
+    if before.now == 1 and not news.any():
         return None
-    return pa.table({"cell": cells} | {name: last[cells] for name, last in counted.items()})
+    told = {name: last[cells] for name, last in before.counted.items()}
+    more = {
+        "told_since": before.told_since[cells],
+        "told_in": before.told_in[cells],
+        "changed_in": before.changed_in[cells],
+    }
+    return pa.table({"cell": cells, "was_revised": before.was_revised[cells]} | told | more)
 
 
 def _placed(own: pa.Table, then: pa.Table) -> NDArray[np.intp]:
@@ -163,12 +232,13 @@ def _placed(own: pa.Table, then: pa.Table) -> NDArray[np.intp]:
     return np.asarray(found.fillna(-1).to_numpy().astype(np.intp))
 
 
-def _is_measured(then: pa.Table) -> Mask:
-    """Cells of which figures were told."""
-    shown = pc.equal(then["fate"], "shown")
-    if "is_revised" in then.column_names:
-        shown = pc.and_(shown, pc.invert(then["is_revised"]))
-    return np.asarray(pc.fill_null(shown, False).to_numpy(), dtype=bool)
+def _told_then(then: pa.Table) -> tuple[Mask, Mask]:
+    """Cells of which figures were told, and those that were revised."""
+    told = pc.is_in(then["fate"], pa.array(MEASURED)).to_numpy()
+    if "is_revised" not in then.column_names:
+        return told, np.zeros_like(told)
+    is_revised = pc.fill_null(then["is_revised"], False).to_numpy()
+    return told & ~is_revised, is_revised
 
 
 def _totals_of(found: System, parts: Mask) -> Mask:
@@ -228,15 +298,16 @@ class Revised(Numerators):
         return down + up >= self.need(rules)
 
 
-def revised(
-    found: System, own: pa.Table, outcome: str, hidden: Mask, rules: Rules, how: Changes
-) -> Revised:
-    """The numerators of an outcome, arguments as of `shares.numerators`.
+def revised(plain: Numerators, own: pa.Table, outcome: str, rules: Rules, how: Changes) -> Revised:
+    """Numerators of an outcome, held against those of a release before.
 
     Args:
-        how: what changed.
+        plain: the numerators by themselves.
+        own: rows of `int_disclosure_cell`.
+        outcome: of whom they are.
+        rules: the thresholds.
+        how: what changed since that release.
     """
-    plain = numerators(found, own, outcome, hidden, rules)
     cells = np.flatnonzero(plain.place >= 0)
     place = plain.place[cells]
     low, high = np.zeros_like(plain.met), plain.persons.copy()
@@ -261,6 +332,15 @@ def revised(
     return one
 
 
+def _plain(
+    found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Changes
+) -> dict[str, Numerators]:
+    """The numerators of each outcome by themselves; none where nothing is held against anything."""
+    if not how.few.any():
+        return {}
+    return {outcome: numerators(found, own, outcome, hidden, rules) for outcome in OUTCOMES}
+
+
 def _unseen(given: Numerators, step: int, rules: Rules) -> Ints:
     """How many steps, of two, each numerator may take before a figure is told otherwise."""
     places = places_told(given.persons, rules)
@@ -276,7 +356,8 @@ def _unseen(given: Numerators, step: int, rules: Rules) -> Ints:
 
 
 def _figures(met: Ints, persons: Ints, places: Ints) -> list[Ints]:
-    """The rate and its interval, as they are told."""
+    """The rate and its interval, as they are told; that of a year's pooled subjects as if each
+    result were another student's."""
     n, digits = np.maximum(persons, 1), 10**places
     rate = (2 * met * digits + n) // (2 * n)
     limits = (np.rint(limit * digits).astype(np.int64) for limit in wilson(np.clip(met, 0, n), n))
@@ -288,18 +369,8 @@ def places_told(persons: Ints, rules: Rules) -> Ints:
     return np.where(persons < rules.whole_percent, 2, 3)
 
 
-@dataclass(frozen=True)
-class Decided:
-    """How cells are told that a few others make now, and what is withheld beside them."""
-
-    is_revised: Mask
-    """Cells of which nothing but the number is told."""
-    silent: dict[str, Mask]
-    """Outcome → cells whose share is not told."""
-
-
-def decided(found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Changes) -> Decided:
-    """How these cells are told.
+def decided(found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Changes) -> Mask:
+    """Cells that are revised: of which none but the number is told, if that is.
 
     Args:
         found: the cells' sums.
@@ -308,31 +379,27 @@ def decided(found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Chang
         rules: the thresholds.
         how: what changed.
     """
-    is_revised = np.zeros(own.num_rows, dtype=bool)
-    if how.none():
-        return Decided(is_revised, dict.fromkeys(OUTCOMES, is_revised))
-    given = {outcome: revised(found, own, outcome, hidden, rules, how) for outcome in OUTCOMES}
-    for one in given.values():
-        tight = one.changed & ~one.hides(rules)
-        is_revised |= how.few & (one.place >= 0) & np.append(tight, False)[one.place]
-    is_revised |= how.few & pc.equal(own["topic"], "matched").to_numpy()
-    is_revised |= _of_revised(own, found, is_revised)
-    silent = {}
-    for outcome, one in given.items():
-        untold = one.hidden.copy()
-        untold[one.place[is_revised & (one.place >= 0)]] = True
-        state = _at_first(one, untold, rules)
-        protect(one, state, rules)
-        silent[outcome] = np.append((state == WITHHELD) & ~one.fixed, False)[one.place]
-    return Decided(is_revised & ~hidden, silent)
-
-
-def _of_revised(own: pa.Table, found: System, is_revised: Mask) -> Mask:
-    """Numbers matched of whose results no figure is told: neither is what was made of them."""
+    is_revised = how.again.copy()
+    # Of numbers matched it is the effect that is told, be they withheld themselves.
+    matched = np.asarray(pc.equal(own["topic"], "matched").to_numpy(), dtype=bool)
+    plain = _plain(found, own, hidden, rules, how)
+    for since in how.against_each(found):
+        given = [revised(one, own, outcome, rules, since) for outcome, one in plain.items()]
+        for one in given:
+            tight = one.changed & ~one.hides(rules)
+            is_revised |= since.few & (one.place >= 0) & np.append(tight, False)[one.place]
+        for one in given:
+            untold = one.hidden.copy()
+            untold[one.place[is_revised & (one.place >= 0)]] = True
+            state = _at_first(one, untold, rules)
+            protect(one, state, rules)
+            is_revised |= np.append((state == WITHHELD) & ~one.fixed, False)[one.place]
+    is_revised &= matched | ~hidden
+    # What was made of results of which no figure is told is not told, either.
     bounds = found.sums[found.loose]
     rows = (bounds > 0).astype(np.int64) @ is_revised.astype(np.int64)
-    held = (bounds < 0).astype(np.int64).T @ rows > 0
-    return np.asarray(held & pc.equal(own["topic"], "matched").to_numpy())
+    is_revised |= matched & ((bounds < 0).astype(np.int64).T @ rows > 0)
+    return np.asarray(is_revised | (matched & how.few & (ints(own, "n") < MANY)))
 
 
 def _at_first(given: Revised, untold: Mask, rules: Rules) -> States:
@@ -343,23 +410,32 @@ def _at_first(given: Revised, untold: Mask, rules: Rules) -> States:
 
 
 def differenced(
-    found: System, own: pa.Table, outcome: str, hidden: Mask, told: Mask, rules: Rules, how: Changes
-) -> list[tuple[int, Near]]:
-    """Cells whose share can be told too nearly by how it differs, with how near.
+    found: System,
+    own: pa.Table,
+    hidden: Mask,
+    told: Mapping[str, Mask],
+    rules: Rules,
+    how: Changes,
+) -> list[tuple[str, int, Near]]:
+    """Outcomes and cells whose share can be told too nearly by how it differs, with how near.
 
     Args:
-        told: cells of which the share is told, be it as a band.
-        others: as of `revised`.
+        told: outcome → cells of which the share is told, be it as a band.
+        others: as of `decided`.
     """
-    if how.none():
-        return []
-    given = revised(found, own, outcome, hidden, rules, how)
-    untold = np.ones(len(given.met), dtype=bool)
-    cells = np.flatnonzero(given.place >= 0)
-    np.logical_and.at(untold, given.place[cells], ~told[cells])
-    state = _at_first(given, untold, rules)
-    # Of what is told exactly there is no bound to look at.
-    state[given.changed & (state == EXACT) & ~untold] = BAND
-    name = np.zeros(len(given.met), dtype=np.int64)
-    name[given.place[cells]] = cells
-    return [(int(name[near.numerator]), near) for near in near_of(given, state, rules)]
+    leaks = []
+    plain = _plain(found, own, hidden, rules, how)
+    for since in how.against_each(found):
+        for outcome, one in plain.items():
+            given = revised(one, own, outcome, rules, since)
+            untold = np.ones(len(given.met), dtype=bool)
+            cells = np.flatnonzero(given.place >= 0)
+            np.logical_and.at(untold, given.place[cells], ~told[outcome][cells])
+            state = _at_first(given, untold, rules)
+            # Of what is told exactly there is no bound to look at.
+            state[given.changed & (state == EXACT) & ~untold] = BAND
+            name = np.zeros(len(given.met), dtype=np.int64)
+            name[given.place[cells]] = cells
+            for near in near_of(given, state, rules):
+                leaks.append((outcome, int(name[near.numerator]), near))
+    return leaks

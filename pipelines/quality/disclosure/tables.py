@@ -1,6 +1,5 @@
 """From the warehouse's list of cells and sums to what becomes of each cell."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.revisions import (
     LAST,
+    MEASURED,
     NONE,
     Changes,
     changes,
@@ -39,6 +39,7 @@ FATES = with_origin(
     ("mark", pa.string()), ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
     *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
     ("is_revised", pa.bool_()), *((name, pa.int64()) for name in LAST),
+    *((name, pa.int64()) for name in ("told_since", "told_in", "changed_in")),
 )  # fmt: skip
 WORKERS = 2
 """School years worked on at a time."""
@@ -156,8 +157,8 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before, how: Change
         [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
     )
     known = np.where(fate == TOTAL, _known_least(own, found, hidden, rules), n)
-    revised = decided(found, own, hidden, rules, how)
-    untold = np.isin(fate, [NOBODY, FEW, PARTNER]) | revised.is_revised
+    is_revised = decided(found, own, hidden, rules, how)
+    untold = np.isin(fate, [NOBODY, FEW, PARTNER]) | is_revised
     mark = np.select([untold, known < rules.small], ["c", "u"], "")
     columns = {
         "cell_no": own["cell_no"],
@@ -166,17 +167,24 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before, how: Change
         "places": pa.array(places_told(n, rules), pa.int32()),
         "is_sitting_told": pa.array(~hidden & _sitting(own, rules.few)),
     }
-    columns |= _told(own, found, hidden, rules, past, revised.silent)
-    columns |= {"is_revised": pa.array(revised.is_revised)} | _last(how, (fate == SHOWN) & ~how.few)
+    columns |= _told(own, found, hidden, rules, past, is_revised)
+    told = np.isin(fate, MEASURED) & ~how.few & ~is_revised
+    columns |= {"is_revised": pa.array(is_revised)} | _last(how, told)
     return pa.table(columns)
 
 
 def _last(how: Changes, told: Mask) -> dict[str, pa.Array]:
-    """What was counted when figures were last told of all who were counted."""
+    """What was counted when figures last told of all who were counted, and in which release."""
+    before = {name: how.last.get(name.removeprefix("last_")) for name in LAST}
+    nothing = np.full(len(told), NONE)
     columns = {}
-    for name in LAST:
-        last = how.last.get(name.removeprefix("last_"), np.full(len(told), NONE))
+    for name, given in before.items():
+        last = nothing if given is None else given
         columns[name] = pa.array(last, pa.int64(), mask=told | (last == NONE))
+    never = columns["last_n"].is_null().to_numpy(False)
+    columns["told_since"] = pa.array(how.told_since, mask=never)
+    columns["told_in"] = pa.array(how.told_in, mask=never)
+    columns["changed_in"] = pa.array(how.changed_in)
     return columns
 
 
@@ -207,10 +215,10 @@ def _told(
     hidden: Mask,
     rules: Rules,
     past: Before,
-    revised: Mapping[str, Mask],
+    is_revised: Mask,
 ) -> dict[str, pa.Array]:
     """How the share of each outcome is told of each cell."""
-    silent = {name: silent_before(own, past, name) | revised[name] for name in OUTCOMES}
+    silent = {name: silent_before(own, past, name) | is_revised for name in OUTCOMES}
     given = {
         outcome: numerators(found, own, outcome, hidden, rules, silent[outcome])
         for outcome in OUTCOMES

@@ -24,6 +24,9 @@ select
     fates.last_good,
     fates.last_excellent,
     fates.last_low,
-    fates.last_score_thousandths
+    fates.last_score_thousandths,
+    fates.told_since,
+    fates.told_in,
+    fates.changed_in
 from {{ ref('int_disclosure_cell') }} as cells
 inner join {{ ref('int_disclosure_fate') }} as fates on cells.cell_no = fates.cell_no
