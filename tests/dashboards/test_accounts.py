@@ -248,7 +248,7 @@ def test_a_crowd_is_turned_away_before_anything_is_written(
 def test_a_desk_of_strangers_rests_while_it_is_crowded(
     strangers: bool, crowd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As long as it worked, so that wrong passwords leave memory and processor to pages."""
+    """So that wrong passwords leave memory and processor to pages."""
     desk = Desk(strangers)
     rested: list[float] = []
     monkeypatch.setattr("dashboards.gate.passwords.time.sleep", rested.append)
