@@ -73,6 +73,12 @@ def test_of_those_whom_a_few_left_no_share_is_told(change: tuple[int, int]) -> N
     second = told(after, first)
     assert revised(second) == untold(second) == GIRLS
     assert audit(second, RULES, first).leaks == []
+    # Nor does the warehouse keep by what the scores differ of those who are gone.
+    kept = second.sql(
+        "select n = last_n, last_score_thousandths is not null from marts.disclosure_cell"
+        " where is_revised"
+    ).fetchall()
+    assert kept and all(same == has for same, has in kept)
 
 
 def test_of_ten_it_is() -> None:
@@ -91,10 +97,18 @@ def test_of_ten_in_two_corrections_it_is_after_the_second() -> None:
         assert audit(now, RULES, before).leaks == []
 
 
+def test_a_correction_that_is_undone_is_none() -> None:
+    """Where as many are counted as before, and their scores are those of before."""
+    for change, undone in (((0, -2), set()), ((-5, -2), GIRLS)):
+        releases = [told(counts())]
+        for more in ({0: change}, {}):
+            releases.append(told(counts(more=more), releases[-1]))
+        assert [untold(release) for release in releases] == [set(), GIRLS, undone]
+
+
 def test_a_second_correction_is_held_against_what_was_last_told() -> None:
-    """The last one undoes the others: nobody has changed."""
     releases = [told(counts())]
-    for more in ({0: (-5, -2)}, {0: (-6, -2)}, {}):
+    for more in ({0: (-5, -2)}, {0: (-6, -2)}, {0: (-12, -2)}):
         releases.append(told(counts(more=more), releases[-1]))
     assert [untold(release) for release in releases] == [set(), GIRLS, GIRLS, set()]
 

@@ -395,11 +395,11 @@ def decided(found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Chang
             protect(one, state, rules)
             is_revised |= np.append((state == WITHHELD) & ~one.fixed, False)[one.place]
     is_revised &= matched | ~hidden
-    # What was made of results of which no figure is told is not told, either.
-    bounds = found.sums[found.loose]
-    rows = (bounds > 0).astype(np.int64) @ is_revised.astype(np.int64)
+    # What was made of results of which no figure is told is not told, either, unless of many.
+    small, bounds = ints(own, "n") < MANY, found.sums[found.loose]
+    rows = (bounds > 0).astype(np.int64) @ (is_revised & small).astype(np.int64)
     is_revised |= matched & ((bounds < 0).astype(np.int64).T @ rows > 0)
-    return np.asarray(is_revised | (matched & how.few & (ints(own, "n") < MANY)))
+    return np.asarray(is_revised | (matched & how.few & small))
 
 
 def _at_first(given: Revised, untold: Mask, rules: Rules) -> States:

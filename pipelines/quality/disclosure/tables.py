@@ -169,18 +169,23 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before, how: Change
     }
     columns |= _told(own, found, hidden, rules, past, is_revised)
     told = np.isin(fate, MEASURED) & ~how.few & ~is_revised
-    columns |= {"is_revised": pa.array(is_revised)} | _last(how, told)
+    columns |= {"is_revised": pa.array(is_revised)} | _last(how, told, n)
     return pa.table(columns)
 
 
-def _last(how: Changes, told: Mask) -> dict[str, pa.Array]:
-    """What was counted when figures last told of all who were counted, and in which release."""
+def _last(how: Changes, told: Mask, n: Ints) -> dict[str, pa.Array]:
+    """What was counted when figures last told of all who were counted, and in which release.
+
+    Where others are counted now the scores of then are not kept: less those of now, they would be
+    those of who was taken out, who may have asked to be forgotten.
+    """
     before = {name: how.last.get(name.removeprefix("last_")) for name in LAST}
     nothing = np.full(len(told), NONE)
     columns = {}
     for name, given in before.items():
         last = nothing if given is None else given
-        columns[name] = pa.array(last, pa.int64(), mask=told | (last == NONE))
+        others = (name == "last_score_thousandths") & (before["last_n"] != n)
+        columns[name] = pa.array(last, pa.int64(), mask=told | others | (last == NONE))
     never = columns["last_n"].is_null().to_numpy(False)
     columns["told_since"] = pa.array(how.told_since, mask=never)
     columns["told_in"] = pa.array(how.told_in, mask=never)
