@@ -15,5 +15,6 @@ def test_the_warehouse_has_the_same_thresholds() -> None:
     assert given["withhold_below"] == rules.few
     assert given["small_below"] == rules.small
     assert given["whole_percent_below"] == rules.whole_percent
+    assert given["many_from"] == rules.many
     assert given["rare_below"] == rules.rare
     assert given["bands"] == rules.bands

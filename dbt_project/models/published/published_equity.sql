@@ -1,8 +1,8 @@
 {{ config(alias='equity') }}
 
 {#- With a withheld school among few students, how far schools lie apart would tell of it: rounded
-    as below, what ten students add to the spread of a thousand is lost. -#}
-{%- set students_of_a_spread = 1000 %}
+    as below, what ten students add to the spread of many is lost. -#}
+{%- set students_of_a_spread = var('many_from') %}
 
 with figures as (
     select

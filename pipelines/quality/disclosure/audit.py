@@ -2,7 +2,8 @@
 
 It looks at the published tables and at how cells add up, and at nothing else: a figure that a table
 tells by mistake is told, whatever was decided about it. Numbers of students that the release before
-told of cells that are as they were are told, too; of shares it looks at one release by itself.
+told of cells that are as they were are told, too. Shares are looked at by themselves, and by how
+they differ from those told before; what was counted then `marts.disclosure_cell` keeps.
 """
 
 from dataclasses import dataclass, replace
@@ -162,9 +163,14 @@ def _audited(
     before: Mask | None = None,
     then: pa.Table | None = None,
 ) -> Audit:
-    """Args:
-    before: cells of which the release before told the number.
-    then: its cells, where how these differ from them is to be looked at.
+    """What leaks of one school year, or of all persons.
+
+    Args:
+        own: rows of `marts.disclosure_cell`, with what is told of each.
+        sums: how they add up.
+        rules: the thresholds.
+        before: cells of which the release before told the number.
+        then: its cells, where it is looked at how these differ from them.
     """
     found = system_of(own, sums)
     told = pc.is_valid(own["told"]).to_numpy()

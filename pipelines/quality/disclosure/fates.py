@@ -20,6 +20,10 @@ from numpy.typing import ArrayLike
 from pipelines.quality.disclosure.bounds import MOST, because, bounds
 from pipelines.quality.disclosure.system import Ints, Mask, System
 
+SHOWN, FEW, PARTNER, TOTAL = "shown", "few", "partner", "total"
+"""What becomes of a cell: told; withheld, being of few students; withheld to protect another, with
+all figures of its row; or its number alone, since it is the total of another, or all but one or two
+of those who sat."""
 PATIENCE = 16
 """After so many tries a partner more is taken at once."""
 

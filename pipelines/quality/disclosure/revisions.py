@@ -15,7 +15,7 @@ changed anything are counted from 0.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from pipelines.evaluation.equity import wilson
 from pipelines.quality.disclosure.earlier import KEY
+from pipelines.quality.disclosure.fates import SHOWN, TOTAL
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import (
     BAND,
@@ -44,10 +45,8 @@ COUNTED = ("n", *OUTCOMES, "score_thousandths")
 """What a cell is known by: where it is the same, so are the cell's students."""
 LAST = tuple(f"last_{name}" for name in COUNTED)
 """The same as when figures of a cell last told of all who were counted, where they do not now."""
-MEASURED = ("shown", "total")
+MEASURED = (SHOWN, TOTAL)
 """What becomes of cells of which figures are told, if not their number."""
-MANY = 1000
-"""Of so many the effect that is told in two digits is what it was, whichever few are others."""
 NONE = -1
 """Stands where there is no number."""
 
@@ -70,9 +69,8 @@ class Changes:
     again: Mask
     """Cells that are as they were in the release before, and revised there."""
 
-    def against_each(self, found: System) -> Iterator["Changes"]:
-        """The changes since each release that told of any that a few make otherwise now, with the
-        cells that have been the same since (`same`)."""
+    def since_each(self, found: System) -> Iterator["Since"]:
+        """The changes since each release that told of any that a few make otherwise now."""
         if not self.few.any():
             return
         since, until = self.told_since[self.few].min(), self.told_in[self.few].max()
@@ -81,9 +79,18 @@ class Changes:
             told = (self.told_since <= release) & (release <= self.told_in)
             few = self.few & told & ~same
             if few.any():
-                yield replace(self, few=few, same=same)
+                yield Since(self, few, same)
 
-    same: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+@dataclass(frozen=True)
+class Since:
+    """How cells differ from what one release told."""
+
+    how: Changes
+    few: Mask
+    """Cells that it told of, of whom a few are others now or did otherwise."""
+    same: Mask
+    """Cells that are as they were, told or not, and what follows from them."""
 
     def between(self, own: pa.Table, outcome: str) -> tuple[Ints, Ints]:
         """The least and the most that a numerator may be by what it was.
@@ -91,11 +98,11 @@ class Changes:
         Where it can be so, students were only added, or only taken out.
         """
         n, met = ints(own, "n"), ints(own, outcome)
-        then = self.last.get(outcome, np.full_like(n, NONE))
-        more = n - self.last.get("n", n)
+        then = self.how.last.get(outcome, np.full_like(n, NONE))
+        more = n - self.how.last.get("n", n)
         low, high = then + np.minimum(more, 0), then + np.maximum(more, 0)
-        both = (more == 0) | (met < low) | (met > high)
-        low, high = np.where(both, then - self.by, low), np.where(both, then + self.by, high)
+        both, by = (more == 0) | (met < low) | (met > high), self.how.by
+        low, high = np.where(both, then - by, low), np.where(both, then + by, high)
         known = self.few & (then > NONE)
         return (
             np.where(known, np.maximum(low, 0), 0),
@@ -298,31 +305,45 @@ class Revised(Numerators):
         return down + up >= self.need(rules)
 
 
-def revised(plain: Numerators, own: pa.Table, outcome: str, rules: Rules, how: Changes) -> Revised:
-    """Numerators of an outcome, held against those of a release before.
+def _by_themselves(
+    found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Changes
+) -> dict[str, Revised]:
+    """The numerators of each outcome, held against nothing; none where there is nothing to."""
+    if not how.few.any():
+        return {}
+    every = {}
+    for outcome in OUTCOMES:
+        one = numerators(found, own, outcome, hidden, rules)
+        no, none = np.zeros(len(one.met), dtype=bool), np.zeros_like(one.met)
+        down, up = (_unseen(one, step, rules) for step in (-1, 1))
+        given = {field.name: getattr(one, field.name) for field in fields(one)}
+        every[outcome] = Revised(
+            **given, changed=no, fixed=no, low=none, high=one.persons, down=down, up=up
+        )
+    return every
+
+
+def revised(given: Revised, own: pa.Table, outcome: str, rules: Rules, since: Since) -> Revised:
+    """Numerators of an outcome, held against those that a release told.
 
     Args:
-        plain: the numerators by themselves.
+        given: the numerators, held against nothing.
         own: rows of `int_disclosure_cell`.
         outcome: of whom they are.
         rules: the thresholds.
-        how: what changed since that release.
+        since: what changed since that release.
     """
-    cells = np.flatnonzero(plain.place >= 0)
-    place = plain.place[cells]
-    low, high = np.zeros_like(plain.met), plain.persons.copy()
+    cells = np.flatnonzero(given.place >= 0)
+    place = given.place[cells]
+    low, high = given.low.copy(), given.high.copy()
     # Of cells that are one numerator each may say more.
-    changed, fixed = np.zeros((2, len(plain.met)), dtype=bool)
-    np.logical_or.at(changed, place, how.few[cells])
-    np.logical_or.at(fixed, place, how.same[cells])
-    least, most = how.between(own, outcome)
+    changed, fixed = np.zeros((2, len(given.met)), dtype=bool)
+    np.logical_or.at(changed, place, since.few[cells])
+    np.logical_or.at(fixed, place, since.same[cells])
+    least, most = since.between(own, outcome)
     np.maximum.at(low, place, least[cells])
     np.minimum.at(high, place, most[cells])
-    given = {field.name: getattr(plain, field.name) for field in fields(plain)}
-    down, up = (_unseen(plain, step, rules) for step in (-1, 1))
-    one = Revised(
-        **given, changed=changed & ~fixed, fixed=fixed, low=low, high=high, down=down, up=up
-    )
+    one = replace(given, changed=changed & ~fixed, fixed=fixed, low=low, high=high)
     # Some lie nearer than that by what nobody's figures tell, such as how many there are.
     open_cells = np.flatnonzero(~fixed)
     nothing = np.where(fixed, EXACT, WITHHELD).astype(np.int8)
@@ -330,15 +351,6 @@ def revised(plain: Numerators, own: pa.Table, outcome: str, rules: Rules, how: C
     low[open_cells] = one.met[open_cells] - reach.down
     high[open_cells] = one.met[open_cells] + reach.up
     return one
-
-
-def _plain(
-    found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Changes
-) -> dict[str, Numerators]:
-    """The numerators of each outcome by themselves; none where nothing is held against anything."""
-    if not how.few.any():
-        return {}
-    return {outcome: numerators(found, own, outcome, hidden, rules) for outcome in OUTCOMES}
 
 
 def _unseen(given: Numerators, step: int, rules: Rules) -> Ints:
@@ -382,9 +394,9 @@ def decided(found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Chang
     is_revised = how.again.copy()
     # Of numbers matched it is the effect that is told, be they withheld themselves.
     matched = np.asarray(pc.equal(own["topic"], "matched").to_numpy(), dtype=bool)
-    plain = _plain(found, own, hidden, rules, how)
-    for since in how.against_each(found):
-        given = [revised(one, own, outcome, rules, since) for outcome, one in plain.items()]
+    every = _by_themselves(found, own, hidden, rules, how)
+    for since in how.since_each(found):
+        given = [revised(one, own, outcome, rules, since) for outcome, one in every.items()]
         for one in given:
             tight = one.changed & ~one.hides(rules)
             is_revised |= since.few & (one.place >= 0) & np.append(tight, False)[one.place]
@@ -396,7 +408,7 @@ def decided(found: System, own: pa.Table, hidden: Mask, rules: Rules, how: Chang
             is_revised |= np.append((state == WITHHELD) & ~one.fixed, False)[one.place]
     is_revised &= matched | ~hidden
     # What was made of results of which no figure is told is not told, either, unless of many.
-    small, bounds = ints(own, "n") < MANY, found.sums[found.loose]
+    small, bounds = ints(own, "n") < rules.many, found.sums[found.loose]
     rows = (bounds > 0).astype(np.int64) @ (is_revised & small).astype(np.int64)
     is_revised |= matched & ((bounds < 0).astype(np.int64).T @ rows > 0)
     return np.asarray(is_revised | (matched & how.few & small))
@@ -424,9 +436,9 @@ def differenced(
         others: as of `decided`.
     """
     leaks = []
-    plain = _plain(found, own, hidden, rules, how)
-    for since in how.against_each(found):
-        for outcome, one in plain.items():
+    every = _by_themselves(found, own, hidden, rules, how)
+    for since in how.since_each(found):
+        for outcome, one in every.items():
             given = revised(one, own, outcome, rules, since)
             untold = np.ones(len(given.met), dtype=bool)
             cells = np.flatnonzero(given.place >= 0)

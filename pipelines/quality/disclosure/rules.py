@@ -17,6 +17,8 @@ class Rules:
     """Of fewer what is told has the mark `u`."""
     revised: int
     """Figures of a cell of which fewer are others than when they were last told are not told."""
+    many: int
+    """What a few of so many are does not show in how these spread, nor in their effect."""
     narrow: int
     """How far apart the least and the most that a withheld number may be must lie."""
     whole_percent: int

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.again import made_by_part, with_origin
 from pipelines.quality.disclosure.earlier import Before, compared, silent_before, unheeded
-from pipelines.quality.disclosure.fates import withheld
+from pipelines.quality.disclosure.fates import FEW, PARTNER, SHOWN, TOTAL, withheld
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.revisions import (
     LAST,
@@ -25,10 +25,6 @@ from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, numerators, states
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
 
-SHOWN, FEW, PARTNER, TOTAL = "shown", "few", "partner", "total"
-"""What becomes of a cell: told; withheld, being of few students; withheld to protect another, with
-all figures of its row; or its number alone, since it is the total of another, or all but one or two
-of those who sat."""
 TOLD = ("exact", "band", None)
 """How a share is told, by its state in `shares`: `EXACT`, `BAND` or `WITHHELD`."""
 NOBODY, UNPUBLISHED = "nobody", "unpublished"
