@@ -313,7 +313,7 @@ def build_definitions(
                     warehouse.environment(home, standing, building.work)
                     | {warehouse.READ: str(warehouse.read_project(home))}
                     | {parts.CONCERNED: parts.told(replaced, building.work)}
-                    | {disclosure.SERVED: str(_warehouse_served(home) or "")}
+                    | {disclosure.SERVED: str(_warehouse_before(home) or "")}
                     | spark.environment(made)
                 ),
                 open(os.devnull, "w") as nothing,  # noqa: PTH123
@@ -369,7 +369,7 @@ def build_definitions(
         if building.complete:
             # Nothing is released unless it passed.
             return dg.AssetCheckResult(passed=True, metadata={"reused": True})
-        before = _warehouse_served(home)
+        before = _warehouse_before(home)
         with (
             duckdb.connect(str(building.warehouse), read_only=True) as con,
             duckdb.connect(str(before), read_only=True)
@@ -635,15 +635,15 @@ def _served(settings: Settings) -> Path | None:
     return settings.releases / name if name else None
 
 
-def _warehouse_served(settings: Settings) -> Path | None:
-    """The warehouse of that release."""
-    folder = _served(settings)
-    return folder / "warehouse.duckdb" if folder else None
+def _warehouse_before(settings: Settings) -> Path | None:
+    """The warehouse of the release before: the newest that anybody may have kept."""
+    name = release.newest_told(settings)
+    return settings.releases / name / "warehouse.duckdb" if name else None
 
 
 def _by_this_code(settings: Settings) -> bool:
-    """Whether the release that is served was made, and looked at, by the code of now."""
-    name = release.current(settings)
+    """Whether that release was made, and looked at, by the code of now."""
+    name = release.newest_told(settings)
     if name is None:
         return False
     return bool(release.show(settings, name)["code"]["digest"] == release.code_digest())

@@ -13,7 +13,16 @@ from pipelines.release.build import (
 from pipelines.release.changes import Change, Changes, changes
 from pipelines.release.errors import Busy, NoSuchRelease, NotVerified, ReleaseError
 from pipelines.release.serve import embargo, life_of, note, standing, switch
-from pipelines.release.store import Release, amend, current, point, prune, releases, show
+from pipelines.release.store import (
+    Release,
+    amend,
+    current,
+    newest_told,
+    point,
+    prune,
+    releases,
+    show,
+)
 from pipelines.release.verify import verify
 
 __all__ = [
@@ -33,6 +42,7 @@ __all__ = [
     "embargo",
     "hold",
     "life_of",
+    "newest_told",
     "note",
     "open_building",
     "point",

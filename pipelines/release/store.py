@@ -1,5 +1,6 @@
 """The releases of a home: which there are, which is served, going back, and clearing up."""
 
+import contextlib
 import json
 import os
 import re
@@ -56,6 +57,21 @@ def releases(settings: Settings) -> list[Release]:
     return sorted(found, key=lambda r: (r.made_at, r.release_id), reverse=True)
 
 
+def newest_told(settings: Settings) -> str | None:
+    """Name of the newest release that anybody may have kept; none before the first.
+
+    It need not be the one that is served: gone back from, or under an embargo, it is told all the
+    same.
+    """
+    events = read_life(settings.releases).publications()
+    names = {event.release for event in events} | {current(settings) or ""}
+    made = []
+    for name in names:
+        with contextlib.suppress(NoSuchRelease):
+            made.append((str(show(settings, name)["made_at"]), name))
+    return max(made)[1] if made else None
+
+
 def show(settings: Settings, name: str) -> dict[str, Any]:
     """The record of a release: `release.json`.
 
@@ -94,11 +110,13 @@ def point(link: Path, target: Path) -> None:
 def prune(settings: Settings, keep: int) -> list[str]:
     """Remove all but the newest `keep` releases and those that are served; answers their names.
 
-    Served are the one of the centre, and that which all others see during an embargo.
+    Served are the one of the centre, and that which all others see during an embargo. The newest
+    that was told stays, too: the next build is held against it.
     """
+    told = newest_told(settings)
     public = read_life(settings.releases).public(current(settings) or "", time.time())
     left = releases(settings)[keep:]
-    gone = [r.release_id for r in left if not r.current and r.release_id != public]
+    gone = [r.release_id for r in left if not r.current and r.release_id not in (public, told)]
     for name in gone:
         # Without its record it is no release any more, so a removal cut short is finished later.
         (settings.releases / name / RECORD).unlink()

@@ -276,6 +276,22 @@ def test_two_releases_tell_no_more_of_what_either_withholds(keeper: Intruder) ->
     assert [*keeper.numbers(), *keeper.deeds()] == []
 
 
+def test_what_the_first_told_of_units_that_were_corrected_is_kept(after: City) -> None:
+    """Each sum has a number that is withheld, and none is another now of a unit left alone."""
+    with duckdb.connect(str(after.warehouse), read_only=True) as con:
+        sums = con.sql(
+            "select bool_or(not is_told) from intermediate.int_disclosure_earlier group by sum_no"
+        ).fetchall()
+        schools = con.sql(
+            "select distinct split_part(unit_code, '-', 1)"
+            " from intermediate.int_disclosure_earlier"
+            " where until is not null and level in ('class', 'school')"
+        ).fetchall()
+    assert sums and all(withheld for (withheld,) in sums)
+    found = {school for (school,) in schools}
+    assert found and found <= set(CORRECTED)
+
+
 def test_two_releases_do_not_tell_of_whom_corrections_move(keeper: Intruder) -> None:
     assert keeper.differences() == []
 

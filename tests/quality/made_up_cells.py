@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from pipelines.quality.disclosure import fates, fates_of_persons
 from pipelines.quality.disclosure.earlier import KEY
+from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
+from pipelines.quality.disclosure.together import earlier_sums
 
 CITY = "370400"
 SHARES = {"pass": "passed", "good": "good", "excellent": "excellent", "low": "low"}
@@ -79,6 +81,7 @@ def warehouse(
     tell: str = "",
     share: str = "",
     served: duckdb.DuckDBPyConnection | None = None,
+    forgetful: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """What is published of the city under these rules.
 
@@ -89,13 +92,20 @@ def warehouse(
         tell: a fate; the numbers of cells of it are told, which should not be.
         share: `band` or `withheld`; shares that should be so are told exactly.
         served: what was published before.
+        forgetful: whether it is not looked at how numbers added up then.
     """
     cells, sums = listed(given, passed)
-    then = served.sql("from marts.disclosure_cell").to_arrow_table() if served else None
-    decided = fates(cells, sums, rules, then)
+    then, sums_then, earlier_then = (
+        served.sql(f"from marts.disclosure_{name}").to_arrow_table() if served else None
+        for name in ("cell", "sum", "earlier")
+    )
+    earlier = earlier_sums(cells, sums, then, sums_then, earlier_then)
+    decided = fates(cells, sums, rules, then, None if forgetful else earlier)
     con = duckdb.connect()
     con.execute("create schema marts")
     con.execute("create schema published")
+    con.register("earlier", earlier)
+    con.execute("create table marts.disclosure_earlier as from earlier")
     con.register("cells", cells)
     con.register("decided", decided)
     con.register("sums", sums)
@@ -163,10 +173,16 @@ def tell_persons(
     )
     con.register("persons", persons)
     then = served.sql("from marts.disclosure_persons").to_arrow_table() if served else None
-    con.register("decided", fates_of_persons(persons, rules, then))
+    cells, sums, earlier = cells_of(persons), sums_of(persons), None
+    if served is not None and then is not None:
+        told = served.sql("from marts.disclosure_earlier").to_arrow_table()
+        earlier = earlier_sums(cells, sums, cells_of(then), sums_of(then), told)
+        con.register("earlier", earlier)
+        con.execute("insert into marts.disclosure_earlier from earlier")
+    con.register("decided", fates_of_persons(persons, rules, then, earlier))
     con.execute(
-        "create or replace table marts.disclosure_persons as "
-        "from persons join (select cell_no, fate, passed_told from decided) using (cell_no)"
+        "create or replace table marts.disclosure_persons as from persons"
+        " join (select cell_no, fate, was_told, passed_told from decided) using (cell_no)"
     )
     con.execute(
         "create or replace macro told_of(name) as table select"

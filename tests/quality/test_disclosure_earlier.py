@@ -161,15 +161,15 @@ def test_a_year_that_is_as_it_was_is_not_decided_anew(monkeypatch: pytest.Monkey
     last = fates(cells, sums, RULES)
     decided = last.drop_columns(["school_year", "made_from"])
     served = cells.join(decided, "cell_no").sort_by("cell_no")
-    assert fates(cells, sums, RULES, served, last).equals(last) and len(asked) == 1
-    assert fates(cells, sums, RULES, None, last).equals(last) and len(asked) == 1
+    assert fates(cells, sums, RULES, served, before=last).equals(last) and len(asked) == 1
+    assert fates(cells, sums, RULES, before=last).equals(last) and len(asked) == 1
     fate = served["fate"].to_pylist()
     other = pa.array(["partner" if one == "shown" else one for one in fate])
     before = served.set_column(served.column_names.index("fate"), "fate", other)
-    anew = fates(cells, sums, RULES, before, last)
+    anew = fates(cells, sums, RULES, before, before=last)
     assert len(asked) == 2 and "shown" not in anew["fate"].to_pylist()
     cells, sums = listed(numbers(grid + 1))
-    fates(cells, sums, RULES, served, last)
+    fates(cells, sums, RULES, served, before=last)
     assert len(asked) == 3
 
 
@@ -182,8 +182,8 @@ def test_a_year_of_which_both_say_the_same_is_not_looked_at_again(
     same = warehouse(numbers(grid), RULES, served=first)
     whole = audit(same, RULES, first)
     asked: list[int] = []
-    look = audit_of._audited
-    monkeypatch.setattr(audit_of, "_audited", lambda *a: asked.append(1) or look(*a))  # type: ignore
+    look = audit_of._of_release
+    monkeypatch.setattr(audit_of, "_of_release", lambda *a: asked.append(1) or look(*a))  # type: ignore
     again = audit(same, RULES, first, passed=True)
     assert (again.cells, again.withheld) == (whole.cells, whole.withheld) and again.leaks == []
     # Of persons there are none.

@@ -181,6 +181,18 @@ def test_releases_of_before_events_were_told_are_everybodys(settings: Settings) 
     assert public(settings) == A
 
 
+def test_the_newest_that_was_told_is_the_one_before_whichever_is_served(settings: Settings) -> None:
+    """Gone back from, it may have been kept; what only the centre saw of the past was not told."""
+    assert release.newest_told(settings) is None
+    make(settings, A, "2026-01-01")
+    make(settings, B, "2026-01-02")
+    release.switch(settings, A)
+    assert release.current(settings) == A and release.newest_told(settings) == B
+    make(settings, C, "2026-01-03", serve=False)
+    assert release.newest_told(settings) == B
+    assert release.prune(settings, keep=1) == [] and release.newest_told(settings) == B
+
+
 def test_clearing_up_keeps_what_others_see_during_an_embargo(settings: Settings) -> None:
     make(settings, A, "2026-01-01")
     make(settings, B, "2026-01-02")

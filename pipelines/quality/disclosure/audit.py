@@ -1,9 +1,9 @@
 """The proof that what is withheld can't be worked out from what is published.
 
 It looks at the published tables and at how cells add up, and at nothing else: a figure that a table
-tells by mistake is told, whatever was decided about it. Numbers of students that the release before
-told of cells that are as they were are told, too. Shares are looked at by themselves, and by how
-they differ from those told before; what was counted then `marts.disclosure_cell` keeps.
+tells by mistake is told, whatever was decided about it. Numbers of students are looked at together
+with all that releases before told of them. Shares are looked at by themselves, and by how they
+differ from those told before; what was counted then `marts.disclosure_cell` keeps.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from pipelines.quality.disclosure import published
 from pipelines.quality.disclosure.bounds import Contradiction, because, bounds
-from pipelines.quality.disclosure.earlier import KEY
+from pipelines.quality.disclosure.earlier import KEY, compared
+from pipelines.quality.disclosure.fates import NOBODY, UNPUBLISHED
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.revisions import changes, differenced
 from pipelines.quality.disclosure.rules import Rules
@@ -29,8 +30,17 @@ from pipelines.quality.disclosure.shares import (
     numerators,
     too_near,
 )
-from pipelines.quality.disclosure.system import Mask, System, ints
-from pipelines.quality.disclosure.tables import NOBODY, UNPUBLISHED, nearly_all, system_of
+from pipelines.quality.disclosure.system import Ints, Mask, System, ints
+from pipelines.quality.disclosure.tables import nearly_all, system_of
+from pipelines.quality.disclosure.together import (
+    EARLIER,
+    Together,
+    earlier_sums,
+    is_told,
+    together,
+    values,
+    was_told,
+)
 
 Cell = dict[str, Any]
 
@@ -68,7 +78,7 @@ class Audit:
     """Shares that are told as a band, or not at all, of numbers of students that are told."""
     leaks: list[Leak]
     told_before: list[Leak]
-    """What is withheld now and follows from the release before alone, which nothing can undo."""
+    """What is withheld now and follows from releases before alone, which nothing can undo."""
 
 
 def audit(
@@ -78,7 +88,7 @@ def audit(
     passed: bool = False,
 ) -> Audit:
     """Bounds of every withheld number of students and of other persons, by all that a warehouse
-    publishes, and the one before it.
+    publishes, and all before it.
 
     Args:
         con: a warehouse with its published tables.
@@ -91,24 +101,20 @@ def audit(
     Raises:
         Contradiction: published numbers do not add up.
     """
-    sums = _sums(con)
+    sums = _all_of(con, "disclosure_sum")
     if served is not None and not published.can_be_asked(served):
         served = None
-    sums_then = None if served is None else _sums(served)
+    before = None if served is None else _Before.of(served)
     found = []
     for year in published.years(con):
         then = None if served is None else published.students(served, year)
-        found += _audited_both(published.students(con, year), sums, then, sums_then, rules, passed)
+        found.append(_audited(published.students(con, year), sums, rules, then, before, passed))
     persons = published.persons(con)
-    persons_then = None if served is None else published.persons(served)
-    found += _audited_both(
-        cells_of(persons),
-        sums_of(persons),
-        None if persons_then is None else cells_of(persons_then),
-        None if persons_then is None else sums_of(persons_then),
-        rules,
-        passed,
-    )
+    if before is not None and served is not None:
+        then = published.persons(served)
+        before = replace(before, sums=sums_of(then))
+        then = cells_of(then)
+    found.append(_audited(cells_of(persons), sums_of(persons), rules, then, before, passed))
     return Audit(
         sum(one.cells for one in found),
         sum(one.withheld for one in found),
@@ -118,8 +124,25 @@ def audit(
     )
 
 
-def _sums(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    return con.sql("from marts.disclosure_sum").to_arrow_table()
+def _all_of(con: duckdb.DuckDBPyConnection, table: str) -> pa.Table:
+    return con.sql(f"from marts.{table}").to_arrow_table()
+
+
+@dataclass(frozen=True)
+class _Before:
+    """How cells added up in the release before, and in those before that."""
+
+    sums: pa.Table
+    earlier: pa.Table | None
+
+    @classmethod
+    def of(cls, served: duckdb.DuckDBPyConnection) -> "_Before":
+        """Of a warehouse; one that another version made may not know of those before it."""
+        try:
+            earlier = _all_of(served, "disclosure_earlier")
+        except duckdb.CatalogException:
+            earlier = None
+        return cls(_all_of(served, "disclosure_sum"), earlier)
 
 
 def _of(own: pa.Table, sums: pa.Table) -> pa.Table:
@@ -130,92 +153,160 @@ def _of(own: pa.Table, sums: pa.Table) -> pa.Table:
     )
 
 
-def _audited_both(
+def _audited(
     now: pa.Table,
     sums: pa.Table,
+    rules: Rules,
     then: pa.Table | None,
-    sums_then: pa.Table | None,
-    rules: Rules,
+    before: _Before | None,
     passed: bool,
-) -> list[Audit]:
-    """Of a release by all that it and the one before tell, and of that one if more of it is told
-    now than then.
-    """
-    if then is None or sums_then is None or not then.num_rows:
-        return [_audited(now, sums, rules)]
-    if passed and now.equals(then) and _of(now, sums).equals(_of(then, sums_then)):
-        hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
-        return [Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [], [])]
-    both, told_then = published.told_by_either(now, then)
-    found = [_audited(both, sums, rules, told_then, then)]
-    again, _ = published.told_by_either(then, now)
-    if not again.equals(then):
-        told_then = pc.is_valid(then["told"]).to_numpy()
-        of_then = _audited(again, sums_then, rules, told_then)
-        found.append(replace(of_then, cells=0, withheld=0, shares=0))
-    return found
-
-
-def _audited(
-    own: pa.Table,
-    sums: pa.Table,
-    rules: Rules,
-    before: Mask | None = None,
-    then: pa.Table | None = None,
 ) -> Audit:
-    """What leaks of one school year, or of all persons.
+    """What leaks of one school year, or of all persons, by all that releases told together.
 
     Args:
-        own: rows of `marts.disclosure_cell`, with what is told of each.
+        now: rows of `marts.disclosure_cell`, with what is told of each.
         sums: how they add up.
         rules: the thresholds.
-        before: cells of which the release before told the number.
-        then: its cells, where it is looked at how these differ from them.
+        then: such rows of the release before.
+        before: how those add up.
+        passed: whether the release before has passed.
     """
-    found = system_of(own, sums)
-    told = pc.is_valid(own["told"]).to_numpy()
-    told |= pc.equal(own["fate"], NOBODY).to_numpy()
-    values = ints(own, "told", 0)
+    if then is None or before is None or not then.num_rows:
+        return _of_release(_Told.by_itself(now, sums), sums, rules)
+    if passed and now.equals(then) and _of(now, sums).equals(_of(then, before.sums)):
+        hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
+        return Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [], [])
+    return _of_release(_Told.after(now, sums, then, before), sums, rules, then)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of a release's cells, and of all that were before it."""
+
+    own: pa.Table
+    """The release's cells."""
+    found: System
+    """How they add up."""
+    every: Together
+    """The same with all that were before."""
+    earlier: pa.Table
+    """Sums that releases before told."""
+    told: Mask
+    """Of each number of `every` whether it is told."""
+    before: Mask
+    """Whether a release before told it."""
+
+    @classmethod
+    def by_itself(cls, own: pa.Table, sums: pa.Table) -> "_Told":
+        """Where there is no release before."""
+        nothing = np.zeros(own.num_rows, dtype=bool)
+        return cls._of(own, sums, EARLIER.empty_table(), nothing)
+
+    @classmethod
+    def after(cls, now: pa.Table, sums: pa.Table, then: pa.Table, before: _Before) -> "_Told":
+        """Where there are some."""
+        told = pc.is_valid(then["told"]).to_numpy() | is_told(then)
+        same = compared(now, then)
+        was = same.where(told) | was_told(now)
+        both = published.told_by_either(now, was)
+        own_sums = sums.filter(
+            pc.is_in(sums["total_no"], value_set=now["cell_no"].combine_chunks())
+        )
+        earlier = earlier_sums(now, own_sums, then, before.sums, before.earlier, told)
+        return cls._of(both, sums, earlier, was)
+
+    @classmethod
+    def _of(cls, own: pa.Table, sums: pa.Table, earlier: pa.Table, before: Mask) -> "_Told":
+        found = system_of(own, sums)
+        every = together(found, own, earlier)
+        told = pc.is_valid(own["told"]).to_numpy() | pc.equal(own["fate"], NOBODY).to_numpy()
+        return cls(
+            own,
+            found,
+            every,
+            earlier,
+            every.and_past(told, every.told),
+            every.and_past(before, every.told),
+        )
+
+    @property
+    def values(self) -> Ints:
+        """What is told of each number."""
+        return values(ints(self.own, "told", 0), self.every)
+
+    @property
+    def asked(self) -> Mask:
+        """Of each number whether it must not be worked out, if it is withheld."""
+        own = pc.not_equal(self.own["fate"], UNPUBLISHED).to_numpy()
+        return self.every.and_past(own, self.every.protected)
+
+    def key(self, number: int) -> Cell:
+        """The key of a number's cell."""
+        own = number < self.own.num_rows
+        table, row = (self.own, number) if own else (self.every.past, number - self.own.num_rows)
+        return {name: table[name][row].as_py() for name in KEY}
+
+
+def _of_release(at: _Told, sums: pa.Table, rules: Rules, then: pa.Table | None = None) -> Audit:
+    """What leaks of a release's cells, and of what is told of them.
+
+    Args:
+        at: what is told.
+        sums: how the cells add up.
+        rules: the thresholds.
+        then: the cells of the release before, where it is looked at how these differ from them.
+    """
+    own, cells, found = at.own, at.own.num_rows, at.found
+    told, values_told = at.told[:cells], at.values
     # What was told before may be what today's rules withhold: it is not this release that tells it.
     # Nor does it tell what follows from that alone: of two small schools that become one it was
     # told before how many they are together. It is noted.
-    old = np.zeros_like(told) if before is None else found.worked_out(before)
+    old = at.every.system.worked_out(at.before) if at.before.any() else at.before
+    fresh, numbers = told & ~old[:cells], values_told[:cells]
     leaks = [
-        Leak(_key(own, cell), int(values[cell]), int(values[cell]), ())
-        for cell in np.flatnonzero(told & ~old & (values > 0) & (values < rules.few)).tolist()
+        Leak(at.key(cell), int(numbers[cell]), int(numbers[cell]), ())
+        for cell in np.flatnonzero(fresh & (numbers > 0) & (numbers < rules.few)).tolist()
     ]
     # A mean or a rate that stands beside its number bounds no other; by itself it might.
     leaks += [
-        Leak(_key(own, cell), 0, int(ints(own, "n")[cell]), ("a figure told without its number",))
+        Leak(at.key(cell), 0, int(ints(own, "n")[cell]), ("a figure told without its number",))
         for cell in np.flatnonzero(own["is_alone"].to_numpy()).tolist()
     ]
-    near = np.flatnonzero(told & ~old & nearly_all(own, found, rules))
-    leaks += [Leak(_key(own, at), int(values[at]), int(values[at]), ()) for at in near.tolist()]
+    near = np.flatnonzero(fresh & nearly_all(own, found, rules))
+    leaks += [Leak(at.key(no), int(numbers[no]), int(numbers[no]), ()) for no in near.tolist()]
     # A sum that shows all its members says nothing of others, but that the tables agree.
-    open_sums = abs(found.sums) @ (~told).astype(np.int64) > 0
-    over = found.sums @ values - found.beyond
-    if (~open_sums & np.where(found.loose, over < 0, over != 0)).any():
+    system = at.every.system
+    open_sums = abs(system.sums) @ (~at.told).astype(np.int64) > 0
+    over = system.sums @ values_told - system.beyond
+    if (~open_sums & np.where(system.loose, over < 0, over != 0)).any():
         raise Contradiction("a total is not the sum of its parts")
-    opened = found.opened(values, ~told)
-    asked = pc.not_equal(own["fate"], UNPUBLISHED).to_numpy()[opened.cells]
-    at = bounds(opened, rules.narrow, asked)
+    opened = system.opened(values_told, ~at.told)
+    asked = at.asked[opened.cells]
+    ends = bounds(opened, rules.narrow, asked)
     told_before: list[Leak] = []
-    for column in np.flatnonzero(asked & (at.width < rules.narrow)).tolist():
-        names = tuple(_in_words(own, sums, number) for number in because(opened, column))
-        cell = int(opened.cells[column])
-        leak = Leak(_key(own, cell), int(at.low[column]), int(at.high[column]), names)
-        (told_before if old[cell] else leaks).append(leak)
-    shares, near_shares = _of_shares(own, found, ~told, sums, rules)
+    for column in np.flatnonzero(asked & (ends.width < rules.narrow)).tolist():
+        names = tuple(_in_words(at, sums, number) for number in because(opened, column))
+        number = int(opened.cells[column])
+        leak = Leak(at.key(number), int(ends.low[column]), int(ends.high[column]), names)
+        (told_before if old[number] or _known(at, number, rules) else leaks).append(leak)
+    shares, near_shares = _of_shares(at, sums, rules)
     leaks += near_shares
     if then is not None:
-        leaks += _of_revisions(own, then, found, ~told, sums, rules)
-    return Audit(len(told), int((~told).sum()), shares, leaks, told_before)
+        leaks += _of_revisions(at, then, sums, rules)
+    return Audit(cells, int((~told).sum()), shares, leaks, told_before)
 
 
-def _of_revisions(
-    own: pa.Table, then: pa.Table, found: System, hidden: Mask, sums: pa.Table, rules: Rules
-) -> list[Leak]:
+def _known(at: _Told, number: int, rules: Rules) -> bool:
+    """Whether a number lies as near by what releases before told alone."""
+    opened = at.every.system.opened(at.values, ~at.before)
+    column = np.flatnonzero(opened.cells == number)
+    asked = np.isin(np.arange(len(opened.cells)), column)
+    return bool((bounds(opened, rules.narrow, asked).width[column] < rules.narrow).all())
+
+
+def _of_revisions(at: _Told, then: pa.Table, sums: pa.Table, rules: Rules) -> list[Leak]:
     """Numerators that can be worked out by how what is told differs from what was."""
+    own, found, hidden = at.own, at.found, ~at.told[: at.own.num_rows]
     how = changes(own, then, found, rules)
     told = {}
     for outcome in OUTCOMES:
@@ -223,15 +314,14 @@ def _of_revisions(
         told[outcome] = exact | band
     leaks = []
     for outcome, cell, near in differenced(found, own, hidden, told, rules, how):
-        words = tuple(_in_words(own, sums, number) for number in near.sums)
-        leaks.append(Leak(_key(own, cell), near.low, near.high, words, outcome))
+        words = tuple(_in_words(at, sums, number) for number in near.sums)
+        leaks.append(Leak(at.key(cell), near.low, near.high, words, outcome))
     return leaks
 
 
-def _of_shares(
-    own: pa.Table, found: System, hidden: Mask, sums: pa.Table, rules: Rules
-) -> tuple[int, list[Leak]]:
+def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak]]:
     """How many shares are not told exactly, and which numerators can be worked out."""
+    own, found, hidden = at.own, at.found, ~at.told[: at.own.num_rows]
     given = {outcome: numerators(found, own, outcome, hidden, rules) for outcome in OUTCOMES}
     told, names, leaks, shares = {}, {}, [], 0
     for outcome, one in given.items():
@@ -242,39 +332,41 @@ def _of_shares(
         name = np.zeros(len(one.met), dtype=np.int64)
         name[one.place[cells]] = cells
         leaks += [
-            Leak(_key(own, int(name[at])), int(one.met[at]), int(one.met[at]), (), outcome)
-            for at in np.flatnonzero(one.few(rules) & (state == EXACT)).tolist()
+            Leak(at.key(int(name[no])), int(one.met[no]), int(one.met[no]), (), outcome)
+            for no in np.flatnonzero(one.few(rules) & (state == EXACT)).tolist()
         ]
         told[outcome], names[outcome] = state, name
         shares += int(((state != EXACT) & ~one.hidden).sum())
     for outcome, near in too_near(given, told, rules):
         cell = int(names[outcome][near.numerator])
-        words = tuple(_in_words(own, sums, number) for number in near.sums)
-        leaks.append(Leak(_key(own, cell), near.low, near.high, words, outcome))
+        words = tuple(_in_words(at, sums, number) for number in near.sums)
+        leaks.append(Leak(at.key(cell), near.low, near.high, words, outcome))
     return shares, leaks
 
 
-def _key(own: pa.Table, cell: int) -> Cell:
-    return {name: own[name][cell].as_py() for name in KEY}
-
-
-def _in_words(own: pa.Table, sums: pa.Table, number: int) -> str:
+def _in_words(at: _Told, sums: pa.Table, number: int) -> str:
     """A sum: its kind, its total, and what is told of its members."""
     if number == IN_A_CELL:
         return (
             "what is told of those who passed, are good, excellent or low in one and the same cell"
         )
-    rows = sums.filter(pc.equal(sums["sum_no"], number))
-    cells = ints(own, "cell_no")
-    total, *parts = np.searchsorted(
-        cells, [rows["total_no"][0].as_py(), *rows["part_no"].to_pylist()]
-    ).tolist()
-    key = _key(own, total)
-    shown = [own["told"][part].as_py() for part in parts]
-    known = sum(one for one in shown if one is not None)
-    hidden = shown.count(None)
+    row = int(np.searchsorted(at.every.system.numbers, number))
+    members = at.every.system.sums[[row]]
+    total, *parts = members.indices[np.argsort(-members.data, kind="stable")].tolist()
+    key, numbers = at.key(total), at.values
+    shown = int(numbers[total]) if at.told[total] else None
+    known = sum(int(numbers[part]) for part in parts if at.told[part])
+    hidden = sum(not at.told[part] for part in parts)
+    past = row - len(at.found.numbers)
+    if past < 0:
+        kind, when = sums.filter(pc.equal(sums["sum_no"], number))["kind"][0].as_py(), ""
+    else:
+        # Of parts that were told then no more than what they made is kept.
+        rows = at.earlier.filter(pc.equal(at.earlier["sum_no"], past))
+        kind, when = rows["kind"][0].as_py(), " by a release before"
+        known += rows["beyond"][0].as_py()
     return (
-        f"{rows['kind'][0].as_py()} of {key['topic']} {key['level']} {key['unit_code']} "
-        f"{key['grade']} {key['subject']} {key['group_value']}: {own['told'][total].as_py()} told, "
+        f"{kind} of {key['topic']} {key['level']} {key['unit_code']} "
+        f"{key['grade']} {key['subject']} {key['group_value']}: {shown} told{when}, "
         f"{known} of it in parts, {hidden} parts withheld"
     )

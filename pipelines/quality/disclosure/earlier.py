@@ -22,13 +22,20 @@ KEY = (
 """What tells a cell from all others."""
 SERVED = "EQM_SERVED_WAREHOUSE"
 """The variable of the environment that says where the warehouse of the release before is."""
+ASKED = {
+    "disclosure_cell": {"fate", "passed_told", "n"},
+    "disclosure_persons": {"fate", "passed_told", "n"},
+    "disclosure_sum": {"kind", "is_loose", "total_no", "part_no", "beyond"},
+    "disclosure_earlier": {"sum_no", "until", "is_told"},
+}
+"""Table of a release before → columns without which it tells nothing."""
 
 
 def rows_served(table: str) -> pa.Table | None:
     """Rows of a table of the release before; None where there is none, or none that says as much.
 
     Args:
-        table: `disclosure_cell` or `disclosure_persons`.
+        table: one of `ASKED`.
     """
     path = os.environ.get(SERVED)
     if not path:
@@ -39,7 +46,7 @@ def rows_served(table: str) -> pa.Table | None:
         except duckdb.CatalogException:
             return None
     # Made by another version of the platform, it may tell otherwise.
-    return rows if {"fate", "passed_told", "n"} <= set(rows.column_names) else None
+    return rows if ASKED[table] <= set(rows.column_names) else None
 
 
 @dataclass(frozen=True)

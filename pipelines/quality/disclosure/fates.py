@@ -24,6 +24,9 @@ SHOWN, FEW, PARTNER, TOTAL = "shown", "few", "partner", "total"
 """What becomes of a cell: told; withheld, being of few students; withheld to protect another, with
 all figures of its row; or its number alone, since it is the total of another, or all but one or two
 of those who sat."""
+NOBODY, UNPUBLISHED = "nobody", "unpublished"
+"""Of nobody nothing is told; but that it is nobody readers are taken to know, since such a unit is
+missing elsewhere. What no published table has a place for is not told, either."""
 PATIENCE = 16
 """After so many tries a partner more is taken at once."""
 

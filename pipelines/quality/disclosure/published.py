@@ -4,7 +4,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipelines.quality.disclosure.earlier import compared
 from pipelines.quality.disclosure.system import Mask, ints
 
 _STUDENTS = """
@@ -128,18 +127,15 @@ def can_be_asked(con: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
-def told_by_either(own: pa.Table, then: pa.Table) -> tuple[pa.Table, Mask]:
-    """Cells with the number that is told of each, be it by themselves or, of what is as it was,
-    before; and which were told before. Shares are those of the cells themselves.
+def told_by_either(own: pa.Table, before: Mask) -> pa.Table:
+    """Cells with the number that is told of each, be it by themselves or by a release before.
 
     Args:
         own: cells with what is told of each, as of `students`.
-        then: such cells of the release before.
+        before: those of which a release before told the number that they still have.
     """
-    past = compared(own, then)
-    was = past.where(past.rows["told"].is_valid().to_numpy())
     told = pa.array(
-        np.where(was, ints(own, "n"), ints(own, "told")),
-        mask=~was & own["told"].is_null().to_numpy(),
+        np.where(before, ints(own, "n"), ints(own, "told")),
+        mask=~before & own["told"].is_null().to_numpy(),
     )
-    return own.set_column(own.column_names.index("told"), "told", told), was
+    return own.set_column(own.column_names.index("told"), "told", told)

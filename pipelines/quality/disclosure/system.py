@@ -34,6 +34,8 @@ class System:
     """Of each sum: whether its total is withheld wherever a part is, rather than another part."""
     fate: NDArray[np.intp]
     """Of each cell: number of its fate."""
+    before: Mask | None = None
+    """Of each sum: whether a release before told it; None where none did."""
 
     def opened(self, values: ArrayLike, hidden: Mask) -> "Opened":
         """What is left when the shown cells are put in: the sums of the hidden ones.
@@ -50,14 +52,31 @@ class System:
         return Opened(cells, self.numbers[told], open_sums[told], right[told], self.loose[told])
 
     def worked_out(self, known: Mask) -> Mask:
-        """Cells that are known, and what follows from them: the one that is left of a sum."""
-        members, found = abs(self.sums[~self.loose]), known
+        """Cells that are known, and what follows from them: the one that is left of a sum, or of
+        how it differs from one that was told before.
+        """
+        found = known
         while True:
-            missing = members @ (~found).astype(np.int64)
-            more = found | (members[missing == 1].sum(axis=0) > 0)
-            if (more == found).all():
+            sums = sparse.csr_array(self.sums[~self.loose][:, ~found])
+            more = _left(sums)
+            if self.before is not None and not more.any():
+                sums_before = sums[self.before[~self.loose]]
+                one, other = (abs(sums_before) @ abs(sums).T).nonzero()
+                for sign in (1, -1):
+                    more |= _left(sums[other] - sign * sums_before[one])
+            if not more.any():
                 return found
-            found = more
+            found = found.copy()
+            found[~found] = more
+
+
+def _left(sums: sparse.csr_array) -> Mask:
+    """Members that are alone in one of the sums."""
+    sums = sparse.csr_array(sums)
+    sums.eliminate_zeros()
+    found = np.zeros(sums.shape[1], dtype=bool)
+    found[sums[np.diff(sums.indptr) == 1].indices] = True
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """From the warehouse's list of cells and sums to what becomes of each cell."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,15 @@ import pyarrow.compute as pc
 
 from pipelines.again import made_by_part, with_origin
 from pipelines.quality.disclosure.earlier import Before, compared, silent_before, unheeded
-from pipelines.quality.disclosure.fates import FEW, PARTNER, SHOWN, TOTAL, withheld
+from pipelines.quality.disclosure.fates import (
+    FEW,
+    NOBODY,
+    PARTNER,
+    SHOWN,
+    TOTAL,
+    UNPUBLISHED,
+    withheld,
+)
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.revisions import (
     LAST,
@@ -24,15 +33,22 @@ from pipelines.quality.disclosure.revisions import (
 from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, numerators, states
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
+from pipelines.quality.disclosure.together import (
+    EARLIER,
+    Together,
+    earlier_sums,
+    sums_of_these,
+    together,
+    values,
+    was_told,
+)
 
 TOLD = ("exact", "band", None)
 """How a share is told, by its state in `shares`: `EXACT`, `BAND` or `WITHHELD`."""
-NOBODY, UNPUBLISHED = "nobody", "unpublished"
-"""Of nobody nothing is told; but that it is nobody readers are taken to know, since such a unit is
-missing elsewhere. What no published table has a place for is not told, either."""
 FATES = with_origin(
     ("school_year", pa.string()), ("cell_no", pa.int64()), ("fate", pa.string()),
     ("mark", pa.string()), ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
+    ("was_told", pa.bool_()),
     *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
     ("is_revised", pa.bool_()), *((name, pa.int64()) for name in LAST),
     *((name, pa.int64()) for name in ("told_since", "told_in", "changed_in")),
@@ -57,6 +73,7 @@ def fates(
     sums: pa.Table,
     rules: Rules,
     served: pa.Table | None = None,
+    earlier: pa.Table | None = None,
     before: pa.Table | None = None,
 ) -> pa.Table:
     """The fate of every cell, school year by school year: no sum reaches over two.
@@ -66,6 +83,8 @@ def fates(
         sums: rows of `int_disclosure_sum`.
         rules: the thresholds.
         served: rows of `marts.disclosure_cell` of the release before; None where there is none.
+        earlier: what all releases before told of how cells add up, as of `earlier_sums`; None where
+            there is nothing.
         before: the outcome of the last build.
     """
 
@@ -79,13 +98,17 @@ def fates(
         theirs = sums.filter(pc.is_in(sums["total_no"], value_set=numbers))
         order = [("sum_no", "ascending"), ("part_no", "ascending")]
         news = unheeded(own, then[year], of(year, before))
-        return [own, theirs.sort_by(order), news, unsettled(own, then[year])]
+        told = None if earlier is None else sums_of_these(earlier, own)
+        return [own, theirs.sort_by(order), told, news, unsettled(own, then[year])]
 
-    def made(own: pa.Table, theirs: pa.Table, *_: pa.Table | None) -> pa.Table:
+    def made(
+        own: pa.Table, theirs: pa.Table, told: pa.Table | None, *_: pa.Table | None
+    ) -> pa.Table:
         served_then = then[own["school_year"][0].as_py()]
         found = system_of(own, theirs)
+        every = together(found, own, told)
         how = changes(own, served_then, found, rules)
-        return _fates(own, found, rules, compared(own, served_then), how)
+        return _fates(own, every, found, rules, compared(own, served_then), how)
 
     years = sorted(pc.unique(cells["school_year"]).to_pylist())
     then = {year: of(year, served) for year in years}
@@ -97,6 +120,7 @@ def fates_of_persons(
     persons: pa.Table,
     rules: Rules,
     served: pa.Table | None = None,
+    earlier: pa.Table | None = None,
     before: pa.Table | None = None,
 ) -> pa.Table:
     """The fate of every number of persons: rows of `FATES`.
@@ -105,10 +129,40 @@ def fates_of_persons(
         persons: rows of `int_disclosure_persons`.
         rules: the thresholds.
         served: rows of `marts.disclosure_persons` of the release before; None where there is none.
+        earlier: what all releases before told of how they add up; None where there is nothing.
         before: the outcome of the last build.
     """
     then = None if served is None else cells_of(served)
-    return fates(cells_of(persons), sums_of(persons), rules, then, before)
+    return fates(cells_of(persons), sums_of(persons), rules, then, earlier, before)
+
+
+def sums_before(
+    cells: pa.Table,
+    sums: pa.Table,
+    persons: pa.Table,
+    served: Callable[[str], pa.Table | None],
+) -> pa.Table:
+    """What all releases before told of how numbers add up, of students and of other persons.
+
+    Args:
+        cells: rows of `int_disclosure_cell`.
+        sums: rows of `int_disclosure_sum`.
+        persons: rows of `int_disclosure_persons`.
+        served: name of a table in `marts` → its rows in the release before, as of `rows_served`.
+
+    Returns:
+        Rows of `EARLIER`.
+    """
+    then, sums_then, told = map(served, ("disclosure_cell", "disclosure_sum", "disclosure_earlier"))
+    of_students = earlier_sums(cells, sums, then, sums_then, told)
+    persons_then = served("disclosure_persons")
+    if persons_then is None:
+        return of_students
+    of_persons = earlier_sums(
+        cells_of(persons), sums_of(persons), cells_of(persons_then), sums_of(persons_then), told
+    )
+    after = pc.add(of_persons["sum_no"], of_students.num_rows)
+    return pa.concat_tables([of_students, of_persons.set_column(0, EARLIER.field("sum_no"), after)])
 
 
 def system_of(own: pa.Table, sums: pa.Table) -> System:
@@ -140,14 +194,23 @@ def system_of(own: pa.Table, sums: pa.Table) -> System:
     )
 
 
-def _fates(own: pa.Table, found: System, rules: Rules, past: Before, how: Changes) -> pa.Table:
+def _fates(
+    own: pa.Table, every: Together, found: System, rules: Rules, past: Before, how: Changes
+) -> pa.Table:
     n = ints(own, "n")
     published = own["is_published"].to_numpy()
     few = (n > 0) & (n < rules.few)
     nearly = nearly_all(own, found, rules) & ~few
     again = _became(past, FEW, PARTNER, TOTAL) & published
-    known = _became(past, SHOWN) & published
-    hidden = withheld(found, n, few | nearly | again, rules.narrow, hidden=~published, known=known)
+    public = (_became(past, SHOWN) | past.where(was_told(past.rows))) & published
+    hidden = withheld(
+        every.system,
+        values(n, every),
+        every.and_past(few | nearly | again, every.protected),
+        rules.narrow,
+        hidden=every.and_past(~published, ~every.told),
+        known=every.and_past(public, every.told),
+    )[: len(n)]
     total = _withheld_as_totals(found, hidden & ~few, nearly)
     fate = np.select(
         [n == 0, few, ~published, total, hidden], [NOBODY, FEW, UNPUBLISHED, TOTAL, PARTNER], SHOWN
@@ -162,6 +225,7 @@ def _fates(own: pa.Table, found: System, rules: Rules, past: Before, how: Change
         "mark": pa.array([one or None for one in mark.tolist()], pa.string()),
         "places": pa.array(places_told(n, rules), pa.int32()),
         "is_sitting_told": pa.array(~hidden & _sitting(own, rules.few)),
+        "was_told": pa.array(public & hidden),
     }
     columns |= _told(own, found, hidden, rules, past, is_revised)
     told = np.isin(fate, MEASURED) & ~how.few & ~is_revised

@@ -4,7 +4,8 @@
 def model(dbt, session):
     """The fate of every cell, so that no withheld one can be worked out.
 
-    What is as it was in the release before has its fate of then, since that may have been kept.
+    What is as it was in the release before has its fate of then, since that may have been kept; and
+    what all releases before told together is held against what this one tells.
     """
     from pipelines import again
     from pipelines.quality import disclosure
@@ -14,5 +15,6 @@ def model(dbt, session):
         dbt.ref("int_disclosure_sum").to_arrow_table(),
         disclosure.load_rules(),
         disclosure.rows_served("disclosure_cell"),
+        dbt.ref("int_disclosure_earlier").to_arrow_table(),
         again.of_last_build(session, str(dbt.this)),
     )

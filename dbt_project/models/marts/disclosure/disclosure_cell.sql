@@ -11,6 +11,7 @@ select
     cells.low,
     cells.score_thousandths,
     fates.fate,
+    fates.was_told,
     fates.mark,
     fates.places,
     fates.is_sitting_told,

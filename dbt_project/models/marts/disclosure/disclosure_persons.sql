@@ -10,6 +10,7 @@ select
     cells.n,
     cells.passed,
     fates.fate,
+    fates.was_told,
     fates.mark,
     fates.places,
     fates.passed_told
