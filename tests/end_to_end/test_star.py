@@ -9,6 +9,8 @@ import pytest
 
 from notebooks.run import execute
 from pipelines.settings import PROJECT
+from tests.attack.intruder import Intruder, Told, tables_of
+from tests.attack.town import town_of
 from tests.end_to_end import star
 from tests.end_to_end.conftest import House, NewHouse
 from tests.oracle import agree
@@ -45,6 +47,14 @@ def test_foreign_numbers_are_taken_and_asked_about(built: House) -> None:
     assert problems.to_dict("records") == [{"severity": "query", "rule": "unusual_number"}]
     page = (built.current / "site" / "pass-rates.html").read_text(encoding="utf-8")
     assert "1988–1989学年" in page and "进度线" in page
+
+
+def test_an_intruder_recovers_nothing(built: House) -> None:
+    """The audit passed, or there were no release; he shares no code with it."""
+    told = Told(tables_of(built.current / "downloads" / "published-csv.zip"))
+    intruder = Intruder([(told, town_of(built.current / "warehouse.duckdb"))])
+    assert len(told.n) > 100 and told.withheld
+    assert [*intruder.numbers(), *intruder.sitting(), *intruder.deeds()] == []
 
 
 def test_the_first_example_of_the_readme_is_true(built: House) -> None:
