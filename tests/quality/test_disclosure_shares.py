@@ -211,6 +211,15 @@ def told_nearest(given: dict[str, Numerators], told: dict[str, States]) -> int:
     }),
     hidden=0,
 )  # fmt: skip
+@example(  # more than a hundred shares that are not told hang together
+    city=([[0, 38], [8, 41], [12, 24], [8, 20], [42, 44]], {
+        "passed": [[0, 0], [0, 0], [0, 24], [0, 20], [0, 44]],
+        "good": [[0, 0], [0, 0], [0, 0], [0, 3], [0, 2]],
+        "excellent": [[0, 0], [0, 0], [0, 0], [0, 1], [0, 2]],
+        "low": [[0, 0], [0, 0], [0, 0], [0, 0], [0, 0]],
+    }),
+    hidden=0,
+)  # fmt: skip
 @settings(max_examples=8)
 def test_outcomes_together_tell_no_more_than_each(
     city: tuple[list[list[int]], Graded], hidden: int

@@ -35,7 +35,7 @@ AHEAD = 3
 """How dear is what would stand alone beside a withheld share: it has a cost beside it, too."""
 AROUND, AROUND_EACH = 1000, 50
 """How many numerators are looked at around those that are told too nearly: in all, and of each."""
-JOINT = 100
+JOINT = 150
 """Sums are solved together where so many untold shares or fewer hang together; where more do, as
 the pooled years of all schools of a city do, one sum after another tells how near each can be told.
 """
