@@ -16,6 +16,12 @@ from dashboards.site import render_site
 from pipelines.wording import Lang
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords wait for all else: a machine that is busy with other tests is no failure."""
+    monkeypatch.setattr("dashboards.gate.passwords.PATIENCE", 300.0)
+
+
 @pytest.fixture
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Passwords that take no time, for tests that are not about that."""

@@ -8,7 +8,8 @@ numbers (or of those that so few students leave).
 Readers are taken to know more than they are told: every number of students, also withheld ones; the
 numerator of each share that is told, be it rounded; by the rule, that a band stands for fewer than
 three; what a total has beyond its parts; and that who is excellent is good, that who is good has
-passed, and that who is low has not.
+passed, and that who is low has not. They are taken to have kept all releases, too: a share that was
+told of the same students can't be undone, and what such shares added up to before bounds them.
 """
 
 from collections.abc import Mapping

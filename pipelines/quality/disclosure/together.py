@@ -1,4 +1,5 @@
-"""Numbers of students of all releases together, as whoever kept them can add them up.
+"""Numbers of students, and of those who passed, of all releases together, as whoever kept them can
+add them up.
 
 A cell stays one number from release to release until others are counted in it; then it is another,
 which hides by itself. What releases before told of how such numbers add up is kept, as long as any
@@ -6,7 +7,8 @@ that was withheld then is still so: each sum of which a member is no longer what
 no longer told. Beside today's sums these bound what is withheld today, and the other way round.
 
 A sum that all releases tell alike is kept once, and of those that told the numbers of parts only
-the rest: who wants to know what is left needs no more.
+the rest: who wants to know what is left needs no more. Those who passed (or are good, excellent,
+low) add up likewise, where their shares were told as a band or not at all.
 """
 
 from collections.abc import Mapping
