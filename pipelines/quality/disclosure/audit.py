@@ -29,6 +29,7 @@ from pipelines.quality.disclosure.shares import (
     IN_A_CELL,
     OUTCOMES,
     WITHHELD,
+    Numerators,
     States,
     numerators,
     too_near,
@@ -310,8 +311,9 @@ def _of_release(at: _Told, sums: pa.Table, rules: Rules, then: pa.Table | None =
         number = int(opened.cells[column])
         leak = Leak(at.key(number), int(ends.low[column]), int(ends.high[column]), names)
         (told_before if old[number] or _known(at, number, rules) else leaks).append(leak)
-    shares, near_shares = _of_shares(at, sums, rules)
+    shares, near_shares, lost = _of_shares(at, sums, rules)
     leaks += near_shares
+    told_before += lost
     if then is not None:
         leaks += _of_revisions(at, then, sums, rules)
     return Audit(cells, int((~told).sum()), shares, leaks, told_before)
@@ -337,8 +339,9 @@ def _of_revisions(at: _Told, then: pa.Table, sums: pa.Table, rules: Rules) -> li
     return leaks
 
 
-def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak]]:
-    """How many shares are not told exactly, and which numerators can be worked out."""
+def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak], list[Leak]]:
+    """How many shares are not told exactly, which numerators can be worked out, and which of all
+    could be before."""
     own, found, hidden = at.own, at.found, ~at.told[: at.own.num_rows]
     published_now = shares_published(own)
     told, names, leaks, shares, given = {}, {}, [], 0, {}
@@ -359,7 +362,10 @@ def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak]
         ]
         shares += int(((state != EXACT) & ~one.hidden).sum())
         told[outcome] = np.minimum(state, one.settled)
-    for outcome, near in too_near(given, told, rules):
+    nearest = too_near(given, told, rules)
+    lost = _lost(given, rules) if nearest and at.shares else {}
+    told_before: list[Leak] = []
+    for outcome, near in nearest:
         words = tuple(_in_words(at, sums, number) for number in near.sums)
         # Those that are no longer what they were have no cell.
         past = near.numerator - given[outcome].place.max() - 1
@@ -369,8 +375,21 @@ def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak]
             before = at.shares[outcome]
             row = int(np.flatnonzero(before.place == -1 - past)[0])
             key = {name: before.sums[name][row].as_py() for name in KEY}
-        leaks.append(Leak(key, near.low, near.high, words, outcome))
-    return shares, leaks
+        is_lost = outcome in lost and lost[outcome][near.numerator]
+        leak = Leak(key, near.low, near.high, words, outcome)
+        (told_before if is_lost else leaks).append(leak)
+    return shares, leaks, told_before
+
+
+def _lost(given: Mapping[str, Numerators], rules: Rules) -> dict[str, Mask]:
+    """Outcome → numerators that releases before told too nearly by themselves, all together."""
+    left = dict(given)
+    while found := too_near(left, {name: one.settled for name, one in left.items()}, rules):
+        for outcome, near in found:
+            lost = left[outcome].lost.copy()
+            lost[near.numerator] = True
+            left[outcome] = replace(left[outcome], lost=lost)
+    return {name: one.lost for name, one in left.items()}
 
 
 def shares_published(cells: pa.Table) -> dict[str, States]:
