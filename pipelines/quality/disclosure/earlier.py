@@ -27,7 +27,6 @@ ASKED = {
     "disclosure_persons": {"fate", "passed_told", "n"},
     "disclosure_sum": {"kind", "is_loose", "total_no", "part_no", "beyond"},
     "disclosure_earlier": {"sum_no", "until", "is_told"},
-    "disclosure_earlier_share": {"sum_no", "until", "is_band"},
 }
 """Table of a release before → columns without which it tells nothing."""
 
