@@ -176,7 +176,7 @@ def _that_matter(rows: pa.Table) -> pa.Table:
     rest = first["beyond"].sub(known, fill_value=0).astype(np.int64)
     signed = withheld["member"] + 1
     signed = signed.where(~withheld["is_total"], -signed)
-    left = signed.groupby(withheld["sum_no"]).agg(lambda one: tuple(sorted(one)))
+    left = signed.sort_values().groupby(withheld["sum_no"]).agg(tuple)
     told = left.to_frame("left").assign(rest=rest, loose=first["is_loose"])
     once = told.drop_duplicates().index.to_numpy()
     # Links between sums and members.
