@@ -11,7 +11,7 @@ from pipelines.quality.disclosure import fates, fates_of_persons
 from pipelines.quality.disclosure.earlier import KEY
 from pipelines.quality.disclosure.persons import cells_of, sums_of
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.together import earlier_sums
+from pipelines.quality.disclosure.together import earlier_shares, earlier_sums
 
 CITY = "370400"
 SHARES = {"pass": "passed", "good": "good", "excellent": "excellent", "low": "low"}
@@ -95,17 +95,21 @@ def warehouse(
         forgetful: whether it is not looked at how numbers added up then.
     """
     cells, sums = listed(given, passed)
-    then, sums_then, earlier_then = (
+    then, sums_then, numbers_then, shares_then = (
         served.sql(f"from marts.disclosure_{name}").to_arrow_table() if served else None
-        for name in ("cell", "sum", "earlier")
+        for name in ("cell", "sum", "earlier", "earlier_share")
     )
-    earlier = earlier_sums(cells, sums, then, sums_then, earlier_then)
+    earlier = (
+        earlier_sums(cells, sums, then, sums_then, numbers_then),
+        earlier_shares(cells, sums, then, sums_then, shares_then, rules),
+    )
     decided = fates(cells, sums, rules, then, None if forgetful else earlier)
     con = duckdb.connect()
     con.execute("create schema marts")
     con.execute("create schema published")
-    con.register("earlier", earlier)
-    con.execute("create table marts.disclosure_earlier as from earlier")
+    for name, table in zip(("earlier", "earlier_share"), earlier, strict=True):
+        con.register(name, table)
+        con.execute(f"create table marts.disclosure_{name} as from {name}")
     con.register("cells", cells)
     con.register("decided", decided)
     con.register("sums", sums)
@@ -175,14 +179,23 @@ def tell_persons(
     then = served.sql("from marts.disclosure_persons").to_arrow_table() if served else None
     cells, sums, earlier = cells_of(persons), sums_of(persons), None
     if served is not None and then is not None:
-        told = served.sql("from marts.disclosure_earlier").to_arrow_table()
-        earlier = earlier_sums(cells, sums, cells_of(then), sums_of(then), told)
-        con.register("earlier", earlier)
-        con.execute("insert into marts.disclosure_earlier from earlier")
+        before = cells_of(then), sums_of(then)
+        numbers, shares = (
+            served.sql(f"from marts.disclosure_{name}").to_arrow_table()
+            for name in ("earlier", "earlier_share")
+        )
+        earlier = (
+            earlier_sums(cells, sums, *before, numbers),
+            earlier_shares(cells, sums, *before, shares, rules),
+        )
+        for name, table in zip(("earlier", "earlier_share"), earlier, strict=True):
+            con.register(name, table)
+            con.execute(f"insert into marts.disclosure_{name} from {name}")
     con.register("decided", fates_of_persons(persons, rules, then, earlier))
     con.execute(
         "create or replace table marts.disclosure_persons as from persons"
-        " join (select cell_no, fate, was_told, passed_told from decided) using (cell_no)"
+        " join (select cell_no, fate, was_told, passed_told, passed_was_told from decided)"
+        " using (cell_no)"
     )
     con.execute(
         "create or replace macro told_of(name) as table select"

@@ -10,7 +10,13 @@ from pipelines.quality.disclosure.earlier import SERVED, rows_served
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules, load_rules
 from pipelines.quality.disclosure.system import Opened, System, system
-from pipelines.quality.disclosure.tables import fates, fates_of_persons, sums_before, system_of
+from pipelines.quality.disclosure.tables import (
+    fates,
+    fates_of_persons,
+    numbers_before,
+    shares_before,
+    system_of,
+)
 
 __all__ = [
     "MOST",
@@ -28,8 +34,9 @@ __all__ = [
     "fates",
     "fates_of_persons",
     "load_rules",
+    "numbers_before",
     "rows_served",
-    "sums_before",
+    "shares_before",
     "system",
     "system_of",
     "withheld",

@@ -6,6 +6,8 @@ with all that releases before told of them. Shares are looked at by themselves, 
 differ from those told before; what was counted then `marts.disclosure_cell` keeps.
 """
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,17 +29,23 @@ from pipelines.quality.disclosure.shares import (
     IN_A_CELL,
     OUTCOMES,
     WITHHELD,
+    Numerators,
+    States,
     numerators,
     too_near,
 )
+from pipelines.quality.disclosure.shares import Before as SharesBefore
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints
 from pipelines.quality.disclosure.tables import nearly_all, system_of
 from pipelines.quality.disclosure.together import (
     EARLIER,
     Together,
+    earlier_shares,
     earlier_sums,
     is_told,
+    shares_told_before,
     together,
+    told_of_shares,
     values,
     was_told,
 )
@@ -134,15 +142,16 @@ class _Before:
 
     sums: pa.Table
     earlier: pa.Table | None
+    shares: pa.Table | None
 
     @classmethod
     def of(cls, served: duckdb.DuckDBPyConnection) -> "_Before":
         """Of a warehouse; one that another version made may not know of those before it."""
-        try:
-            earlier = _all_of(served, "disclosure_earlier")
-        except duckdb.CatalogException:
-            earlier = None
-        return cls(_all_of(served, "disclosure_sum"), earlier)
+        found: list[pa.Table | None] = [None, None]
+        with contextlib.suppress(duckdb.CatalogException):
+            for at, name in enumerate(("disclosure_earlier", "disclosure_earlier_share")):
+                found[at] = _all_of(served, name)
+        return cls(_all_of(served, "disclosure_sum"), *found)
 
 
 def _of(own: pa.Table, sums: pa.Table) -> pa.Table:
@@ -176,7 +185,7 @@ def _audited(
     if passed and now.equals(then) and _of(now, sums).equals(_of(then, before.sums)):
         hidden = pc.and_(pc.is_null(now["told"]), pc.not_equal(now["fate"], NOBODY))
         return Audit(now.num_rows, pc.sum(hidden).as_py() or 0, 0, [], [])
-    return _of_release(_Told.after(now, sums, then, before), sums, rules, then)
+    return _of_release(_Told.after(now, sums, then, before, rules), sums, rules, then)
 
 
 @dataclass(frozen=True)
@@ -195,15 +204,19 @@ class _Told:
     """Of each number of `every` whether it is told."""
     before: Mask
     """Whether a release before told it."""
+    shares: Mapping[str, SharesBefore]
+    """What was told before of the shares of each outcome."""
 
     @classmethod
     def by_itself(cls, own: pa.Table, sums: pa.Table) -> "_Told":
         """Where there is no release before."""
         nothing = np.zeros(own.num_rows, dtype=bool)
-        return cls._of(own, sums, EARLIER.empty_table(), nothing)
+        return cls._of(own, sums, EARLIER.empty_table(), nothing, {})
 
     @classmethod
-    def after(cls, now: pa.Table, sums: pa.Table, then: pa.Table, before: _Before) -> "_Told":
+    def after(
+        cls, now: pa.Table, sums: pa.Table, then: pa.Table, before: _Before, rules: Rules
+    ) -> "_Told":
         """Where there are some."""
         told = pc.is_valid(then["told"]).to_numpy() | is_told(then)
         same = compared(now, then)
@@ -213,10 +226,23 @@ class _Told:
             pc.is_in(sums["total_no"], value_set=now["cell_no"].combine_chunks())
         )
         earlier = earlier_sums(now, own_sums, then, before.sums, before.earlier, told)
-        return cls._of(both, sums, earlier, was)
+        before_then = shares_told_before(then)
+        states = {
+            name: np.minimum(state, before_then[name])
+            for name, state in shares_published(then).items()
+        }
+        shares = earlier_shares(now, own_sums, then, before.sums, before.shares, rules, states)
+        return cls._of(both, sums, earlier, was, told_of_shares(now, then, states, shares))
 
     @classmethod
-    def _of(cls, own: pa.Table, sums: pa.Table, earlier: pa.Table, before: Mask) -> "_Told":
+    def _of(
+        cls,
+        own: pa.Table,
+        sums: pa.Table,
+        earlier: pa.Table,
+        before: Mask,
+        shares: Mapping[str, SharesBefore],
+    ) -> "_Told":
         found = system_of(own, sums)
         every = together(found, own, earlier)
         told = pc.is_valid(own["told"]).to_numpy() | pc.equal(own["fate"], NOBODY).to_numpy()
@@ -227,6 +253,7 @@ class _Told:
             earlier,
             every.and_past(told, every.told),
             every.and_past(before, every.told),
+            shares,
         )
 
     @property
@@ -289,8 +316,9 @@ def _of_release(at: _Told, sums: pa.Table, rules: Rules, then: pa.Table | None =
         number = int(opened.cells[column])
         leak = Leak(at.key(number), int(ends.low[column]), int(ends.high[column]), names)
         (told_before if old[number] or _known(at, number, rules) else leaks).append(leak)
-    shares, near_shares = _of_shares(at, sums, rules)
+    shares, near_shares, lost = _of_shares(at, sums, rules)
     leaks += near_shares
+    told_before += lost
     if then is not None:
         leaks += _of_revisions(at, then, sums, rules)
     return Audit(cells, int((~told).sum()), shares, leaks, told_before)
@@ -308,10 +336,7 @@ def _of_revisions(at: _Told, then: pa.Table, sums: pa.Table, rules: Rules) -> li
     """Numerators that can be worked out by how what is told differs from what was."""
     own, found, hidden = at.own, at.found, ~at.told[: at.own.num_rows]
     how = changes(own, then, found, rules)
-    told = {}
-    for outcome in OUTCOMES:
-        exact, band = (own[f"{outcome}_{column}"].to_numpy() for column in ("exact", "band"))
-        told[outcome] = exact | band
+    told = {name: state != WITHHELD for name, state in shares_published(own).items()}
     leaks = []
     for outcome, cell, near in differenced(found, own, hidden, told, rules, how):
         words = tuple(_in_words(at, sums, number) for number in near.sums)
@@ -319,29 +344,66 @@ def _of_revisions(at: _Told, then: pa.Table, sums: pa.Table, rules: Rules) -> li
     return leaks
 
 
-def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak]]:
-    """How many shares are not told exactly, and which numerators can be worked out."""
+def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak], list[Leak]]:
+    """How many shares are not told exactly, which numerators can be worked out, and which of all
+    could be before."""
     own, found, hidden = at.own, at.found, ~at.told[: at.own.num_rows]
-    given = {outcome: numerators(found, own, outcome, hidden, rules) for outcome in OUTCOMES}
-    told, names, leaks, shares = {}, {}, [], 0
-    for outcome, one in given.items():
+    published_now = shares_published(own)
+    told, names, leaks, shares, given = {}, {}, [], 0, {}
+    for outcome in OUTCOMES:
+        before = at.shares.get(outcome)
+        one = given[outcome] = numerators(found, own, outcome, hidden, rules, before=before)
         cells = np.flatnonzero(one.place >= 0)
         state = np.full(len(one.met), WITHHELD, dtype=np.int8)
-        for column, how in (("band", BAND), ("exact", EXACT)):
-            state[one.place[cells[own[f"{outcome}_{column}"].to_numpy()[cells]]]] = how
+        np.minimum.at(state, one.place[cells], published_now[outcome][cells])
         name = np.zeros(len(one.met), dtype=np.int64)
         name[one.place[cells]] = cells
+        names[outcome] = name
         leaks += [
             Leak(at.key(int(name[no])), int(one.met[no]), int(one.met[no]), (), outcome)
-            for no in np.flatnonzero(one.few(rules) & (state == EXACT)).tolist()
+            for no in np.flatnonzero(
+                one.few(rules) & (state == EXACT) & (one.settled != EXACT)
+            ).tolist()
         ]
-        told[outcome], names[outcome] = state, name
         shares += int(((state != EXACT) & ~one.hidden).sum())
-    for outcome, near in too_near(given, told, rules):
-        cell = int(names[outcome][near.numerator])
+        told[outcome] = np.minimum(state, one.settled)
+    nearest = too_near(given, told, rules)
+    lost = _lost(given, rules) if nearest and at.shares else {}
+    told_before: list[Leak] = []
+    for outcome, near in nearest:
         words = tuple(_in_words(at, sums, number) for number in near.sums)
-        leaks.append(Leak(at.key(cell), near.low, near.high, words, outcome))
-    return shares, leaks
+        # Those that are no longer what they were have no cell.
+        past = near.numerator - given[outcome].place.max() - 1
+        if past < 0:
+            key = at.key(int(names[outcome][near.numerator]))
+        else:
+            before = at.shares[outcome]
+            row = int(np.flatnonzero(before.place == -1 - past)[0])
+            key = {name: before.sums[name][row].as_py() for name in KEY}
+        is_lost = outcome in lost and lost[outcome][near.numerator]
+        leak = Leak(key, near.low, near.high, words, outcome)
+        (told_before if is_lost else leaks).append(leak)
+    return shares, leaks, told_before
+
+
+def _lost(given: Mapping[str, Numerators], rules: Rules) -> dict[str, Mask]:
+    """Outcome → numerators that releases before told too nearly by themselves, all together."""
+    left = dict(given)
+    while found := too_near(left, {name: one.settled for name, one in left.items()}, rules):
+        for outcome, near in found:
+            lost = left[outcome].lost.copy()
+            lost[near.numerator] = True
+            left[outcome] = replace(left[outcome], lost=lost)
+    return {name: one.lost for name, one in left.items()}
+
+
+def shares_published(cells: pa.Table) -> dict[str, States]:
+    """Outcome → how its share is told of each cell by the published tables."""
+    found = {}
+    for name in OUTCOMES:
+        exact, band = (cells[f"{name}_{column}"].to_numpy() for column in ("exact", "band"))
+        found[name] = np.select([band & ~exact, exact], [BAND, EXACT], WITHHELD).astype(np.int8)
+    return found
 
 
 def _in_words(at: _Told, sums: pa.Table, number: int) -> str:
@@ -350,6 +412,8 @@ def _in_words(at: _Told, sums: pa.Table, number: int) -> str:
         return (
             "what is told of those who passed, are good, excellent or low in one and the same cell"
         )
+    if number < IN_A_CELL:
+        return "what releases before told of how many there were of them in a sum"
     row = int(np.searchsorted(at.every.system.numbers, number))
     members = at.every.system.sums[[row]]
     total, *parts = members.indices[np.argsort(-members.data, kind="stable")].tolist()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.quality.disclosure.shares import OUTCOMES
 from pipelines.quality.disclosure.system import Mask, ints
 
 KEY = (
@@ -27,6 +28,7 @@ ASKED = {
     "disclosure_persons": {"fate", "passed_told", "n"},
     "disclosure_sum": {"kind", "is_loose", "total_no", "part_no", "beyond"},
     "disclosure_earlier": {"sum_no", "until", "is_told"},
+    "disclosure_earlier_share": {"sum_no", "until", "is_band"},
 }
 """Table of a release before → columns without which it tells nothing."""
 
@@ -100,7 +102,8 @@ def unheeded(own: pa.Table, then: pa.Table | None, last: pa.Table | None) -> pa.
     past = compared(own, then)
     rows = pa.array(past.place, mask=past.place < 0)
     other = np.zeros(own.num_rows, dtype=bool)
-    for name in ("fate", "passed_told", "good_told", "excellent_told", "low_told"):
+    shares = [f"{outcome}_{told}" for outcome in OUTCOMES for told in ("told", "was_told")]
+    for name in ("fate", *shares):
         if name in then.column_names:
             was, is_now = (pc.fill_null(one, "") for one in (then[name].take(rows), last[name]))
             other |= pc.not_equal(was, is_now).to_numpy()

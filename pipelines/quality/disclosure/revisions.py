@@ -315,7 +315,7 @@ def _by_themselves(
     for outcome in OUTCOMES:
         one = numerators(found, own, outcome, hidden, rules)
         no, none = np.zeros(len(one.met), dtype=bool), np.zeros_like(one.met)
-        down, up = (_unseen(one, step, rules) for step in (-1, 1))
+        down, up = (_unseen(one.met, one.persons, step, rules) for step in (-1, 1))
         given = {field.name: getattr(one, field.name) for field in fields(one)}
         every[outcome] = Revised(
             **given, changed=no, fixed=no, low=none, high=one.persons, down=down, up=up
@@ -353,18 +353,27 @@ def revised(given: Revised, own: pa.Table, outcome: str, rules: Rules, since: Si
     return one
 
 
-def _unseen(given: Numerators, step: int, rules: Rules) -> Ints:
+def _unseen(met: Ints, persons: Ints, step: int, rules: Rules) -> Ints:
     """How many steps, of two, each numerator may take before a figure is told otherwise."""
-    places = places_told(given.persons, rules)
-    told = _figures(given.met, given.persons, places)
-    unseen = np.zeros_like(given.met)
+    places = places_told(persons, rules)
+    told = _figures(met, persons, places)
+    unseen = np.zeros_like(met)
     for steps in range(1, rules.rare):
-        other = given.met + step * steps
-        equal = (unseen == steps - 1) & (other >= 0) & (other <= given.persons)
-        for one, two in zip(told, _figures(other, given.persons, places), strict=True):
+        other = met + step * steps
+        equal = (unseen == steps - 1) & (other >= 0) & (other <= persons)
+        for one, two in zip(told, _figures(other, persons, places), strict=True):
             equal &= one == two
         unseen[equal] = steps
     return unseen
+
+
+def told_roughly(met: Ints, persons: Ints, rules: Rules) -> Mask:
+    """Of which numerators `rare` would be told alike, since their rates are rounded."""
+    found = persons > 10 ** places_told(persons, rules)
+    met, persons = met[found], persons[found]
+    room = _unseen(met, persons, -1, rules) + _unseen(met, persons, 1, rules)
+    found[found] = room >= rules.rare - 1
+    return found
 
 
 def _figures(met: Ints, persons: Ints, places: Ints) -> list[Ints]:

@@ -8,7 +8,8 @@ numbers (or of those that so few students leave).
 Readers are taken to know more than they are told: every number of students, also withheld ones; the
 numerator of each share that is told, be it rounded; by the rule, that a band stands for fewer than
 three; what a total has beyond its parts; and that who is excellent is good, that who is good has
-passed, and that who is low has not.
+passed, and that who is low has not. They are taken to have kept all releases, too: a share that was
+told of the same students can't be undone, and what such shares added up to before bounds them.
 """
 
 from collections.abc import Mapping
@@ -67,6 +68,12 @@ class Numerators:
     """Of each cell: which numerator is its own; −1 where it has none."""
     silent: Mask
     """Whether the share is withheld for what the release before told."""
+    settled: States
+    """How the release before told the share, where all is as it was: that can't be undone;
+    `WITHHELD` where it told nothing of it. Numerators that are no longer what they were stand
+    behind all that have a place."""
+    lost: Mask
+    """Whether releases before told it too nearly by themselves, which nothing can undo."""
 
     @cached_property
     def by_numerator(self) -> sparse.csc_array:
@@ -75,7 +82,8 @@ class Numerators:
 
     def few(self, rules: Rules) -> Mask:
         """Numerators that a share would tell too exactly of, or of a few students anyhow."""
-        return _is_rare(self.met, self.persons, rules) | (self.persons < rules.few)
+        rare = _is_rare(self.met, self.persons, rules) | (self.persons < rules.few)
+        return np.asarray(rare & ~self.lost)
 
     def need(self, rules: Rules) -> Ints:
         """How far apart the least and the most of a numerator must be able to lie."""
@@ -91,7 +99,21 @@ class Numerators:
 
     def may_help(self, cells: NDArray[np.intp], state: States) -> Mask:
         """Which of these can be withheld beside another."""
-        return state[cells] != WITHHELD
+        return (state[cells] != WITHHELD) & (self.settled[cells] == WITHHELD)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What releases before told of the shares of one outcome."""
+
+    settled: States
+    """Of each cell, how the release before told the share, where all is as it was; else
+    `WITHHELD`."""
+    sums: pa.Table
+    """Rows of `SHARES`, of this outcome."""
+    place: NDArray[np.intp]
+    """Of each row the cell that it still is; else, counted from −1 down, which of those that are no
+    more."""
 
 
 def numerators(
@@ -101,6 +123,7 @@ def numerators(
     hidden: Mask,
     rules: Rules,
     silent: Mask | None = None,
+    before: Before | None = None,
 ) -> Numerators:
     """The numerators of an outcome.
 
@@ -111,6 +134,7 @@ def numerators(
         hidden: cells whose number of students is withheld.
         rules: the thresholds.
         silent: cells whose share is withheld for what the release before told.
+        before: what releases before told; None where there is nothing.
     """
     persons = ints(own, "n")
     has = own[outcome].is_valid().to_numpy() & (persons > 0)
@@ -139,11 +163,53 @@ def numerators(
     secret, kept = np.ones((2, len(first)), dtype=bool)
     np.logical_and.at(secret, place, hidden[cells])
     np.logical_and.at(kept, place, False if silent is None else silent[cells])
+    settled = np.full(len(first), WITHHELD, dtype=np.int8)
+    if before is not None:
+        np.minimum.at(settled, place, before.settled[cells])
     first = cells[first]
-    return Numerators(
+    one = Numerators(
         found.numbers[rows[rest]], joined, met[first], persons[first], secret, persons[first],
-        of_cell, kept,
+        of_cell, kept, settled, np.zeros(len(first), dtype=bool),
     )  # fmt: skip
+    return one if before is None else _with_past(one, before, rules)
+
+
+def _with_past(given: Numerators, before: Before, rules: Rules) -> Numerators:
+    """These, and behind them those that are no more, with the sums that releases before told.
+
+    Such sums have numbers below `IN_A_CELL`.
+    """
+    own, rows = len(given.met), before.sums
+    gone = np.unique(-1 - before.place[before.place < 0], return_index=True)[1]
+    of = np.flatnonzero(before.place < 0)[gone]
+    column = np.where(before.place < 0, own - 1 - before.place, 0)
+    still = before.place >= 0
+    column[still] = given.place[before.place[still]]
+    numbers, row = np.unique(ints(rows, "sum_no"), return_inverse=True)
+    size = (len(numbers), own + len(gone))
+    sign = np.where(rows["is_total"].to_numpy(), 1, -1)
+    past = sparse.csr_array((sign, (row, column)), shape=size)
+    sums = sparse.csr_array(given.sums)
+    sums.resize((sums.shape[0], size[1]))
+    met, persons = (ints(rows, name)[of] for name in ("met", "n"))
+    bands = np.where(rows["is_band"].to_numpy()[of], BAND, WITHHELD).astype(np.int8)
+    whole = replace(
+        given,
+        numbers=np.append(np.arange(len(numbers)) + IN_A_CELL - len(numbers), given.numbers),
+        sums=sparse.csr_array(sparse.vstack([past, sums])),
+        met=np.append(given.met, met),
+        persons=np.append(given.persons, persons),
+        hidden=np.append(given.hidden, np.ones(len(met), dtype=bool)),
+        most=np.append(given.most, persons),
+        silent=np.append(given.silent, bands == WITHHELD),
+        settled=np.append(given.settled, bands),
+        lost=np.append(given.lost, np.zeros(len(met), dtype=bool)),
+    )
+    # By what was told before alone: neither this release tells that, nor can it help it.
+    lost = whole.lost.copy()
+    while near := near_of(replace(whole, lost=lost), whole.settled, rules):
+        lost[[one.numerator for one in near]] = True
+    return replace(whole, lost=lost)
 
 
 def states(given: Mapping[str, Numerators], rules: Rules) -> dict[str, States]:
@@ -167,12 +233,18 @@ def states(given: Mapping[str, Numerators], rules: Rules) -> dict[str, States]:
 
 def _by_itself(given: Numerators, rules: Rules) -> States:
     """The states of one outcome, as if nothing were told of the others."""
+    # What is told can't be undone.
+    state = np.minimum(by_rule(given, rules), given.settled)
+    protect(given, state, rules)
+    return state
+
+
+def by_rule(given: Numerators, rules: Rules) -> States:
+    """What must become of each share, whatever others tell."""
     # A band says that a numerator is rare; what a few students did may not be.
     withheld = given.hidden | (given.persons < rules.few) | given.silent
     rare = _is_rare(given.met, given.persons, rules)
-    state = np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
-    protect(given, state, rules)
-    return state
+    return np.select([withheld, rare], [WITHHELD, BAND], EXACT).astype(np.int8)
 
 
 def protect(given: Numerators, state: States, rules: Rules) -> None:
@@ -242,6 +314,7 @@ def nested(given: Mapping[str, Numerators], told: Mapping[str, States]) -> Neste
     between.resize(between.shape[0], within.shape[1])
     sums = sparse.csr_array(sparse.vstack([between, within], format="csr"))
     none = np.zeros_like(rest)
+    untold_none = np.full_like(none, WITHHELD, dtype=np.int8)
     both = Numerators(
         np.arange(sums.shape[0]),
         sums,
@@ -251,10 +324,14 @@ def nested(given: Mapping[str, Numerators], told: Mapping[str, States]) -> Neste
         np.concatenate([persons, most]),
         starts[:0],
         np.concatenate([*(one.silent for one in every), none > 0]),
+        np.concatenate([*(one.settled for one in every), np.full_like(none, WITHHELD)]).astype(
+            np.int8
+        ),
+        np.concatenate([*(one.lost for one in every), none > 0]),
     )
     return Nested(
         both,
-        np.concatenate([state, np.full_like(rest, WITHHELD, dtype=np.int8)]),
+        np.concatenate([state, untold_none]),
         starts,
         np.concatenate([*(one.numbers for one in every), np.full_like(none, IN_A_CELL)]),
     )
@@ -468,9 +545,10 @@ class _Choice:
         for near in _together(self.given, self.state, self.rules, self.wide):
             rows = np.searchsorted(self.given.numbers, near.sums)
             members = np.unique(self.given.sums[rows].indices)
-            members = members[
-                self.given.may_help(members, self.state) & (members != near.numerator)
-            ]
+            members = members[self.given.may_help(members, self.state)]
+            # Itself only where nobody is beside it.
+            others = members[members != near.numerator]
+            members = others if len(others) else members
             if len(members):
                 found.append(members[np.argmin(cost[members])])
                 self._withhold(found[-1:])
@@ -550,7 +628,9 @@ class _Choice:
             if len(found):
                 self.tries += 1
                 return found
-        return np.zeros(0, dtype=np.intp)
+        # Those beside them can't be withheld: they were told before. So may be what a band adds.
+        own = cells[near]
+        return own[self.given.may_help(own, self.state)]
 
     def _nearest(
         self,

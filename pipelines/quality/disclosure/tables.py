@@ -1,6 +1,6 @@
 """From the warehouse's list of cells and sums to what becomes of each cell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,25 +31,30 @@ from pipelines.quality.disclosure.revisions import (
     unsettled,
 )
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, numerators, states
+from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, by_rule, numerators, states
+from pipelines.quality.disclosure.shares import Before as SharesBefore
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
 from pipelines.quality.disclosure.together import (
-    EARLIER,
     Together,
+    earlier_shares,
     earlier_sums,
+    shares_told,
     sums_of_these,
     together,
+    told_of_shares,
     values,
     was_told,
 )
 
+Earlier = tuple[pa.Table, pa.Table]
+"""Rows of `EARLIER` and of `SHARES`: of numbers, and of shares."""
 TOLD = ("exact", "band", None)
 """How a share is told, by its state in `shares`: `EXACT`, `BAND` or `WITHHELD`."""
 FATES = with_origin(
     ("school_year", pa.string()), ("cell_no", pa.int64()), ("fate", pa.string()),
     ("mark", pa.string()), ("places", pa.int32()), ("is_sitting_told", pa.bool_()),
     ("was_told", pa.bool_()),
-    *((f"{outcome}_told", pa.string()) for outcome in OUTCOMES),
+    *((f"{outcome}_{told}", pa.string()) for told in ("told", "was_told") for outcome in OUTCOMES),
     ("is_revised", pa.bool_()), *((name, pa.int64()) for name in LAST),
     *((name, pa.int64()) for name in ("told_since", "told_in", "changed_in")),
 )  # fmt: skip
@@ -73,7 +78,7 @@ def fates(
     sums: pa.Table,
     rules: Rules,
     served: pa.Table | None = None,
-    earlier: pa.Table | None = None,
+    earlier: Earlier | None = None,
     before: pa.Table | None = None,
 ) -> pa.Table:
     """The fate of every cell, school year by school year: no sum reaches over two.
@@ -83,8 +88,7 @@ def fates(
         sums: rows of `int_disclosure_sum`.
         rules: the thresholds.
         served: rows of `marts.disclosure_cell` of the release before; None where there is none.
-        earlier: what all releases before told of how cells add up, as of `earlier_sums`; None where
-            there is nothing.
+        earlier: what all releases before told of how cells add up; None where there is nothing.
         before: the outcome of the last build.
     """
 
@@ -98,17 +102,23 @@ def fates(
         theirs = sums.filter(pc.is_in(sums["total_no"], value_set=numbers))
         order = [("sum_no", "ascending"), ("part_no", "ascending")]
         news = unheeded(own, then[year], of(year, before))
-        told = None if earlier is None else sums_of_these(earlier, own)
-        return [own, theirs.sort_by(order), told, news, unsettled(own, then[year])]
+        told = [None, None] if earlier is None else [sums_of_these(one, own) for one in earlier]
+        return [own, theirs.sort_by(order), *told, news, unsettled(own, then[year])]
 
     def made(
-        own: pa.Table, theirs: pa.Table, told: pa.Table | None, *_: pa.Table | None
+        own: pa.Table,
+        theirs: pa.Table,
+        told: pa.Table | None,
+        shares: pa.Table | None,
+        *_: pa.Table | None,
     ) -> pa.Table:
         served_then = then[own["school_year"][0].as_py()]
         found = system_of(own, theirs)
         every = together(found, own, told)
         how = changes(own, served_then, found, rules)
-        return _fates(own, every, found, rules, compared(own, served_then), how)
+        told_then = {} if served_then is None else shares_told(served_then)
+        shared = told_of_shares(own, served_then, told_then, shares)
+        return _fates(own, every, found, rules, compared(own, served_then), how, shared)
 
     years = sorted(pc.unique(cells["school_year"]).to_pylist())
     then = {year: of(year, served) for year in years}
@@ -120,7 +130,7 @@ def fates_of_persons(
     persons: pa.Table,
     rules: Rules,
     served: pa.Table | None = None,
-    earlier: pa.Table | None = None,
+    earlier: Earlier | None = None,
     before: pa.Table | None = None,
 ) -> pa.Table:
     """The fate of every number of persons: rows of `FATES`.
@@ -136,7 +146,7 @@ def fates_of_persons(
     return fates(cells_of(persons), sums_of(persons), rules, then, earlier, before)
 
 
-def sums_before(
+def numbers_before(
     cells: pa.Table,
     sums: pa.Table,
     persons: pa.Table,
@@ -153,16 +163,46 @@ def sums_before(
     Returns:
         Rows of `EARLIER`.
     """
-    then, sums_then, told = map(served, ("disclosure_cell", "disclosure_sum", "disclosure_earlier"))
-    of_students = earlier_sums(cells, sums, then, sums_then, told)
-    persons_then = served("disclosure_persons")
-    if persons_then is None:
-        return of_students
-    of_persons = earlier_sums(
-        cells_of(persons), sums_of(persons), cells_of(persons_then), sums_of(persons_then), told
-    )
-    after = pc.add(of_persons["sum_no"], of_students.num_rows)
-    return pa.concat_tables([of_students, of_persons.set_column(0, EARLIER.field("sum_no"), after)])
+    told = served("disclosure_earlier")
+    both = _now_and_then(cells, sums, persons, served)
+    return _one_after_another([earlier_sums(*one, told) for one in both])
+
+
+def shares_before(
+    cells: pa.Table,
+    sums: pa.Table,
+    persons: pa.Table,
+    served: Callable[[str], pa.Table | None],
+    rules: Rules,
+) -> pa.Table:
+    """The same of those who passed (or are good, excellent, low): rows of `SHARES`."""
+    told = served("disclosure_earlier_share")
+    both = _now_and_then(cells, sums, persons, served)
+    return _one_after_another([earlier_shares(*one, told, rules) for one in both])
+
+
+def _now_and_then(
+    cells: pa.Table,
+    sums: pa.Table,
+    persons: pa.Table,
+    served: Callable[[str], pa.Table | None],
+) -> Iterator[tuple[pa.Table, pa.Table, pa.Table | None, pa.Table | None]]:
+    """Cells and sums of students, and those of persons, each with those of the release before."""
+    yield cells, sums, served("disclosure_cell"), served("disclosure_sum")
+    then = served("disclosure_persons")
+    if then is not None:
+        yield cells_of(persons), sums_of(persons), cells_of(then), sums_of(then)
+
+
+def _one_after_another(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all, whose sums are numbered one after another."""
+    found, count = [], 0
+    for table in tables:
+        place = table.column_names.index("sum_no")
+        after = pc.add(table["sum_no"], count)
+        found.append(table.set_column(place, table.schema.field("sum_no"), after))
+        count += table.num_rows
+    return pa.concat_tables(found)
 
 
 def system_of(own: pa.Table, sums: pa.Table) -> System:
@@ -195,7 +235,13 @@ def system_of(own: pa.Table, sums: pa.Table) -> System:
 
 
 def _fates(
-    own: pa.Table, every: Together, found: System, rules: Rules, past: Before, how: Changes
+    own: pa.Table,
+    every: Together,
+    found: System,
+    rules: Rules,
+    past: Before,
+    how: Changes,
+    shared: Mapping[str, SharesBefore],
 ) -> pa.Table:
     n = ints(own, "n")
     published = own["is_published"].to_numpy()
@@ -227,7 +273,7 @@ def _fates(
         "is_sitting_told": pa.array(~hidden & _sitting(own, rules.few)),
         "was_told": pa.array(public & hidden),
     }
-    columns |= _told(own, found, hidden, rules, past, is_revised)
+    columns |= _told(own, found, hidden, rules, past, is_revised, shared)
     told = np.isin(fate, MEASURED) & ~how.few & ~is_revised
     columns |= {"is_revised": pa.array(is_revised)} | _last(how, told, n)
     return pa.table(columns)
@@ -281,11 +327,14 @@ def _told(
     rules: Rules,
     past: Before,
     is_revised: Mask,
+    shared: Mapping[str, SharesBefore],
 ) -> dict[str, pa.Array]:
-    """How the share of each outcome is told of each cell."""
+    """How the share of each outcome is told of each cell, and was where that told more."""
     silent = {name: silent_before(own, past, name) | is_revised for name in OUTCOMES}
     given = {
-        outcome: numerators(found, own, outcome, hidden, rules, silent[outcome])
+        outcome: numerators(
+            found, own, outcome, hidden, rules, silent[outcome], shared.get(outcome)
+        )
         for outcome in OUTCOMES
     }
     columns = {}
@@ -294,8 +343,10 @@ def _told(
         place = given[outcome].place
         asked = (place >= 0) & ~hidden
         told = np.full(len(asked), WITHHELD)
-        told[asked] = state[place[asked]]
-        columns[f"{outcome}_told"] = pa.array(TOLD).take(pa.array(told))
+        told[asked] = np.maximum(state, by_rule(given[outcome], rules))[place[asked]]
+        before = shared[outcome].settled if outcome in shared else np.full_like(told, WITHHELD)
+        for name, how in (("told", told), ("was_told", np.where(before < told, before, WITHHELD))):
+            columns[f"{outcome}_{name}"] = pa.array(TOLD).take(pa.array(how))
     return columns
 
 

@@ -1,4 +1,5 @@
-"""Numbers of students of all releases together, as whoever kept them can add them up.
+"""Numbers of students, and of those who passed, of all releases together, as whoever kept them can
+add them up.
 
 A cell stays one number from release to release until others are counted in it; then it is another,
 which hides by itself. What releases before told of how such numbers add up is kept, as long as any
@@ -6,20 +7,26 @@ that was withheld then is still so: each sum of which a member is no longer what
 no longer told. Beside today's sums these bound what is withheld today, and the other way round.
 
 A sum that all releases tell alike is kept once, and of those that told the numbers of parts only
-the rest: who wants to know what is left needs no more.
+the rest: who wants to know what is left needs no more. Those who passed (or are good, excellent,
+low) add up likewise, where their shares were told as a band or not at all.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipelines.quality.disclosure.earlier import KEY
+from pipelines.quality.disclosure.earlier import KEY, compared
 from pipelines.quality.disclosure.fates import NOBODY, SHOWN, UNPUBLISHED
+from pipelines.quality.disclosure.revisions import COUNTED, told_roughly
+from pipelines.quality.disclosure.rules import Rules
+from pipelines.quality.disclosure.shares import EXACT, OUTCOMES, WITHHELD, Before, States
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints
 
 EARLIER = pa.schema(
@@ -158,42 +165,217 @@ def earlier_sums(
             con.register(name, table)
         rows = con.sql(_SUMS).to_arrow_table()
     rows = rows.cast(EARLIER) if rows.num_rows else EARLIER.empty_table()
-    return _that_matter(rows)
-
-
-def _that_matter(rows: pa.Table) -> pa.Table:
-    """Sums with a withheld member that is linked to one which still is what it was, each once."""
-    if not rows.num_rows:
-        return rows
     table = rows.to_pandas()
-    withheld = table[~table["is_told"]].copy()
-    withheld["until"] = withheld["until"].fillna(-1)
-    withheld["member"] = withheld.groupby([*KEY, "until"], sort=False).ngroup()
-    sums = int(table["sum_no"].max()) + 1
+    withheld = table[~table["is_told"]]
     # What is left of a sum: its withheld members, and what they make.
     known = table[table["is_told"] & table["is_total"]].set_index("sum_no")["n"]
     first = table.drop_duplicates("sum_no").set_index("sum_no")
     rest = first["beyond"].sub(known, fill_value=0).astype(np.int64)
-    signed = withheld["member"] + 1
-    signed = signed.where(~withheld["is_total"], -signed)
-    left = signed.sort_values().groupby(withheld["sum_no"]).agg(tuple)
-    told = left.to_frame("left").assign(rest=rest, loose=first["is_loose"])
-    once = told.drop_duplicates().index.to_numpy()
+    kept = _that_matter(withheld, pd.DataFrame({"rest": rest, "loose": first["is_loose"]}))
+    return _numbered(rows, kept)
+
+
+SHARES = pa.schema(
+    [
+        ("outcome", pa.string()), ("sum_no", pa.int64()), ("is_total", pa.bool_()),
+        ("until", pa.int64()),
+        *((name, pa.int32() if name == "grade" else pa.string()) for name in KEY),
+        ("n", pa.int64()), ("met", pa.int64()), ("is_band", pa.bool_()),
+    ]
+)  # fmt: skip
+"""Columns of `marts.disclosure_earlier_share`: a row a member of a sum whose share was not told as
+it is, of each outcome. Where `until` is null the cell still is what it was."""
+_SAME = " and ".join(
+    [f"before.{name} = own.{name}" for name in KEY]
+    + [f"before.{name} is not distinct from own.{name}" for name in COUNTED]
+)
+_SHARES_OF = f"""
+    with those_before as (
+        select before.*, own.cell_no as now_no
+        from before
+        left join own on {_SAME}
+    ),
+    gone as (
+        select distinct told.sum_no
+        from sums_before as told
+        inner join those_before as total on told.total_no = total.cell_no
+        inner join those_before as part on told.part_no = part.cell_no
+        left join sums
+            on told.kind = sums.kind and not sums.is_loose
+            and total.now_no = sums.total_no and part.now_no = sums.part_no
+            and told.beyond = sums.beyond
+        where not told.is_loose and sums.sum_no is null
+    ),
+    members as (
+        select distinct sum_no, total_no as cell_no, true as is_total
+        from sums_before semi join gone using (sum_no)
+        union all
+        select sum_no, part_no, false from sums_before semi join gone using (sum_no)
+    ),
+    counted as (
+        unpivot (
+            select members.sum_no, members.is_total, those.* exclude (cell_no)
+            from members
+            inner join those_before as those using (cell_no)
+        ) on {{outcomes}}
+        into name outcome value met
+    ),
+    sizes as (
+        select sum_no, count(*) as size from members group by sum_no
+    ),
+    whole as (
+        select counted.outcome, counted.sum_no
+        from counted
+        inner join sizes using (sum_no)
+        where counted.n > 0
+        group by counted.outcome, counted.sum_no, sizes.size
+        having count(*) = sizes.size and not bool_or({{state}} = 'roughly')
+    ),
+    news as (
+        select
+            outcome, sum_no, is_total, cast(null as bigint) as until,
+            now_no is not null as is_still, {_KEYS}, n, met, {{state}} = 'band' as is_band
+        from counted semi join whole using (outcome, sum_no)
+        where {{state}} in ('band', 'withheld')
+    ),
+    olds as (
+        select earlier.*, those.now_no is not null as is_still
+        from earlier
+        left join those_before as those using ({_KEYS})
+    ),
+    every as (
+        select *, 0 as age from olds
+        union all by name
+        select *, 1 as age from news
+    )
+    select
+        outcome, dense_rank() over (order by age, outcome, sum_no) - 1 as sum_no, is_total,
+        case when until is not null or is_still then until else (
+            select coalesce(max(earlier.until), -1) + 1 from earlier
+        ) end as until,
+        {_KEYS}, n, met, is_band
+    from every
+    order by sum_no, is_total desc, {_KEYS}
+"""
+
+
+def earlier_shares(
+    own: pa.Table,
+    sums: pa.Table,
+    then: pa.Table | None,
+    sums_then: pa.Table | None,
+    earlier_then: pa.Table | None,
+    rules: Rules,
+    told: Mapping[str, States] | None = None,
+) -> pa.Table:
+    """The same of numerators: sums of all releases before that hold a share which is not told as
+    it is. One with a member whose rate was rounded so that it tells no numerator bounds none.
+
+    Args:
+        own: rows of `int_disclosure_cell`.
+        sums: rows of `int_disclosure_sum`.
+        then: rows of `marts.disclosure_cell` of the release before; None where there is none.
+        sums_then: its rows of `marts.disclosure_sum`.
+        earlier_then: its rows of `marts.disclosure_earlier_share`; None where it has none.
+        rules: the thresholds.
+        told: outcome → of each of its cells how the share was told (`EXACT` …); None where its
+            decisions say so.
+
+    Returns:
+        Rows of `SHARES`.
+    """
+    if then is None or sums_then is None:
+        return SHARES.empty_table()
+    states = {name: state.copy() for name, state in (told or shares_told(then)).items()}
+    for name, state in states.items():
+        roughly = told_roughly(ints(then, name), ints(then, "n"), rules)
+        state[roughly & (state == EXACT)] = len(NAMES) - 1
+    nothing = pa.nulls(then.num_rows, pa.int64())
+    before = pa.table(
+        {name: then[name] for name in ("cell_no", *KEY)}
+        | {name: then[name] if name in then.column_names else nothing for name in COUNTED}
+        | {f"{name}_state": pa.array(NAMES).take(pa.array(state)) for name, state in states.items()}
+    )
+    of_own = pa.nulls(own.num_rows, pa.int64())
+    given = {
+        "own": pa.table(
+            {name: own[name] for name in ("cell_no", *KEY)}
+            | {name: own[name] if name in own.column_names else of_own for name in COUNTED}
+        ),
+        "sums": sums, "before": before, "sums_before": sums_then.select(sums.column_names),
+        "earlier": SHARES.empty_table()
+        if earlier_then is None
+        else sums_of_these(earlier_then, own),
+    }  # fmt: skip
+    cases = " ".join(f"when '{name}' then {name}_state" for name in states)
+    query = _SHARES_OF.format(outcomes=", ".join(states), state=f"(case outcome {cases} end)")
+    with duckdb.connect() as con:
+        for name, table in given.items():
+            con.register(name, table)
+        rows = con.sql(query).to_arrow_table()
+    rows = rows.cast(SHARES) if rows.num_rows else SHARES.empty_table()
+    table = rows.to_pandas()
+    first = table.drop_duplicates("sum_no").set_index("sum_no")
+    return _numbered(rows, _that_matter(table, first[["outcome"]]))
+
+
+NAMES = ("exact", "band", "withheld", "roughly")
+"""How a share is told, by its state, or roughly."""
+
+
+def shares_told(then: pa.Table) -> dict[str, States]:
+    """Outcome → how its share was told of each cell, by the decisions of its release or of one
+    before it, whichever told more."""
+    found = {}
+    for name in (name for name in OUTCOMES if f"{name}_told" in then.column_names):
+        now, was = _states(then, f"{name}_told"), _states(then, f"{name}_was_told")
+        found[name] = np.minimum(now, was)
+    return found
+
+
+def shares_told_before(then: pa.Table) -> dict[str, States]:
+    """The same by releases before it alone, where they told more."""
+    return {name: _states(then, f"{name}_was_told") for name in OUTCOMES}
+
+
+def _states(then: pa.Table, column: str) -> States:
+    if column not in then.column_names:
+        return np.full(then.num_rows, WITHHELD, dtype=np.int8)
+    told = pc.fill_null(then[column], NAMES[WITHHELD])
+    return np.asarray(pc.index_in(told, pa.array(NAMES)).to_numpy().astype(np.int8))
+
+
+def _that_matter(open_members: pd.DataFrame, sums: pd.DataFrame) -> NDArray[np.int64]:
+    """Sums with a member that still is what it was, or is linked to one, each once.
+
+    Args:
+        open_members: members of sums that were not told.
+        sums: of each sum (its index) what else tells it from others.
+    """
+    if not len(open_members):
+        return np.zeros(0, dtype=np.int64)
+    of = [name for name in ("outcome", *KEY) if name in open_members.columns]
+    until = open_members["until"].fillna(-1)
+    member = open_members[of].assign(until=until).groupby([*of, "until"], sort=False).ngroup()
+    signed = (member + 1).where(~open_members["is_total"], -(member + 1))
+    left = signed.sort_values().groupby(open_members["sum_no"]).agg(tuple)
+    once = sums.join(left.rename("left"), how="inner").drop_duplicates().index.to_numpy()
     # Links between sums and members.
-    members = int(withheld["member"].max()) + 1 if len(withheld) else 0
-    links = sparse.coo_array(
-        (np.ones(len(withheld), dtype=np.int8),
-         (withheld["sum_no"].to_numpy(), sums + withheld["member"].to_numpy())),
-        shape=(sums + members, sums + members),
-    )  # fmt: skip
+    count, row = int(open_members["sum_no"].max()) + 1, open_members["sum_no"].to_numpy()
+    column = count + member.to_numpy()
+    size = count + int(member.max()) + 1
+    links = sparse.coo_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=(size, size))
     _, labels = sparse.csgraph.connected_components(links, directed=False)
-    still = withheld["until"].to_numpy() < 0
-    alive = np.unique(labels[sums + withheld["member"].to_numpy()[still]])
-    kept = once[np.isin(labels[once], alive)]
-    numbers = ints(rows, "sum_no")
-    found = rows.filter(pa.array(np.isin(numbers, kept)))
-    again = np.searchsorted(np.sort(kept), ints(found, "sum_no"))
-    return found.set_column(0, EARLIER.field("sum_no"), pa.array(again, pa.int64()))
+    alive = np.unique(labels[column[until.to_numpy() < 0]])
+    return np.sort(once[np.isin(labels[once], alive)]).astype(np.int64)
+
+
+def _numbered(rows: pa.Table, kept: NDArray[np.int64]) -> pa.Table:
+    """Rows of these sums, numbered anew."""
+    found = rows.filter(pa.array(np.isin(ints(rows, "sum_no"), kept)))
+    again = pa.array(np.searchsorted(kept, ints(found, "sum_no")), pa.int64())
+    place = rows.column_names.index("sum_no")
+    return found.set_column(place, rows.schema.field("sum_no"), again)
 
 
 def sums_of_these(earlier: pa.Table, own: pa.Table) -> pa.Table:
@@ -281,6 +463,38 @@ def _places(own: pa.Table, earlier: pa.Table) -> tuple[NDArray[np.intp], pa.Tabl
     place = np.where(still, at.to_numpy().astype(np.intp), 0)
     place[~still] = own.num_rows + np.searchsorted(gone, number[~still])
     return place.astype(np.intp), earlier.filter(pa.array(~still)).take(pa.array(first))
+
+
+def told_of_shares(
+    own: pa.Table, then: pa.Table | None, told: Mapping[str, States], earlier: pa.Table | None
+) -> dict[str, Before]:
+    """What releases before told of the shares of these cells, by outcome; empty if there are none.
+
+    Args:
+        own: rows of `int_disclosure_cell`.
+        then: rows of `marts.disclosure_cell` of the release before.
+        told: outcome → how its share was told of each of them.
+        earlier: rows of `SHARES` of these cells.
+    """
+    if then is None or not then.num_rows:
+        return {}
+    past = compared(own, then)
+    same = past.place >= 0
+    for name in COUNTED:
+        if name in own.column_names and name in then.column_names:
+            was = np.append(ints(then, name, -1), -2)[past.place]
+            same &= was == ints(own, name, -1)
+    rows = SHARES.empty_table() if earlier is None else earlier
+    found = {}
+    for outcome, states in told.items():
+        of_it = rows.filter(pc.equal(rows["outcome"], outcome))
+        place, _ = _places(own, of_it)
+        found[outcome] = Before(
+            np.where(same, np.append(states, WITHHELD)[past.place], WITHHELD).astype(np.int8),
+            of_it,
+            np.where(place < own.num_rows, place, own.num_rows - 1 - place),
+        )
+    return found
 
 
 def values(own: Ints, at: Together) -> Ints:

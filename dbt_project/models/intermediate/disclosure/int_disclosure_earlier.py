@@ -5,7 +5,7 @@ def model(dbt, session):
     """Sums of all releases before that hold a withheld number, and are no longer told so."""
     from pipelines.quality import disclosure
 
-    return disclosure.sums_before(
+    return disclosure.numbers_before(
         dbt.ref("int_disclosure_cell").to_arrow_table(),
         dbt.ref("int_disclosure_sum").to_arrow_table(),
         dbt.ref("int_disclosure_persons").to_arrow_table(),

@@ -15,6 +15,9 @@ def model(dbt, session):
         dbt.ref("int_disclosure_sum").to_arrow_table(),
         disclosure.load_rules(),
         disclosure.rows_served("disclosure_cell"),
-        dbt.ref("int_disclosure_earlier").to_arrow_table(),
+        (
+            dbt.ref("int_disclosure_earlier").to_arrow_table(),
+            dbt.ref("int_disclosure_earlier_share").to_arrow_table(),
+        ),
         again.of_last_build(session, str(dbt.this)),
     )

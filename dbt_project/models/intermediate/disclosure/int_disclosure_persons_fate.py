@@ -10,6 +10,9 @@ def model(dbt, session):
         dbt.ref("int_disclosure_persons").to_arrow_table(),
         disclosure.load_rules(),
         disclosure.rows_served("disclosure_persons"),
-        dbt.ref("int_disclosure_earlier").to_arrow_table(),
+        (
+            dbt.ref("int_disclosure_earlier").to_arrow_table(),
+            dbt.ref("int_disclosure_earlier_share").to_arrow_table(),
+        ),
         again.of_last_build(session, str(dbt.this)),
     )

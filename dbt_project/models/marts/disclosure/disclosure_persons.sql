@@ -13,6 +13,7 @@ select
     fates.was_told,
     fates.mark,
     fates.places,
-    fates.passed_told
+    fates.passed_told,
+    fates.passed_was_told
 from {{ ref('int_disclosure_persons') }} as cells
 inner join {{ ref('int_disclosure_persons_fate') }} as fates on cells.cell_no = fates.cell_no
