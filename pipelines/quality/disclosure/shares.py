@@ -69,8 +69,8 @@ class Numerators:
     silent: Mask
     """Whether the share is withheld for what the release before told."""
     settled: States
-    """How the release before told the share, where all is as it was: that can't be undone;
-    `WITHHELD` where it told nothing of it. Numerators that are no longer what they were stand
+    """How a release before told the share, where all is as it was since: that can't be undone;
+    `WITHHELD` where none told anything of it. Numerators that are no longer what they were stand
     behind all that have a place."""
     lost: Mask
     """Whether releases before told it too nearly by themselves, which nothing can undo."""
@@ -107,7 +107,7 @@ class Before:
     """What releases before told of the shares of one outcome."""
 
     settled: States
-    """Of each cell, how the release before told the share, where all is as it was; else
+    """Of each cell, how any of them told the share, where all is as it was since; else
     `WITHHELD`."""
     sums: pa.Table
     """Rows of `SHARES`, of this outcome."""
