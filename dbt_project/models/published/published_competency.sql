@@ -7,8 +7,8 @@ with cells as (
         parts.*,
         units.parent_code,
         told.places,
-        coalesce(told.fate, '') <> 'shown' or told.is_revised is true or not {{ shown('parts.n') }}
-            as is_untold
+        coalesce(told.fate, '') <> 'shown' or not {{ shown('parts.n') }} as is_untold,
+        coalesce(told.is_revised, false) as is_revised
     from {{ ref('competency') }} as parts
     inner join {{ ref('unit') }} as units
         on parts.level = units.level and parts.unit_code = units.unit_code
@@ -65,7 +65,9 @@ hidden as (
 fates as (
     select
         own.*,
-        own.is_hidden or coalesce(above.is_hidden, false) as is_withheld
+        -- What a correction moves is withheld by itself: what follows from it is revised, too. Were
+        -- it counted with the untold, another unit's partner of before would be told beside it.
+        own.is_hidden or own.is_revised or coalesce(above.is_hidden, false) as is_withheld
     from hidden as own
     -- All schools of a district tell the district.
     left join hidden as above
