@@ -29,11 +29,12 @@ LABEL, WRAP = 14, 4
 RESULTS = """
     select parts.*, units.unit_name, units.parent_code
     from published.competency as parts
-    inner join published.unit as units
+    inner join (
+        select level, unit_code, unit_name, parent_code
+        from published.unit
+        where level = 'city' or (level = ? and unit_code = ?) or (level = ? and parent_code = ?)
+    ) as units
         on parts.level = units.level and parts.unit_code = units.unit_code
-    where parts.level = 'city'
-        or (parts.level = ? and parts.unit_code = ?)
-        or (parts.level = ? and units.parent_code = ?)
     qualify parts.school_year = max(parts.school_year) over ()
     order by parts.grade, parts.subject, parts.dimension_kind, parts.dimension_value,
         parts.level, parts.unit_code

@@ -36,9 +36,12 @@ MOST_CAUSES = 12
 OF_UNIT = """
     select owed.*, units.unit_name, units.parent_code
     from published.submission_duty as owed
-    inner join published.unit as units
+    inner join (
+        select level, unit_code, unit_name, parent_code
+        from published.unit
+        where (level = ? and unit_code = ?) or parent_code = ?
+    ) as units
         on owed.level = units.level and owed.unit_code = units.unit_code
-    where (owed.level = ? and owed.unit_code = ?) or units.parent_code = ?
     order by owed.level, owed.unit_code, owed.school_year, owed.due_on, owed.feed, owed.wave_id
 """
 """What a unit owes, and what those right below it owe."""
