@@ -35,6 +35,7 @@ from pipelines.quality.disclosure.shares import OUTCOMES, WITHHELD, by_rule, num
 from pipelines.quality.disclosure.shares import Before as SharesBefore
 from pipelines.quality.disclosure.system import Ints, Mask, System, ints, system
 from pipelines.quality.disclosure.together import (
+    NAMES,
     Together,
     earlier_shares,
     earlier_sums,
@@ -48,7 +49,7 @@ from pipelines.quality.disclosure.together import (
 
 Earlier = tuple[pa.Table, pa.Table]
 """Rows of `EARLIER` and of `SHARES`: of numbers, and of shares."""
-TOLD = ("exact", "band", None)
+TOLD = (*NAMES[:WITHHELD], None)
 """How a share is told, by its state in `shares`: `EXACT`, `BAND` or `WITHHELD`."""
 FATES = with_origin(
     ("school_year", pa.string()), ("cell_no", pa.int64()), ("fate", pa.string()),

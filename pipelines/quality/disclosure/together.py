@@ -40,6 +40,16 @@ EARLIER = pa.schema(
 """Columns of `marts.disclosure_earlier`: a row a member of a sum, its total and its withheld parts.
 Where `until` is null it still is what it was; else that tells it from others of the same key."""
 _KEYS = ", ".join(KEY)
+_EVERY = """every as (
+        select *, 0 as age from olds
+        union all by name
+        select *, 1 as age from news
+    )"""
+"""What was kept before, and what is new to keep."""
+_UNTIL = """case when until is not null or is_still then until else (
+            select coalesce(max(earlier.until), -1) + 1 from earlier
+        ) end as until"""
+"""Until when a member was what it was; null where it still is."""
 _SUMS = f"""
     with those_before as (
         select before.*, own.cell_no as now_no
@@ -90,16 +100,10 @@ _SUMS = f"""
         from earlier
         left join own using ({_KEYS}, n)
     ),
-    every as (
-        select *, 0 as age from olds
-        union all by name
-        select *, 1 as age from news
-    )
+    {_EVERY}
     select
         dense_rank() over (order by age, sum_no) - 1 as sum_no, kind, is_loose, beyond, is_total,
-        case when until is not null or is_still then until else (
-            select coalesce(max(earlier.until), -1) + 1 from earlier
-        ) end as until,
+        {_UNTIL},
         {_KEYS}, n, is_told, is_published
     from every
     order by sum_no, is_total desc, {_KEYS}
@@ -243,16 +247,10 @@ _SHARES_OF = f"""
         from earlier
         left join those_before as those using ({_KEYS})
     ),
-    every as (
-        select *, 0 as age from olds
-        union all by name
-        select *, 1 as age from news
-    )
+    {_EVERY}
     select
         outcome, dense_rank() over (order by age, outcome, sum_no) - 1 as sum_no, is_total,
-        case when until is not null or is_still then until else (
-            select coalesce(max(earlier.until), -1) + 1 from earlier
-        ) end as until,
+        {_UNTIL},
         {_KEYS}, n, met, is_band
     from every
     order by sum_no, is_total desc, {_KEYS}
@@ -290,19 +288,10 @@ def earlier_shares(
     for name, state in states.items():
         roughly = told_roughly(ints(then, name), ints(then, "n"), rules)
         state[roughly & (state == EXACT)] = len(NAMES) - 1
-    nothing = pa.nulls(then.num_rows, pa.int64())
-    before = pa.table(
-        {name: then[name] for name in ("cell_no", *KEY)}
-        | {name: then[name] if name in then.column_names else nothing for name in COUNTED}
-        | {f"{name}_state": pa.array(NAMES).take(pa.array(state)) for name, state in states.items()}
-    )
-    of_own = pa.nulls(own.num_rows, pa.int64())
+    names = {f"{name}_state": pa.array(NAMES).take(pa.array(s)) for name, s in states.items()}
     given = {
-        "own": pa.table(
-            {name: own[name] for name in ("cell_no", *KEY)}
-            | {name: own[name] if name in own.column_names else of_own for name in COUNTED}
-        ),
-        "sums": sums, "before": before, "sums_before": sums_then.select(sums.column_names),
+        "own": pa.table(_counted(own)), "before": pa.table(_counted(then) | names),
+        "sums": sums, "sums_before": sums_then.select(sums.column_names),
         "earlier": SHARES.empty_table()
         if earlier_then is None
         else sums_of_these(earlier_then, own),
@@ -317,6 +306,14 @@ def earlier_shares(
     table = rows.to_pandas()
     first = table.drop_duplicates("sum_no").set_index("sum_no")
     return _numbered(rows, _that_matter(table, first[["outcome"]]))
+
+
+def _counted(cells: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """What tells cells apart, and what was counted of them; null where it was not."""
+    nothing = pa.nulls(cells.num_rows, pa.int64())
+    return {name: cells[name] for name in ("cell_no", *KEY)} | {
+        name: cells[name] if name in cells.column_names else nothing for name in COUNTED
+    }
 
 
 NAMES = ("exact", "band", "withheld", "roughly")
