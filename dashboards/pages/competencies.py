@@ -56,7 +56,7 @@ PAPERS = """
 RESULT_COLUMNS = (
     "school_year", "wave_id", "grade", "subject", "dimension_kind", "dimension_value", "level",
     "unit_code", "unit_name", "items", "is_few_items", "score_ratio", "difference_points",
-    "difference_low", "difference_high", "stands", "mark",
+    "difference_low", "difference_high", "stands", "mark", "difference_mark",
 )  # fmt: skip
 ITEM_COLUMNS = (
     "school_year", "wave_id", "grade", "subject", "item_no", "full_mark", "competency",
@@ -270,7 +270,7 @@ def _heat(tell: Teller, rows: Sequence[Row], figures: dict[str, go.Figure]) -> l
 
 def _heat_text(tell: Teller, row: Row) -> str:
     if row["difference_points"] is None:
-        return absence(row)
+        return str(row["difference_mark"])
     value = _points(row["difference_points"], tell.lang, _whole(row))
     return f"{SIGNS.get(row['stands'] or '', '').strip()}{value}"
 
@@ -278,7 +278,7 @@ def _heat_text(tell: Teller, row: Row) -> str:
 def _said(tell: Teller, row: Row) -> str:
     """A result in words, for labels and text alternatives."""
     if row["difference_points"] is None:
-        return legend(tell.words)[absence(row)]
+        return legend(tell.words)[row["difference_mark"]]
     return f"{SIGNS.get(row['stands'] or '', '')}{_difference(tell, row)}"
 
 
@@ -321,7 +321,7 @@ def _own(
                         "band": band_of(row),
                         "mark": row["mark"],
                         "hover": f"{row['dimension_value']}<br>{_said(tell, row)}",
-                        "note": absence(row),
+                        "note": row["difference_mark"],
                     }
                     for row in rows
                 ]
@@ -343,10 +343,10 @@ def _own(
                             Cell(_ratio(row, tell.lang), "", row["mark"] or "")
                             if ratio
                             else hidden,
-                            Cell(percent(whole["score_ratio"], 100, tell.lang))
-                            if whole and whole["score_ratio"] is not None
-                            else Cell(mark=NOT_APPLICABLE),
-                            Cell(_said(tell, row)) if ratio else hidden,
+                            _of_city(tell, whole),
+                            Cell(_said(tell, row))
+                            if row["difference_points"] is not None
+                            else Cell(mark=row["difference_mark"]),
                             Cell(
                                 str(row["items"]),
                                 tell.words.gettext("few items") if row["is_few_items"] else "",
@@ -370,6 +370,15 @@ def _own(
     return found
 
 
+def _of_city(tell: Teller, row: Row | None) -> Cell:
+    """The cell of the city's score ratio."""
+    if row is None:
+        return Cell(mark=NOT_APPLICABLE)
+    if row["score_ratio"] is None:
+        return Cell(mark=absence(row))
+    return Cell(percent(row["score_ratio"], 100, tell.lang))
+
+
 def _label(tell: Teller, row: Row, rows: Sequence[Row]) -> str:
     """A dimension's name in a figure; with its kind where two kinds share it."""
     name = str(row["dimension_value"])
@@ -387,9 +396,7 @@ def _levels(tell: Teller, city: Sequence[Row]) -> list[dict[str, Any]]:
                 row["dimension_value"],
                 dimension_kind_name(row["dimension_kind"], tell.words),
                 [
-                    Cell(percent(row["score_ratio"], 100, tell.lang))
-                    if row["score_ratio"] is not None
-                    else Cell(mark=absence(row)),
+                    _of_city(tell, row),
                     Cell(
                         str(row["items"]),
                         tell.words.gettext("few items") if row["is_few_items"] else "",

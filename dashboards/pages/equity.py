@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from dashboards.figures import effect_dots, effect_range, gap_trend, measure_dots
 from dashboards.pages.base import Published, Row, Unit, View, to_take, unit_labels
-from dashboards.pages.marks import NOT_APPLICABLE, absence, legend
+from dashboards.pages.marks import NOT_APPLICABLE, WITHHELD, absence, legend
 from dashboards.pages.papers import Paper, band_of, in_order, main_papers, paper_name, paper_of
 from dashboards.pages.sentences import Teller, year_label
 from dashboards.pages.tables import Cell
@@ -639,12 +639,10 @@ def _communities(tell: Teller, rows: Sequence[Row]) -> dict[str, Any] | None:
     shrinking = sum(row["ci_high"] < 0 for row in told)
     growing = sum(row["ci_low"] > 0 for row in told)
     if not told:
-        return {
-            "title": _(
-                "Communities of town and country: too few to tell whether they come together"
-            ),
-            "lines": [],
-        }
+        few = _("Communities of town and country: too few to tell whether they come together")
+        withheld = any(absence(row) == WITHHELD for row in changes)
+        untold = _("Communities of town and country: nothing can be told here")
+        return {"title": untold if withheld else few, "lines": []}
     return {
         "title": _(
             "Communities of town and country: of %(all)s stages and subjects the gap closes in "
@@ -668,8 +666,12 @@ def _communities(tell: Teller, rows: Sequence[Row]) -> dict[str, Any] | None:
                     _cell(tell, gaps.get((row["stage"], row["subject"]))),
                     _cell(tell, row),
                     Cell(count(row["communities"], tell.lang)),
-                    Cell(count(row["closing"], tell.lang)),
-                    Cell(count(row["opening"], tell.lang)),
+                    *(
+                        Cell(count(row[way], tell.lang))
+                        if row[way] is not None
+                        else Cell(mark=absence(row))
+                        for way in ("closing", "opening")
+                    ),
                 ],
             )
             for row in changes

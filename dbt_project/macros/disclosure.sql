@@ -31,6 +31,16 @@
     ]) }}
 {%- endmacro %}
 
+{#- Kinds of dimensions of which competencies leave the house. -#}
+{% macro published_dimensions() -%}
+    {{ return(['competency', 'content_domain', 'cognitive_level']) }}
+{%- endmacro %}
+
+{#- The score ratio of a sum of points, in the digits in which it is told of many. -#}
+{% macro told_ratio(rows) -%}
+    {{ rounded(ratio(rows ~ '.points', rows ~ '.n * ' ~ rows ~ '.full_marks'), 3) }}
+{%- endmacro %}
+
 {#- What tells a cell of disclosure control from all others. -#}
 {% macro cell_key() -%}
     {{ return([
@@ -117,5 +127,53 @@
     case
         when {{ first }}.places = 2 or {{ second }}.places = 2 then {{ rounded(points, 0) }}
         else {{ rounded(points, 1) }}
+    end
+{%- endmacro %}
+
+{#- A figure that rests on more students than those of its row (`held` lists them): as it was told
+    last, while fewer than ten of these are others than then; of fewer students than many not even
+    that, since it could be another by then. -#}
+{% macro held(figure, now, type='double') -%}
+    case
+        when moved.is_many is null then {{ now }}
+        else cast(held.figures['{{ figure }}'] as {{ type }})
+    end
+{%- endmacro %}
+
+{#- The joins that `held` looks at: the rows' papers, where a few moved them, as the relation `moved`
+    (made of this name before, or of `int_moved_paper`), and what was told of the rows, as `held`. -#}
+{% macro with_held(rows, table, moved=none) -%}
+    {%- set told = var('held')[table] -%}
+    left join {{ moved or ref('int_moved_paper') }} as moved
+        on
+            {% if not moved -%}
+            moved.rests_on = '{{ told.rests_on }}'
+            and {{ rows }}.wave_id = moved.wave_id
+            and {{ rows }}.grade = moved.grade
+            and {{ rows }}.subject = moved.subject
+            {%- else -%}
+            {{ rows }}.stage = moved.stage
+            and {{ rows }}.subject = moved.subject
+            {%- endif %}
+    left join {{ ref('int_held_row') }} as held
+        on
+            moved.is_many
+            and held.table_name = '{{ table }}'
+            and held.row_key = {{ row_key(told.key, rows) }}
+{%- endmacro %}
+
+{#- What tells a row of a published table from all others, as `pipelines.quality.disclosure` has it. -#}
+{% macro row_key(columns, rows) -%}
+    concat_ws('|'
+        {%- for column in columns %}, coalesce(cast({{ rows }}.{{ column }} as string), ''){% endfor -%}
+    )
+{%- endmacro %}
+
+{#- Where a difference stands by its interval; null where it has none. -#}
+{% macro stands(low, high) -%}
+    case
+        when {{ low }} > 0 then 'above'
+        when {{ high }} < 0 then 'below'
+        when {{ low }} is not null then 'unclear'
     end
 {%- endmacro %}

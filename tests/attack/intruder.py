@@ -33,6 +33,21 @@ STAGES = {
 BASELINE, GROWTH = "2023-2024", "T11b"
 """The year that the plan counts from, and its target of how far rates have risen since."""
 
+OF_ALL = {
+    "attainment": ("mean_z",),
+    "competency": ("difference_points", "difference_low", "difference_high", "stands"),
+    "equity": ("value", "ci_low", "ci_high", "stands"),
+    "item_quality": ("item_difficulty", "discrimination", "item_rest_correlation", "look_at"),
+    "paper_quality": ("mean_difficulty", "mean_discrimination", "cronbach_alpha"),
+    "value_added": ("effect", "ci_low", "ci_high", "reliability", "band"),
+}
+"""Table → figures that rest on all who sat a paper, be they of one unit."""
+KEYS = (
+    "wave_id", "grade", "subject", "level", "unit_code", "group_kind", "group_value",
+    "dimension_kind", "dimension_value", "measure", "dimension", "item_no",
+)  # fmt: skip
+"""Columns that tell the rows of such a table apart."""
+
 UNIT = ("school_year", "level", "unit_code", "subject")
 """Columns that tell which unit's students a row counts, of what year and subject."""
 
@@ -99,6 +114,19 @@ def tables_of(archive: Path) -> Tables:
         for name in file.namelist():
             text = io.TextIOWrapper(file.open(name), encoding="utf-8-sig", newline="")
             found[Path(name).stem] = list(csv.DictReader(text))
+    return found
+
+
+def told_otherwise(before: Tables, after: Tables) -> dict[tuple[str, str, int, str], int]:
+    """Table, wave, grade and subject → figures that rest on all who sat and are told otherwise."""
+    found: dict[tuple[str, str, int, str], int] = defaultdict(int)
+    for table, figures in OF_ALL.items():
+        then = {tuple(row.get(name) for name in KEYS): row for row in before.get(table, ())}
+        for row in after.get(table, ()):
+            old = then.get(tuple(row.get(name) for name in KEYS), {})
+            moved = sum(bool(row[it] and old.get(it) and row[it] != old[it]) for it in figures)
+            if moved:
+                found[table, row["wave_id"], int(row["grade"]), row["subject"]] += moved
     return found
 
 
@@ -247,8 +275,11 @@ class Intruder:
                 assert low <= n <= high, (cell, low, n, high)
                 others = town.numbers.get(cell._replace(topic="results"), 0) - n
                 nearly = cell.topic == "matched" and others < RARE
-                # Where its number alone is not told, of those who are not matched a band is told.
-                alone = cell.topic == "matched" and told.marks[cell] != "c"
+                # Where its number alone is not told, of those who are not matched a band is told;
+                # it was, too, where the effect has been withheld since.
+                alone = cell.topic == "matched" and any(
+                    one.marks.get(cell, "c") != "c" for one, _ in self.releases
+                )
                 need = RARE - 1 if alone else NARROW
                 if (n < FEW or nearly or cell in told.withheld) and high - low < need:
                     found.append(Loot("students", cell, low, high))

@@ -23,7 +23,16 @@ from dashboards.site.layer import CSV, write_layer
 from pipelines.again import MADE_FROM
 from pipelines.quality import disclosure
 from pipelines.quality.disclosure import tables
-from tests.attack.intruder import Intruder, Loot, Told, Town, tables_of
+from tests.attack.intruder import (
+    OF_ALL,
+    Intruder,
+    Loot,
+    Tables,
+    Told,
+    Town,
+    tables_of,
+    told_otherwise,
+)
 from tests.attack.town import town_of
 from tests.conftest import Once
 
@@ -55,11 +64,16 @@ class Off:
 
 def told_by(con: duckdb.DuckDBPyConnection, folder: Path, names: Sequence[str] = TABLES) -> Told:
     """What is told by the tables that tell numbers of students, as they are downloaded."""
+    return Told(downloaded(con, folder, names))
+
+
+def downloaded(con: duckdb.DuckDBPyConnection, folder: Path, names: Sequence[str]) -> Tables:
+    """The published tables of these names, as they are downloaded."""
     with zipfile.ZipFile(folder / "tables.zip", "w") as archive:
         for table in names:
             con.execute(f"copy published.{table} to '{folder / table}.csv' (header)")
             archive.write(folder / f"{table}.csv", f"{table}.csv")
-    return Told(tables_of(folder / "tables.zip"))
+    return tables_of(folder / "tables.zip")
 
 
 @pytest.fixture(scope="module")
@@ -249,8 +263,8 @@ def corrected(results: pd.DataFrame) -> pd.DataFrame:
 def after(city: City, once: Once) -> City:
     """The city after the corrections, held against what it told before."""
     feeds = city.feeds | {"monitoring_results": corrected(city.feeds["monitoring_results"])}
-    models = ("published_attainment", "published_pass_rate_trend", "published_plan_target",
-              "published_value_added", "unit", "dim_school", "dim_wave")  # fmt: skip
+    tables = (f"published_{table}" for table in {*TABLES, *OF_ALL})
+    models = (*tables, "unit", "dim_school", "dim_wave")
     home = once(
         "corrected_city",
         lambda home: run_dbt(
@@ -307,6 +321,39 @@ def test_without_the_rule_of_corrections_they_do(
     found = {(loot.what, loot.cell.unit, loot.cell.subject) for loot in careless.differences()}
     one, _, third = CORRECTED
     assert {("passed", one, "mathematics"), ("passed", third, "physics")} <= found
+
+
+def papers_of_few(city: City, after: City) -> set[tuple[str, int, str]]:
+    """Wave, grade and subject of papers of which fewer than ten in all the city were corrected."""
+    then, now = (one.feeds["monitoring_results"] for one in (city, after))
+    there = then.index.intersection(now.index)
+    other = then["score"][there] != now["score"][there]
+    moved = [*then.index.difference(now.index), *there[other & then["score"][there].notna()]]
+    sizes = then.loc[moved].groupby(["wave_id", "grade", "subject"]).size()
+    return {paper for paper, n in sizes.items() if n < RULES.revised}
+
+
+@pytest.mark.parametrize("heeded", [True, False], ids=["held", "moving"])
+def test_units_left_alone_do_not_tell_of_a_few_corrected_elsewhere(
+    heeded: bool, city: City, after: City, tmp_path: Path
+) -> None:
+    """By how far thousands of them lie from the mean of all, before and after."""
+    told = []
+    for one in (city, after):
+        aside = Path(shutil.copy(one.warehouse, tmp_path))
+        with duckdb.connect(str(aside)) as con:
+            if not heeded:
+                con.execute("delete from intermediate.int_moved_paper")
+                for table in OF_ALL:
+                    (made,) = one.warehouse.parent.glob(
+                        f"target/compiled/*/**/published_{table}.sql"
+                    )
+                    con.execute(f"create or replace table published.{table} as {made.read_text()}")
+            told.append(downloaded(con, tmp_path, tuple(OF_ALL)))
+    moved = told_otherwise(*told)
+    few = papers_of_few(city, after)
+    assert few
+    assert any(tuple(paper) in few for _, *paper in moved) != heeded
 
 
 def test_a_correction_costs_the_figures_of_small_units_alone(keeper: Intruder) -> None:

@@ -453,7 +453,7 @@ def test_a_model_may_take_in_what_the_scores_carry(ask: Ask) -> None:
     own = {*get_args(Covariate)} - {"school_prior"}
     assert columns - own == {
         "paper_no", "student_key", "school_code", "z", "prior_wave_id", "prior_paper_no", "prior_z",
-        "prior_squared", "others", "no_others",
+        "prior_squared", "others", "no_others", "points",
     }  # fmt: skip
     assert own <= columns
 

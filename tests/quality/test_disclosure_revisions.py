@@ -208,3 +208,76 @@ def test_what_was_corrected_stays_hidden_from_who_kept_an_older_release() -> Non
     assert len(revised(releases[2]) & {("S0", "all"), (CITY, "all")}) > 0
     for before in releases[:2]:
         assert audit(releases[2], RULES, before).leaks == []
+
+
+@pytest.mark.parametrize(
+    ("change", "stated"), [((-1, -1), True), ((0, 1), True), ((-10, -5), False), ((0, 0), False)]
+)
+def test_a_unit_left_alone_may_not_tell_of_a_few_by_the_mean_of_all(
+    change: tuple[int, int], stated: bool
+) -> None:
+    """How far another school lies from it is told otherwise than before."""
+    first = told(counts())
+    second = told(counts(more={0: change}), first)
+    for release, mean in ((first, 0.11), (second, 0.12)):
+        release.execute(
+            "update published.attainment set mean_z = ? where unit_code = 'S1' and n is not null",
+            [mean],
+        )
+    found = [leak for leak in audit(second, RULES, first).leaks if "rest on all" in leak.of]
+    assert bool(found) == stated
+    if stated:
+        (leak,) = found
+        assert (leak.cell["level"], leak.cell["unit_code"]) == ("city", CITY)
+        assert "rows of attainment" in str(leak)
+    release.execute("update published.attainment set mean_z = 0.11 where mean_z is not null")
+    assert not [leak for leak in audit(second, RULES, first).leaks if "rest on all" in leak.of]
+
+
+def with_matched(n: int, points: int, sat: int = 40, passed: int = 20) -> tuple[pa.Table, pa.Table]:
+    """Cells and sums of a school: who sat, and those of them with an earlier score, whose points of
+    then and now are given."""
+    key = {"school_year": "Y", "wave_id": "W", "grade": 7, "subject": "s", "stage": "all"}
+    unit = {"level": "school", "unit_code": "S", "group_kind": "all", "group_value": "all"}
+    none = dict.fromkeys(("good", "excellent", "low"))
+    rows = [
+        {"cell_no": 0, "topic": "results", "n": sat, "passed": passed, "score_thousandths": 2_000},
+        {"cell_no": 1, "topic": "matched", "n": n, "passed": None, "score_thousandths": points},
+    ]
+    cells = pa.Table.from_pylist(
+        [row | key | unit | none | {"is_published": True, "absent": 0, "exempt": 0} for row in rows]
+    )
+    for name in none:
+        place = cells.column_names.index(name)
+        cells = cells.set_column(place, name, cells[name].cast(pa.int64()))
+    bound = {"sum_no": 0, "kind": "matched", "is_loose": True, "total_no": 0, "part_no": 1}
+    return cells, pa.Table.from_pylist([bound | {"beyond": 0}])
+
+
+@pytest.mark.parametrize(
+    ("after", "effect_is_told"),
+    [
+        (with_matched(35, 3_500), True),
+        # An earlier score is another.
+        (with_matched(35, 3_510), False),
+        # Of those who sat ten passed more, so that as many are others here.
+        (with_matched(35, 3_510, passed=30), True),
+        (with_matched(25, 2_500), True),
+    ],
+    ids=["as it was", "one earlier score", "ten who sat", "ten fewer"],
+)
+def test_an_effect_does_not_tell_of_the_one_whose_earlier_score_was_corrected(
+    after: tuple[pa.Table, pa.Table], effect_is_told: bool
+) -> None:
+    cells, sums = with_matched(35, 3_500)
+    before = fates(cells, sums, RULES)
+    served = cells
+    for name in before.column_names:
+        if name not in (*cells.column_names, "made_from"):
+            served = served.append_column(name, before[name])
+    found = fates(*after, RULES, served)
+    assert found["is_revised"].to_pylist() == [False, not effect_is_told]
+    # An older version of the platform kept none of these.
+    at = served.column_names.index("score_thousandths")
+    older = served.set_column(at, "score_thousandths", pa.array([2_000, None]))
+    assert not any(fates(*with_matched(35, 3_510), RULES, older)["is_revised"].to_pylist())

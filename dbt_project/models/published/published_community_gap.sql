@@ -11,6 +11,38 @@ with counted as (
     from {{ ref('community_gap') }}
     where community_code <> 'all' and measure = 'change' and state = 'estimated'
     group by stage, subject
+),
+
+gaps as (
+    select
+        gaps.stage,
+        gaps.subject,
+        gaps.measure,
+        coalesce(gaps.school_year, '') as school_year,
+        gaps.value,
+        gaps.ci_low,
+        gaps.ci_high,
+        gaps.n,
+        gaps.state,
+        gaps.reason,
+        coalesce(counted.communities, 0) as communities,
+        coalesce(counted.closing, 0) as closing,
+        coalesce(counted.opening, 0) as opening
+    from {{ ref('community_gap') }} as gaps
+    left join counted
+        on gaps.stage = counted.stage and gaps.subject = counted.subject
+    where gaps.community_code = 'all'
+),
+
+-- A gap rests on the papers of all years.
+moved_papers as (
+    select
+        stage,
+        subject,
+        min(is_many) as is_many
+    from {{ ref('int_moved_paper') }}
+    where rests_on = 'paper' and is_annual
+    group by stage, subject
 )
 
 {%- set told = "gaps.state = 'estimated' and " ~ shown('gaps.n') %}
@@ -19,20 +51,21 @@ select
     gaps.stage,
     gaps.subject,
     gaps.measure,
-    coalesce(gaps.school_year, '') as school_year,
+    gaps.school_year,
     {% for figure in ['value', 'ci_low', 'ci_high'] %}
-    case when {{ told }} then {{ rounded('gaps.' ~ figure, 2) }} end as {{ figure }},
+    {{ where_told(told, held(figure, rounded('gaps.' ~ figure, 2))) }} as {{ figure }},
     {% endfor %}
-    case when gaps.measure = 'change' then coalesce(counted.communities, 0) end as communities,
-    case when gaps.measure = 'change' then coalesce(counted.closing, 0) end as closing,
-    case when gaps.measure = 'change' then coalesce(counted.opening, 0) end as opening,
+    {{ where_told("gaps.measure = 'change'", 'gaps.communities') }} as communities,
+    {% for number in ['closing', 'opening'] %}
+    {{ where_told("gaps.measure = 'change'", held(number, 'gaps.' ~ number, 'bigint')) }}
+        as {{ number }},
+    {% endfor %}
     gaps.reason,
     case
         when gaps.state <> 'estimated' then 'z'
+        when {{ held('value', 'gaps.value') }} is null then 'c'
         else {{ mark('gaps.n') }}
     end as mark
-from {{ ref('community_gap') }} as gaps
-left join counted
-    on gaps.stage = counted.stage and gaps.subject = counted.subject
-where gaps.community_code = 'all'
-order by gaps.stage, gaps.subject, gaps.measure, school_year
+from gaps
+{{ with_held('gaps', 'community_gap', 'moved_papers') }}
+order by gaps.stage, gaps.subject, gaps.measure, gaps.school_year

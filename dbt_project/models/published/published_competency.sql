@@ -1,29 +1,62 @@
 {{ config(alias='competency') }}
 
+{%- set paper = ['wave_id', 'grade', 'subject'] %}
+{%- set part = paper + ['dimension_kind', 'dimension_value'] %}
+{%- set same_part = part + ['level', 'unit_code'] %}
+
 -- What a paper's results may tell, its parts may. The number of students is left out: beside that
 -- of the results it would tell how those did of whom an item is missing.
-with cells as (
+with told as (
     select
         parts.*,
         units.parent_code,
-        told.places,
-        coalesce(told.fate, '') <> 'shown' or not {{ shown('parts.n') }} as is_untold,
-        coalesce(told.is_revised, false) as is_revised
+        case parts.level
+            when 'district' then parts.unit_code
+            when 'school' then units.parent_code
+        end as within_code,
+        results.places,
+        coalesce(results.fate, '') <> 'shown' or not {{ shown('parts.n') }} as is_untold,
+        coalesce(results.is_revised, false) as has_others,
+        coalesce(points.is_revised, false) as is_counted_otherwise
     from {{ ref('competency') }} as parts
     inner join {{ ref('unit') }} as units
         on parts.level = units.level and parts.unit_code = units.unit_code
-    left join {{ ref('disclosure_cell') }} as told
+    left join {{ ref('disclosure_cell') }} as results
         on
-            told.topic = 'results'
-            and told.group_kind = 'all'
-            and parts.wave_id = told.wave_id
-            and parts.grade = told.grade
-            and parts.subject = told.subject
-            and parts.level = told.level
-            and parts.unit_code = told.unit_code
+            results.topic = 'results'
+            and results.group_kind = 'all'
+            {% for column in paper + ['level', 'unit_code'] %}
+            and parts.{{ column }} = results.{{ column }}
+            {% endfor %}
+    left join {{ ref('disclosure_points') }} as points
+        on
+            {% for column in same_part %}
+            {{ 'and ' if not loop.first }}parts.{{ column }} = points.{{ column }}
+            {% endfor %}
     where
         parts.level in ('city', 'district', 'school')
-        and parts.dimension_kind in ('competency', 'content_domain', 'cognitive_level')
+        and parts.dimension_kind in ('{{ published_dimensions() | join("', '") }}')
+),
+
+-- By what holds a part that was counted otherwise this could be told, unless of so many that it is
+-- lost in the digits.
+cells as (
+    select
+        *,
+        has_others
+        or is_counted_otherwise
+        or (
+            n < {{ var('many_from') }}
+            and case level
+                when 'city' then count_if(is_counted_otherwise) over of_city > 0
+                when 'district' then count_if(is_counted_otherwise) over of_district > 0
+                else false
+            end
+        ) as is_revised
+    from told
+    window
+        of_city as (partition by {{ part | join(', ') }}),
+        of_district as (partition by {{ part | join(', ') }}, within_code)
 ),
 
 -- The whole less what is told of its parts: as many students as may be shown, and never one unit.
@@ -80,6 +113,27 @@ fates as (
             and own.subject = above.subject
             and own.dimension_kind = above.dimension_kind
             and own.dimension_value = above.dimension_value
+),
+
+-- A difference rests on the city's own ratio, too: where that is another by a few, it is held.
+differences as (
+    select
+        fates.*,
+        {% for figure in ['difference_points', 'difference_low', 'difference_high'] %}
+        case
+            when fates.is_withheld or fates.level = 'city' then null
+            else {{ held(figure, "case when fates.places = 2 then " ~ rounded('fates.' ~ figure, 0)
+                ~ " else " ~ rounded('fates.' ~ figure, 1) ~ " end") }}
+        end as {{ figure }}_told,
+        {% endfor %}
+        case
+            when fates.is_withheld or fates.level = 'city' then null
+            else {{ held(
+                'stands', stands('fates.difference_low', 'fates.difference_high'), 'string'
+            ) }}
+        end as stands
+    from fates
+    {{ with_held('fates', 'competency') }}
 )
 
 select
@@ -98,20 +152,16 @@ select
         when places = 2 then {{ rounded('score_ratio', 2) }}
         else {{ rounded('score_ratio', 3) }}
     end as score_ratio,
-    {% for figure in ['difference_points', 'difference_low', 'difference_high'] %}
+    difference_points_told as difference_points,
+    difference_low_told as difference_low,
+    difference_high_told as difference_high,
+    stands,
+    case when is_withheld then 'c' else {{ mark('n') }} end as mark,
     case
-        when is_withheld or level = 'city' then null
-        when places = 2 then {{ rounded(figure, 0) }}
-        else {{ rounded(figure, 1) }}
-    end as {{ figure }},
-    {% endfor %}
-    case
-        when is_withheld or level = 'city' then null
-        when difference_low > 0 then 'above'
-        when difference_high < 0 then 'below'
-        when difference_low is not null then 'unclear'
-    end as stands,
-    case when is_withheld then 'c' else {{ mark('n') }} end as mark
-from fates
+        when level <> 'city' and is_withheld then 'c'
+        when level = 'city' or difference_points is null then 'z'
+        when difference_points_told is null then 'c'
+    end as difference_mark
+from differences
 order by
     school_year, wave_id, grade, subject, dimension_kind, dimension_value, level, unit_code

@@ -140,9 +140,34 @@ fates as (
             and figures.subject = cells.subject
             and figures.level = cells.level
             and figures.unit_code = cells.unit_code
-)
+),
 
-{%- set told = "state = 'estimated' and not is_withheld" %}
+{%- set told = "fates.state = 'estimated' and not fates.is_withheld" %}
+
+told as (
+    select
+        fates.*,
+        {% for figure in ['value', 'ci_low', 'ci_high'] %}
+        {% set places -%}
+            case
+                when fates.measure = 'theil_between' then {{ rounded('fates.' ~ figure, 4) }}
+                when fates.measure in ('theil', 'theil_within')
+                    then
+                        case
+                            when fates.fewest < {{ 2 * students_of_a_spread }}
+                                then {{ rounded('fates.' ~ figure, 3) }}
+                            else {{ rounded('fates.' ~ figure, 4) }}
+                        end
+                else {{ rounded('fates.' ~ figure, 2) }}
+            end
+        {%- endset -%}
+        {{ where_told(told, held(figure, places)) }} as {{ figure }}_told,
+        {% endfor %}
+        {{ where_told(told, held('stands', stands('fates.ci_low', 'fates.ci_high'), 'string')) }}
+            as stands
+    from fates
+    {{ with_held('fates', 'equity') }}
+)
 
 select
     school_year,
@@ -155,28 +180,16 @@ select
     unit_code,
     group_a,
     group_b,
-    {% for figure in ['value', 'ci_low', 'ci_high'] %}
-    case
-        when {{ told }} and measure = 'theil_between' then {{ rounded(figure, 4) }}
-        when {{ told }} and measure in ('theil', 'theil_within')
-            then
-                case
-                    when fewest < {{ 2 * students_of_a_spread }} then {{ rounded(figure, 3) }}
-                    else {{ rounded(figure, 4) }}
-                end
-        when {{ told }} then {{ rounded(figure, 2) }}
-    end as {{ figure }},
-    {% endfor %}
-    case
-        when {{ told }} and ci_low > 0 then 'above'
-        when {{ told }} and ci_high < 0 then 'below'
-        when {{ told }} then 'unclear'
-    end as stands,
+    value_told as value,
+    ci_low_told as ci_low,
+    ci_high_told as ci_high,
+    stands,
     case when not is_withheld then reason end as reason,
     case
         when is_withheld then 'c'
         when state <> 'estimated' then 'z'
+        when value_told is null then 'c'
         when fewest < {{ var('small_below') }} then 'u'
     end as mark
-from fates
+from told
 order by school_year, wave_id, grade, subject, level, unit_code, measure, dimension

@@ -20,11 +20,12 @@ select
     units.level,
     units.unit_code,
     {{ where_told(is_told(), 'units.n') }} as n,
-    {{ where_told(estimated, rounded('units.effect', 2)) }} as effect,
-    {{ where_told(apart, rounded('units.ci_low', 2)) }} as ci_low,
-    {{ where_told(apart, rounded('units.ci_high', 2)) }} as ci_high,
-    {{ where_told(numbered, rounded('units.reliability', 2)) }} as reliability,
-    {{ where_told(estimated, 'units.band') }} as band,
+    {{ where_told(estimated, held('effect', rounded('units.effect', 2))) }} as effect,
+    {{ where_told(apart, held('ci_low', rounded('units.ci_low', 2))) }} as ci_low,
+    {{ where_told(apart, held('ci_high', rounded('units.ci_high', 2))) }} as ci_high,
+    {{ where_told(numbered, held('reliability', rounded('units.reliability', 2))) }}
+        as reliability,
+    {{ where_told(estimated, held('band', 'units.band', 'string')) }} as band,
     {{ where_told(is_measured(), rounded('units.match_rate', 2)) }} as match_rate,
     case
         when told.fate = 'total' and {{ named }} and units.level = 'school'
@@ -34,6 +35,7 @@ select
     case
         when units.n = 0 then 'z'
         when {{ named }} and units.state <> 'estimated' then 'z'
+        when {{ named }} and {{ held('effect', 'units.effect') }} is null then 'c'
         else told.mark
     end as mark
 from {{ ref('value_added') }} as units
@@ -43,5 +45,6 @@ inner join {{ ref('dim_paper') }} as papers
         and units.grade = papers.grade
         and units.subject = papers.subject
 {{ with_fates('units', 'matched', same, join='left') }}
+{{ with_held('units', 'value_added') }}
 order by
     units.school_year, units.wave_id, units.grade, units.subject, units.level, units.unit_code

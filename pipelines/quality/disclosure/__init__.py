@@ -6,7 +6,12 @@ audit alone reads its tables.
 
 from pipelines.quality.disclosure.audit import Audit, Leak, audit
 from pipelines.quality.disclosure.bounds import MOST, Bounds, Contradiction, because, bounds
-from pipelines.quality.disclosure.earlier import SERVED, rows_served
+from pipelines.quality.disclosure.earlier import (
+    SERVED,
+    figures_served,
+    points_served,
+    rows_served,
+)
 from pipelines.quality.disclosure.fates import withheld
 from pipelines.quality.disclosure.rules import Rules, load_rules
 from pipelines.quality.disclosure.system import Opened, System, system
@@ -33,8 +38,10 @@ __all__ = [
     "bounds",
     "fates",
     "fates_of_persons",
+    "figures_served",
     "load_rules",
     "numbers_before",
+    "points_served",
     "rows_served",
     "shares_before",
     "system",

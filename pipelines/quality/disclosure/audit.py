@@ -51,6 +51,8 @@ from pipelines.quality.disclosure.together import (
 )
 
 Cell = dict[str, Any]
+PAPER = ("wave_id", "grade", "subject")
+"""What tells a paper from others."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,11 @@ def audit(
     found = []
     for year in published.years(con):
         then = None if served is None else published.students(served, year)
-        found.append(_audited(published.students(con, year), sums, rules, then, before, passed))
+        now = published.students(con, year)
+        found.append(_audited(now, sums, rules, then, before, passed))
+        if served is not None and then is not None and not now.equals(then):
+            leaks = _of_papers(con, served, now, sums, then, rules)
+            found.append(Audit(0, 0, 0, leaks, []))
     persons = published.persons(con)
     if before is not None and served is not None:
         then = published.persons(served)
@@ -342,6 +348,47 @@ def _of_revisions(at: _Told, then: pa.Table, sums: pa.Table, rules: Rules) -> li
         words = tuple(_in_words(at, sums, number) for number in near.sums)
         leaks.append(Leak(at.key(cell), near.low, near.high, words, outcome))
     return leaks
+
+
+def _of_papers(
+    con: duckdb.DuckDBPyConnection,
+    served: duckdb.DuckDBPyConnection,
+    now: pa.Table,
+    sums: pa.Table,
+    then: pa.Table,
+    rules: Rules,
+) -> list[Leak]:
+    """Figures that rest on all who sat a paper and are told otherwise, though few of these are
+    others, or did otherwise, than when figures of them were last told.
+
+    Args:
+        con: a warehouse with its published tables.
+        served: that of the release before.
+        now: cells of a year.
+        sums: how they add up.
+        then: cells of the release before.
+        rules: the thresholds.
+    """
+    own = sums.filter(pc.is_in(sums["total_no"], value_set=now["cell_no"].combine_chunks()))
+    few = changes(now, then, system_of(now, own), rules).few
+    whole = pc.and_(pc.equal(now["topic"], "results"), pc.equal(now["group_kind"], "all"))
+    every = now.append_column("few", pa.array(few)).filter(whole)
+    # A wave speaks of no unit above the one that held it.
+    level = pc.index_in(every["level"], pa.array(("city", "district", "school", "class")))
+    every = every.append_column("place", level)
+    highest = every.group_by(list(PAPER)).aggregate([("place", "min")])
+    at = every.join(highest, list(PAPER))
+    moved = at.filter(pc.and_(pc.equal(at["place"], at["place_min"]), at["few"]))
+    cells = {tuple(cell[name] for name in PAPER): cell for cell in moved.to_pylist()}
+    told = published.moved_figures(con, served, moved.select(list(PAPER)))
+    return [
+        Leak(
+            cells[tuple(row[name] for name in PAPER)], row["rows"], row["rows"], (),
+            f"rows of {row['table_name']} that rest on all who sat it are told otherwise,"
+            f" though fewer than {rules.revised} are others",
+        )
+        for row in told.to_pylist()
+    ]  # fmt: skip
 
 
 def _of_shares(at: _Told, sums: pa.Table, rules: Rules) -> tuple[int, list[Leak], list[Leak]]:

@@ -4,8 +4,11 @@ Such a cell has the fate that it had. What was withheld stays so; what was told 
 withhold it would protect nothing. Of a cell that a correction changed nothing is taken from before.
 """
 
+import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -29,8 +32,23 @@ ASKED = {
     "disclosure_sum": {"kind", "is_loose", "total_no", "part_no", "beyond"},
     "disclosure_earlier": {"sum_no", "until", "is_told"},
     "disclosure_earlier_share": {"sum_no", "until", "is_band"},
+    "disclosure_points": {"points", "last_n", "last_points", "last_ratio"},
 }
 """Table of a release before → columns without which it tells nothing."""
+
+POINTS = pa.schema([
+    *((name, pa.int32() if name == "grade" else pa.string()) for name in (
+        "wave_id", "grade", "subject", "dimension_kind", "dimension_value", "level", "unit_code",
+    )),
+    ("full_marks", pa.decimal128(9, 3)), ("n", pa.int64()), ("points", pa.decimal128(19, 3)),
+    ("last_n", pa.int64()), ("last_points", pa.decimal128(19, 3)), ("last_ratio", pa.float64()),
+])  # fmt: skip
+"""Columns of `marts.disclosure_points` that say what was counted, and when it was last told."""
+HELD = pa.schema([
+    ("table_name", pa.string()), ("row_key", pa.string()),
+    ("figures", pa.map_(pa.string(), pa.string())),
+])  # fmt: skip
+"""A published row as it was told: its table, what tells it from others, its figures as texts."""
 
 
 def rows_served(table: str) -> pa.Table | None:
@@ -49,6 +67,43 @@ def rows_served(table: str) -> pa.Table | None:
             return None
     # Made by another version of the platform, it may tell otherwise.
     return rows if ASKED[table] <= set(rows.column_names) else None
+
+
+def points_served() -> pa.Table:
+    """Rows of `marts.disclosure_points` of the release before; none where there is none."""
+    rows = rows_served("disclosure_points")
+    return POINTS.empty_table() if rows is None else rows.select(POINTS.names).cast(POINTS)
+
+
+def figures_served(tables: Mapping[str, Mapping[str, Any]], moved: pa.Table) -> pa.Table:
+    """What the release before told of rows of papers that a few have moved since.
+
+    Args:
+        tables: name of a published table → `key`, its columns that tell a row from others, and
+            `figures`, those that may not move with a few.
+        moved: rows of `int_moved_paper`.
+
+    Returns:
+        Rows of `HELD`.
+    """
+    path = os.environ.get(SERVED)
+    found = []
+    if path and moved.num_rows:
+        with duckdb.connect(path, read_only=True) as con:
+            con.register("moved", moved)
+            for table, told in tables.items():
+                key = ", ".join(f"coalesce(cast({it} as varchar), '')" for it in told["key"])
+                figures = ", ".join(f"'{it}': cast({it} as varchar)" for it in told["figures"])
+                of_paper = [name for name in told["key"] if name in moved.column_names]
+                # Made by another version of the platform, it may tell otherwise, or not at all.
+                with contextlib.suppress(duckdb.CatalogException, duckdb.BinderException):
+                    rows = con.sql(
+                        f"select '{table}' as table_name, concat_ws('|', {key}) as row_key,"
+                        f" map {{{figures}}} as figures"
+                        f" from published.{table} semi join moved using ({', '.join(of_paper)})"
+                    )
+                    found.append(rows.to_arrow_table().cast(HELD))
+    return pa.concat_tables(found) if found else HELD.empty_table()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What published tables tell of each number, read from the tables themselves."""
 
+import contextlib
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -92,6 +94,72 @@ _PERSONS = """
     left join told using (topic, period, counted, level, unit_code)
     order by cell_no
 """
+
+OF_A_PAPER = {
+    "attainment": (("level", "unit_code", "group_kind", "group_value"), ("mean_z",)),
+    "competency": (
+        ("dimension_kind", "dimension_value", "level", "unit_code"),
+        ("difference_points", "difference_low", "difference_high", "stands"),
+    ),
+    "equity": (
+        ("measure", "dimension", "level", "unit_code"), ("value", "ci_low", "ci_high", "stands"),
+    ),
+    "item_quality": (
+        ("item_no",),
+        ("item_difficulty", "discrimination", "item_rest_correlation", "difficulty_word",
+         "look_at"),
+    ),
+    "paper_quality": (
+        (),
+        ("mean_difficulty", "mean_discrimination", "cronbach_alpha", "measurement_error",
+         "sum_agrees_share"),
+    ),
+    "value_added": (
+        ("level", "unit_code"), ("effect", "ci_low", "ci_high", "reliability", "band"),
+    ),
+}  # fmt: skip
+"""Table → what tells its rows of a paper apart, and its figures that rest on all who sat it."""
+
+
+def moved_figures(
+    con: duckdb.DuckDBPyConnection, served: duckdb.DuckDBPyConnection, papers: pa.Table
+) -> pa.Table:
+    """Of which papers figures that rest on all who sat them are told otherwise than before.
+
+    Args:
+        con: a warehouse with its published tables.
+        served: that of the release before.
+        papers: wave, grade and subject of those to look at.
+
+    Returns:
+        `wave_id`, `grade`, `subject`, `table_name` and how many `rows` have such a figure.
+    """
+    found = [_MOVED.empty_table()]
+    for one in (con, served):
+        one.register("papers", papers)
+    for table, (key, figures) in OF_A_PAPER.items():
+        names = ("wave_id", "grade", "subject", *key)
+        told = (
+            f"select {', '.join((*names, *figures))} from published.{table}"
+            " semi join papers using (wave_id, grade, subject)"
+        )
+        other = " or ".join(f"now.{name} <> then_told.{name}" for name in figures)
+        # A warehouse that another version made may not tell of it.
+        with contextlib.suppress(duckdb.CatalogException, duckdb.BinderException):
+            con.register("then_told", served.sql(told).to_arrow_table())
+            rows = con.sql(
+                f"select wave_id, grade, subject, '{table}' as table_name, count(*) as rows"
+                f" from ({told}) as now join then_told using ({', '.join(names)})"
+                f" where {other} group by all"
+            )
+            found.append(rows.to_arrow_table().cast(_MOVED))
+    return pa.concat_tables(found)
+
+
+_MOVED = pa.schema([
+    ("wave_id", pa.string()), ("grade", pa.int32()), ("subject", pa.string()),
+    ("table_name", pa.string()), ("rows", pa.int64()),
+])  # fmt: skip
 
 
 def years(con: duckdb.DuckDBPyConnection) -> list[str]:

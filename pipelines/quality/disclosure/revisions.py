@@ -141,7 +141,8 @@ def changes(own: pa.Table, then: pa.Table | None, found: System, rules: Rules) -
     differs = before.there & (np.max(list(moved.values()), axis=0) > 0)
     differs |= _years(own) & before.there & _totals_of(found, differs)
     persons = [moved[name] for name in ("n", *OUTCOMES) if name in moved]
-    by = np.where(differs, np.maximum(np.max(persons, axis=0), 1), 0)
+    most = np.max(persons, axis=0)
+    by = np.where(differs, np.maximum(np.maximum(most, _of_who_sat(found, own, most)), 1), 0)
     return Changes(
         before.was_told & differs & (by < rules.revised) & (ints(own, "n") > 0),
         by,
@@ -151,6 +152,16 @@ def changes(own: pa.Table, then: pa.Table | None, found: System, rules: Rules) -
         changed_in,
         before.equal & before.was_revised & ~others,
     )
+
+
+def _of_who_sat(found: System, own: pa.Table, by: Ints) -> Ints:
+    """Of each number matched what is given of those who sat; 0 of others."""
+    of = np.zeros_like(by)
+    matched = np.asarray(pc.equal(own["topic"], "matched").to_numpy(), dtype=bool)
+    bounds = found.sums[found.loose]
+    totals = (bounds > 0).astype(np.int64) @ by
+    of[matched] = ((bounds < 0).astype(np.int64).T @ totals)[matched]
+    return of
 
 
 def _years(own: pa.Table) -> Mask:
@@ -189,14 +200,20 @@ def _before(own: pa.Table, then: pa.Table) -> _Before:
 
     names = [name for name in COUNTED if name in then.column_names]
     kept = column("last_n") > NONE
-    counted = {name: np.where(kept, column(f"last_{name}"), column(name)) for name in names}
+    counts = {name: column(name) for name in names}
+    # Of numbers matched an earlier version kept no scores.
+    if (scores := counts.get("score_thousandths")) is not None:
+        counts["score_thousandths"] = np.where(
+            there & (scores == NONE), ints(own, "score_thousandths", NONE), scores
+        )
+    counted = {name: np.where(kept, column(f"last_{name}"), counts[name]) for name in names}
     told, revised_then = (np.append(mask, False)[place] for mask in _told_then(then))
     newest = 0
     if "changed_in" in then.column_names:
         newest = max(0, int(ints(then, "changed_in").max()), int(ints(then, "told_in").max()))
     return _Before(
         there,
-        there & np.all([ints(own, name, NONE) == column(name) for name in names], axis=0),
+        there & np.all([ints(own, name, NONE) == counts[name] for name in names], axis=0),
         kept | told,
         revised_then,
         counted,

@@ -117,6 +117,21 @@ trend as (
             and trend.school_year = schools.school_year
 ),
 
+-- All scores that an effect is made of, by which it is known whether they are still what they were.
+points as (
+    {% for level in ['school', 'district'] %}
+    select
+        paper_no,
+        '{{ level }}' as level,
+        {{ level }}_code as unit_code,
+        sum(points_sum) as points_sum
+    from {{ ref('int_value_added_sums') }}
+    where {{ level }}_code is not null
+    group by paper_no, {{ level }}_code
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
 matched as (
     select
         papers.school_year,
@@ -126,9 +141,15 @@ matched as (
         units.level,
         units.unit_code,
         schools.district_code,
-        units.n
+        units.n,
+        cast(points.points_sum * 1000 as bigint) as score_thousandths
     from {{ ref('int_value_added_effects') }} as units
     inner join {{ ref('int_papers') }} as papers on units.paper_no = papers.paper_no
+    inner join points
+        on
+            units.paper_no = points.paper_no
+            and units.level = points.level
+            and units.unit_code = points.unit_code
     left join {{ ref('int_school') }} as schools
         on
             units.level = 'school'
@@ -199,7 +220,8 @@ united as (
         cast(null as string) as trend_stage,
         true as is_published,
         n,
-        {{ counts_none(numbers[1:]) }}
+        {{ counts_none(numbers[1:-1]) }},
+        score_thousandths
     from matched
 )
 

@@ -37,7 +37,8 @@ waves as (
         student_key,
         wave_id,
         sum(z) as z_sum,
-        count(z) as subjects
+        count(z) as subjects,
+        sum(score) as points
     from {{ ref('int_scaled_scores') }}
     group by student_key, wave_id
 ),
@@ -48,6 +49,7 @@ matched as (
         priors.paper_no as prior_paper_no,
         priors.wave_id as prior_wave_id,
         priors.z as prior_z,
+        cast(placed.score + waves.points as decimal(12, 3)) as points,
         case
             when waves.subjects > 1
                 then {{ fixed_point('(waves.z_sum - priors.z) / (waves.subjects - 1)') }}
@@ -76,5 +78,6 @@ select
     case when prior_z is not null then coalesce(others, 0e0) end as others,
     case when prior_z is not null then case when others is null then 1e0 else 0e0 end end
         as no_others,
+    points,
     {{ as_numbers(value_added_covariates()) }}
 from matched

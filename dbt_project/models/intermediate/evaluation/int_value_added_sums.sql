@@ -9,6 +9,7 @@ with summed as (
         school_code,
         count(*) as present,
         count(prior_z) as n,
+        cast(sum(points) as decimal(19, 3)) as points_sum,
         {{ sums_of_products(columns, 'prior_z is not null') }}
     from {{ concerned(ref('int_prior_scores'), 'paper_no') }}
     group by paper_no, school_code
