@@ -11,7 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.quality.disclosure import SERVED, audit, fates, load_rules, rows_served, tables
+from pipelines.quality.disclosure import (
+    SERVED,
+    audit,
+    fates,
+    figures_served,
+    load_rules,
+    rows_served,
+    tables,
+)
 from pipelines.quality.disclosure.earlier import KEY
 from tests.quality.made_up_cells import CITY, Persons, listed, numbers, tell_persons, warehouse
 
@@ -205,3 +213,41 @@ def test_what_was_told_is_withheld_by_a_stricter_rule_and_hides_behind_nobody() 
     ).fetchall()
     assert fates_now == [("S0", "female", "few")]
     assert audit(after, RULES, first).leaks == [] and audit(after, RULES).leaks
+
+
+def test_rows_of_moved_papers_are_read_as_they_were_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures as texts that give back the same number; what an older version lacks is left out."""
+    tables = {
+        "attainment": {"key": ["wave_id", "grade", "unit_code"], "figures": ["mean_z", "word"]},
+        "community_gap": {"key": ["stage", "school_year"], "figures": ["value"]},
+        "equity": {"key": ["wave_id"], "figures": ["value"]},
+    }
+    moved = pa.table({
+        "wave_id": ["W", "W"], "grade": pa.array([7, 8], pa.int32()), "stage": ["junior", "junior"],
+    })  # fmt: skip
+    monkeypatch.delenv(SERVED, raising=False)
+    assert figures_served(tables, moved).num_rows == 0
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
+        con.execute("create schema published")
+        con.execute(
+            "create table published.attainment as select * from (values"
+            " ('W', 7, 'A', 0.1e0 + 0.2e0, 'x'), ('W', 7, 'B', null, null),"
+            " ('V', 7, 'A', 1.0, 'y'), ('W', 9, 'A', 1.0, 'y'))"
+            " as t(wave_id, grade, unit_code, mean_z, word)"
+        )
+        con.execute(
+            "create table published.community_gap as select * from (values ('junior', null, 0.25),"
+            " ('primary', '2025', 0.5)) as t(stage, school_year, value)"
+        )
+        con.execute("create table published.equity as select 'W' as wave_id")
+    monkeypatch.setenv(SERVED, str(tmp_path / "warehouse.duckdb"))
+    rows = figures_served(tables, moved).to_pylist()
+    assert [(row["table_name"], row["row_key"]) for row in rows] == [
+        ("attainment", "W|7|A"), ("attainment", "W|7|B"), ("community_gap", "junior|")
+    ]  # fmt: skip
+    figures = [dict(row["figures"]) for row in rows]
+    assert float(figures[0]["mean_z"]) == 0.1 + 0.2 and figures[0]["word"] == "x"
+    assert figures[1] == {"mean_z": None, "word": None} and figures[2] == {"value": "0.25"}
+    assert figures_served(tables, moved.slice(0, 0)).num_rows == 0
