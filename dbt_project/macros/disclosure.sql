@@ -37,8 +37,9 @@
 {%- endmacro %}
 
 {#- The score ratio of a sum of points, in the digits in which it is told of many. -#}
-{% macro told_ratio(rows) -%}
-    {{ rounded(ratio(rows ~ '.points', rows ~ '.n * ' ~ rows ~ '.full_marks'), 3) }}
+{% macro told_ratio(alias='') -%}
+    {%- set dot = alias ~ '.' if alias else '' -%}
+    {{ rounded(ratio(dot ~ 'points', dot ~ 'n * ' ~ dot ~ 'full_marks'), 3) }}
 {%- endmacro %}
 
 {#- What tells a cell of disclosure control from all others. -#}
@@ -76,8 +77,8 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro same_key(one, other) -%}
-    {%- for column in cell_key() -%}
+{% macro same_key(one, other, columns=none) -%}
+    {%- for column in columns or cell_key() -%}
     {{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

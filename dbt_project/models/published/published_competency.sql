@@ -1,8 +1,8 @@
 {{ config(alias='competency') }}
 
 {%- set paper = ['wave_id', 'grade', 'subject'] %}
+{%- set kinds = published_dimensions() | join("', '") %}
 {%- set part = paper + ['dimension_kind', 'dimension_value'] %}
-{%- set same_part = part + ['level', 'unit_code'] %}
 
 -- What a paper's results may tell, its parts may. The number of students is left out: beside that
 -- of the results it would tell how those did of whom an item is missing.
@@ -25,17 +25,12 @@ with told as (
         on
             results.topic = 'results'
             and results.group_kind = 'all'
-            {% for column in paper + ['level', 'unit_code'] %}
-            and parts.{{ column }} = results.{{ column }}
-            {% endfor %}
+            and {{ same_key('parts', 'results', paper + ['level', 'unit_code']) }}
     left join {{ ref('disclosure_points') }} as points
-        on
-            {% for column in same_part %}
-            {{ 'and ' if not loop.first }}parts.{{ column }} = points.{{ column }}
-            {% endfor %}
+        on {{ same_key('parts', 'points', part + ['level', 'unit_code']) }}
     where
         parts.level in ('city', 'district', 'school')
-        and parts.dimension_kind in ('{{ published_dimensions() | join("', '") }}')
+        and parts.dimension_kind in ('{{ kinds }}')
 ),
 
 -- By what holds a part that was counted otherwise this could be told, unless of so many that it is

@@ -60,11 +60,7 @@ compared as (
         coalesce(told.last_ratio, {{ told_ratio('told') }}) as told_ratio
     from points
     left join {{ ref('int_told_points') }} as told
-        on
-            {% for column in key -%}
-            points.{{ column }} = told.{{ column }}
-            {{ 'and ' if not loop.last }}
-            {%- endfor %}
+        on {{ same_key('points', 'told', key) }}
 ),
 
 -- At least so many are others: one can make no more than the full marks of difference.
@@ -89,6 +85,6 @@ select
     case when is_few then told_n end as last_n,
     case when is_few and n = told_n then told_points end as last_points,
     case when is_few then told_ratio end as last_ratio,
-    coalesce(is_few and (n < {{ many }} or {{ told_ratio('changes') }} <> told_ratio), false)
+    coalesce(is_few and (n < {{ many }} or {{ told_ratio() }} <> told_ratio), false)
         as is_revised
 from changes
