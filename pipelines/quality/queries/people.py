@@ -105,12 +105,18 @@ def lessons_a_day() -> str:
 def two_schools_one_period() -> str:
     """One observer in two schools in the same period of a day."""
     return f"""
-        with torn as (
+        with double as (
+            select school_year, observer_code, observed_on, period
+            from lesson_observations where period is not null group by all
+            having min(school_code) < max(school_code)
+        ),
+        torn as (
             select school_year, observer_code, observed_on, period,
                 string_agg(distinct school_code, '、' order by school_code) as schools,
                 count(distinct school_code) as n
-            from lesson_observations where period is not null group by all
-            having count(distinct school_code) > 1
+            from lesson_observations
+            semi join double using (school_year, observer_code, observed_on, period)
+            group by all
         )
         select l.source_file, l.school_year, {place_of("l")},
             l.observer_code || ' ' || l.observed_on::varchar || ' ' || l.period as person,
