@@ -117,7 +117,7 @@ create table published.competency (
     school_year varchar, wave_id varchar, grade integer, subject varchar, dimension_kind varchar,
     dimension_value varchar, level varchar, unit_code varchar, items bigint, is_few_items boolean,
     score_ratio double, difference_points double, difference_low double, difference_high double,
-    stands varchar, mark varchar
+    stands varchar, mark varchar, difference_mark varchar
 );
 create table published.item_quality (
     school_year varchar, wave_id varchar, grade integer, subject varchar, item_no varchar,
@@ -585,10 +585,10 @@ def competency_rows(city: City) -> dict[str, list[dict[str, Any]]]:
                        "dimension_value": value, "level": level, "unit_code": code,
                        "items": items, "is_few_items": items < 3}  # fmt: skip
                 if level == "city":
-                    rows.append(own | {"score_ratio": 0.704})
+                    rows.append(own | {"score_ratio": 0.704, "difference_mark": "z"})
                     continue
                 if level == "school" and i % 4 == 0:
-                    rows.append(own | {"mark": "c"})
+                    rows.append(own | {"mark": "c", "difference_mark": "c"})
                     continue
                 step, half = float((i + at) % 3 - 1) * 4, 3.0
                 if level == "district":

@@ -100,6 +100,25 @@ def test_what_is_withheld_is_marked_and_not_drawn(look: Look) -> None:
     assert {cell.mark for cell in own} == {"c"}
 
 
+def test_a_difference_may_be_withheld_where_the_ratio_is_told(look: Look) -> None:
+    """And the city's own ratio: a few were corrected there."""
+    change = (
+        "update published.competency set difference_points = null, difference_low = null,"
+        " difference_high = null, stands = null, difference_mark = 'c' where level <> 'city';"
+        "update published.competency set score_ratio = null, mark = 'c' where level = 'city'"
+    )
+    code = SCHOOLS[0][0]
+    view = look(City(), code=code, change=change)
+    (paper,) = view.context["own"]
+    ratio, city, difference, _ = paper["groups"][0][1][0][1]
+    assert (ratio.text, ratio.mark) == ("74%", "")
+    assert (city.mark, difference.mark) == ("c", "c")
+    assert view.context["headline"] == "素养：此处暂无可公布的结果"
+    (heat,) = look(City(), change=change).context["heat"]
+    assert {cell.text for *_, cells in heat["lines"] for cell in cells} != {""}
+    assert {row["difference_mark"] for row in view.downloads[0].rows} == {"c"}
+
+
 def test_items_stand_in_their_order_and_say_why_to_look(look: Look) -> None:
     items = look(City()).context["items"]
     assert items["title"] == "4 道试题中 1 道值得关注"
