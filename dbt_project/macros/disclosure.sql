@@ -142,10 +142,10 @@
 {%- endmacro %}
 
 {#- The joins that `held` looks at: the rows' papers, where a few moved them, as the relation `moved`
-    (made of this name before, or of `int_moved_paper`), and what was told of the rows, as `held`. -#}
+    (made of this name before, or of `disclosure_moved`), and what was told of the rows, as `held`. -#}
 {% macro with_held(rows, table, moved=none) -%}
     {%- set told = var('held')[table] -%}
-    left join {{ moved or ref('int_moved_paper') }} as moved
+    left join {{ moved or ref('disclosure_moved') }} as moved
         on
             {% if not moved -%}
             moved.rests_on = '{{ told.rests_on }}'
@@ -156,7 +156,7 @@
             {{ rows }}.stage = moved.stage
             and {{ rows }}.subject = moved.subject
             {%- endif %}
-    left join {{ ref('int_held_row') }} as held
+    left join {{ ref('disclosure_held') }} as held
         on
             moved.is_many
             and held.table_name = '{{ table }}'

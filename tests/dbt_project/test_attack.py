@@ -343,7 +343,7 @@ def test_units_left_alone_do_not_tell_of_a_few_corrected_elsewhere(
         aside = Path(shutil.copy(one.warehouse, tmp_path))
         with duckdb.connect(str(aside)) as con:
             if not heeded:
-                con.execute("delete from intermediate.int_moved_paper")
+                con.execute("delete from marts.disclosure_moved")
                 for table in OF_ALL:
                     (made,) = one.warehouse.parent.glob(
                         f"target/compiled/*/**/published_{table}.sql"

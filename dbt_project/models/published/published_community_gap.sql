@@ -40,7 +40,7 @@ moved_papers as (
         stage,
         subject,
         min(is_many) as is_many
-    from {{ ref('int_moved_paper') }}
+    from {{ ref('disclosure_moved') }}
     where rests_on = 'paper' and is_annual
     group by stage, subject
 )

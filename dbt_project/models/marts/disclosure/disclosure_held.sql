@@ -1,0 +1,5 @@
+select
+    table_name,
+    row_key,
+    figures
+from {{ ref('int_held_row') }}
