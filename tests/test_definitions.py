@@ -35,7 +35,7 @@ def graph(definitions: dg.Definitions) -> Any:
 
 
 def layer(key: dg.AssetKey) -> str:
-    """Where the asset stands; what the fates of persons are worked out from are marts already."""
+    """Where the asset stands; what disclosure is worked out from are marts already."""
     return "marts" if key.path[-1].startswith("int_disclosure") else key.path[0]
 
 

@@ -81,7 +81,7 @@ def figures_served(tables: Mapping[str, Mapping[str, Any]], moved: pa.Table) -> 
     Args:
         tables: name of a published table → `key`, its columns that tell a row from others, and
             `figures`, those that may not move with a few.
-        moved: rows of `int_moved_paper`.
+        moved: rows of `int_disclosure_moved`.
 
     Returns:
         Rows of `HELD`.

@@ -59,7 +59,7 @@ compared as (
         case when told.last_n is null then told.points else told.last_points end as told_points,
         coalesce(told.last_ratio, {{ told_ratio('told') }}) as told_ratio
     from points
-    left join {{ ref('int_told_points') }} as told
+    left join {{ ref('int_disclosure_told_points') }} as told
         on {{ same_key('points', 'told', key) }}
 ),
 

@@ -2,4 +2,4 @@ select
     table_name,
     row_key,
     figures
-from {{ ref('int_held_row') }}
+from {{ ref('int_disclosure_held') }}

@@ -6,4 +6,4 @@ select
     stage,
     is_annual,
     is_many
-from {{ ref('int_moved_paper') }}
+from {{ ref('int_disclosure_moved') }}

@@ -6,5 +6,5 @@ def model(dbt, session):
     from pipelines.quality import disclosure
 
     return disclosure.figures_served(
-        dbt.config.meta_get("tables"), dbt.ref("int_moved_paper").to_arrow_table()
+        dbt.config.meta_get("tables"), dbt.ref("int_disclosure_moved").to_arrow_table()
     )
