@@ -297,7 +297,9 @@ def build_definitions(
         built: dict[str, float] = {}
         if len(same) < len(nodes):
             given = ["--vars", warehouse.variables(home)]
-            build = ["build", "--log-level", "warn", "--exclude-resource-type", "unit_test", *given]
+            build = ["build", "--exclude-resource-type", "unit_test", *given]
+            # What went wrong comes over its output; a log of all it did besides is read by nobody.
+            build += ["--log-level", "warn", "--log-level-file", "none"]
             if same:
                 # Of a table's tests those are left out that look at no other table.
                 held = [

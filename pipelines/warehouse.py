@@ -21,7 +21,7 @@ from pipelines.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
-RESULTS = "run_results.json"
+MANIFEST, RESULTS = "manifest.json", "run_results.json"
 READY_DBT, READ = (sys.executable, "-P", "-m", "pipelines.dbt"), "EQM_DBT_READ"
 """dbt that may know its project already, and the variable that names what it read of it."""
 KEPT = ("marts", "restricted", "published", "ops")
@@ -122,6 +122,8 @@ def dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> N
 def manifest(settings: Settings) -> Path:
     """dbt's description of its project; made anew only when a file of the project changed, or dbt.
 
+    Beside it lies what dbt read of the project, so that the first build need not read it again.
+
     Raises:
         WarehouseError: dbt can't parse the project.
     """
@@ -132,14 +134,23 @@ def manifest(settings: Settings) -> Path:
         if path.is_file() and parts[0] not in ("target", "logs"):
             digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
     target = settings.dagster / "dbt" / digest.hexdigest()[:12]
-    if not (target / "manifest.json").exists():
+    if not (target / MANIFEST).exists():
         # Aside first, so that a process that dies here leaves no half of it.
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=target.parent) as aside:
-            dbt(["parse"], Path(aside), {})
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:
+            aside = Path(name)
+            read = aside / _read_under(settings)
+            dbt(
+                ["parse", "--vars", variables(settings)],
+                aside,
+                environment(settings, aside, aside / "work.duckdb") | {READ: str(read)},
+            )
             target.mkdir(exist_ok=True)
-            (Path(aside) / "manifest.json").replace(target / "manifest.json")
-    return target / "manifest.json"
+            # Where Spark makes tables, the build reads of other models than this did.
+            if read.exists() and settings.target == "duckdb":
+                read.replace(target / read.name)
+            (aside / MANIFEST).replace(target / MANIFEST)
+    return target / MANIFEST
 
 
 def environment(settings: Settings, standing: Path, database: Path) -> dict[str, str]:
@@ -154,10 +165,15 @@ def environment(settings: Settings, standing: Path, database: Path) -> dict[str,
 
 
 def read_project(settings: Settings) -> Path:
-    """The file of what dbt read of its project, made by the first build under these variables."""
+    """The file of what dbt read of its project under these variables, where a build has it from,
+    or leaves it."""
+    return manifest(settings).with_name(_read_under(settings))
+
+
+def _read_under(settings: Settings) -> str:
     given = [settings.target, str(plan_seeds(settings)), variables(settings)]
-    digest = hashlib.sha256("\0".join(given).encode()).hexdigest()[:12]
-    return manifest(settings).with_name(f"read-{digest}.msgpack")
+    digest = hashlib.sha256("\0".join(given).encode())
+    return f"read-{digest.hexdigest()[:12]}.msgpack"
 
 
 def variables(settings: Settings) -> str:
@@ -292,7 +308,7 @@ def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:
 
     One that stops the build has a `query` besides, which shows the rows that fail.
     """
-    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
     on_table, rows = tested(manifest), {}
     for result in _results(target):
         name = result["unique_id"]
