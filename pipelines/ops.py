@@ -71,8 +71,7 @@ def submissions_and_problems(
         notes: what else it has to say of them.
     """
     # Of a moment of the past: what had been published then.
-    serving = None if settings.as_of else inputs(settings)
-    states = intake.submissions(settings, serving, queries)
+    states = intake.submissions(settings, queries, releasing=not settings.as_of)
     problems = [
         {"submission_id": "", "feed": note.file.partition("/")[0], **_told(note)} for note in notes
     ]
@@ -107,11 +106,6 @@ def metrics() -> list[dict[str, Any]]:
     """Rows of `ops.metric`: what each published figure is called and how it is worked out."""
     entries = load_metrics().values()
     return [{"place": place, **entry.model_dump()} for place, entry in enumerate(entries, 1)]
-
-
-def inputs(settings: Settings) -> set[tuple[str, str]]:
-    """What a release of now is made from: path and SHA-256 of the files whose rows stand."""
-    return {file.bytes for file in intake.submissions(settings) if file.stands}
 
 
 def record_published(settings: Settings) -> int:

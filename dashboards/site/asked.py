@@ -2,12 +2,15 @@
 
 A page is a function of the code, of the names that it is given, and of the answers to what it asks.
 Its first question rests on nothing, and each further one on the answers before it. So a page is
-made the same whose questions, asked again, have the answers that they had.
+made the same whose questions, asked again, have the answers that they had. One of tables that are
+what they were has, and need not be asked.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import duckdb
 from dashboards.pages import Published, Unit
 from dashboards.pages.base import Row
 from dashboards.shelf import Shelf, read_shelf, tag_of
+from pipelines.feeds.contract import quoted
 
 RECORD = "asked.json"
 """Name of the record, in the folder that holds `site/`."""
@@ -65,9 +69,16 @@ class Printed:
 
 
 class Earlier:
-    """The pages of an earlier release, as far as they were made by the same code."""
+    """The pages of an earlier release, as far as they were made by the same code.
 
-    def __init__(self, release: Path, made_by: str) -> None:
+    Args:
+        release: its folder.
+        made_by: digest of the code, and of the names that all pages are given.
+        unchanged: published tables that are what they were.
+    """
+
+    def __init__(self, release: Path, made_by: str, unchanged: frozenset[str]) -> None:
+        self._unchanged = unchanged
         self._site = release / "site"
         self._shelf: Shelf | None = None
         self._pages: dict[str, Printed] = {}
@@ -87,8 +98,9 @@ class Earlier:
         one = self._pages.get(place)
         if one is None or one.names != names_of(unit):
             return None
-        if any(published.digest(query, given) != digest for query, given, digest in one.asked):
-            return None
+        for query, given, digest in one.asked:
+            if not tables_of(query) <= self._unchanged and published.digest(query, given) != digest:
+                return None
         files = []
         for path in (*one.pages, *(f"downloads/{name}" for name in one.tables)):
             item = None if self._shelf is None else self._shelf.find(path)
@@ -100,6 +112,43 @@ class Earlier:
                 return None
             files.append(content)
         return one, files
+
+
+@cache
+def tables_of(query: str) -> frozenset[str]:
+    """The published tables that a query reads; pages name each with its schema."""
+    return frozenset(re.findall(r"\bpublished\.(\w+)", query))
+
+
+def unchanged(warehouse: Path, earlier: Path) -> frozenset[str]:
+    """Published tables that have the columns and rows which they have in an earlier release.
+
+    Rows are compared by sums over their hashes. None where the earlier one can't be read.
+
+    Args:
+        warehouse: the sealed DuckDB file.
+        earlier: the folder of the earlier release.
+    """
+    database = earlier / warehouse.name
+    if not database.is_file():
+        return frozenset()
+    with duckdb.connect() as con:
+        try:
+            con.execute(f"attach {quoted(str(database))} as earlier (read_only)")
+        except duckdb.Error:
+            return frozenset()
+        con.execute(f"attach {quoted(str(warehouse))} as now (read_only)")
+        both = con.execute(
+            "select table_name from duckdb_tables() where schema_name = 'published' "
+            "group by table_name having count(*) = 2 and min(sql) = max(sql) order by table_name"
+        ).fetchall()
+        sums = "select count(*), bit_xor(hash(rows)), sum(hash(rows)::hugeint) from {}.published.{}"
+        return frozenset(
+            table
+            for (table,) in both
+            if con.execute(sums.format("earlier", f'"{table}" as rows')).fetchall()
+            == con.execute(sums.format("now", f'"{table}" as rows')).fetchall()
+        )
 
 
 def _pages(told: dict[str, Any]) -> Iterator[tuple[str, Printed]]:

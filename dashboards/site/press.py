@@ -53,6 +53,8 @@ class Order:
     """Digest of the code, and of the names that all pages are given."""
     earlier: Path | None = None
     """The folder of an earlier release, if pages of it may be used again."""
+    unchanged: frozenset[str] = frozenset()
+    """Published tables that are what they were in that release."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class Press:
         self._connection.execute("set threads = 1")
         self.close = self._connection.close
         self._static = {name: path for name, (path, _content) in static_files().items()}
-        self._earlier = Earlier(order.earlier, order.made_by) if order.earlier else None
+        self._earlier = (
+            Earlier(order.earlier, order.made_by, order.unchanged) if order.earlier else None
+        )
 
     def sheet(self, task: Task) -> Sheet:
         """The pages of a unit: those of the earlier release where they hold, else made anew."""

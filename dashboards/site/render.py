@@ -16,7 +16,7 @@ from dashboards.analysis import Part, Rules, parts
 from dashboards.pages import PAGES, Page, Published, Unit
 from dashboards.pages.dictionary import dictionary
 from dashboards.shelf import Filed, Owners, write_shelf
-from dashboards.site.asked import write_record
+from dashboards.site.asked import unchanged, write_record
 from dashboards.site.layer import write_layer, write_sums
 from dashboards.site.press import Order, Tell, link, printed_sheets, write
 from dashboards.site.text import FOLDERS, page_text, static_files
@@ -83,8 +83,10 @@ def render_site(
         ]
         meanings = dictionary(published)
     made_by = sha256("\0".join([code, unit_code, unit_name_zh, unit_name_en]).encode()).hexdigest()
+    again = earlier if code else None
+    same = unchanged(warehouse, again) if again else frozenset()
     sheets = printed_sheets(
-        Order(warehouse, site, downloads, release_id, meanings, made_by, earlier if code else None),
+        Order(warehouse, site, downloads, release_id, meanings, made_by, again, same),
         [(number, own) for number, own, _ in made],
         workers,
         tell or (lambda done, of: None),

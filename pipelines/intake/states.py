@@ -153,7 +153,7 @@ def file_states(
     ledger: Ledger,
     between: Iterable[Problem] | None = None,
     as_of: datetime | None = None,
-    serving: Collection[Bytes] | None = None,
+    releasing: bool = False,
 ) -> list[FileState]:
     """Every submission with its state, by feed, path and time.
 
@@ -163,11 +163,9 @@ def file_states(
         between: queries between files, each of the file that it names, in place of those that the
             last build told the ledger.
         as_of: the moment to tell of (UTC); now by default.
-        serving: what the release that is being made is made from, in place of what was published
-            before.
+        releasing: as in the release that is being made: what stands is published in it.
     """
     spoken = heard(ledger, as_of=as_of)
-    published = spoken.published if serving is None else set(serving)
     found = None if between is None else by_file(between)
     states, over = [], retired(ledger)
     for s in ledger.submissions(as_of=as_of):
@@ -189,8 +187,8 @@ def file_states(
             FileState(
                 s["submission_id"], s["feed"], s["school_year"], *handed,
                 state=_state(
-                    s["state"], bool(opened), handed in published, approved is not None,
-                    settings.require_approval,
+                    s["state"], bool(opened), releasing or handed in spoken.published,
+                    approved is not None, settings.require_approval,
                 ),
                 stands=stands and (approved is not None or not settings.require_approval),
                 received_at=s["received_at"],

@@ -68,18 +68,16 @@ def user() -> str:
 
 
 def submissions(
-    settings: Settings,
-    serving: Collection[Bytes] | None = None,
-    between: Iterable[Problem] | None = None,
+    settings: Settings, between: Iterable[Problem] | None = None, releasing: bool = False
 ) -> list[FileState]:
     """Every submission and where it is in the workflow, of now or of the setting `as_of`.
 
     Args:
         settings: the home.
-        serving: what the release in the making is made from; see `file_states`.
-        between: the queries between files that it found; likewise.
+        between: the queries between files that the release in the making found; see `file_states`.
+        releasing: whether it is asked for that release; likewise.
     """
-    return file_states(settings, Ledger(settings), between, settings.as_of_utc, serving)
+    return file_states(settings, Ledger(settings), between, settings.as_of_utc, releasing)
 
 
 def in_hand(settings: Settings) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from made_up_city import SCHOOLS, City, write_warehouse
 from dashboards.pages import PAGES
 from dashboards.shelf import LIST
 from dashboards.site import RenderReport, press, render_site
-from dashboards.site.asked import RECORD
+from dashboards.site.asked import RECORD, Asking, unchanged
 
 CODE = "digest of the code"
 CHANGED, DISTRICT = SCHOOLS[6][0], SCHOOLS[6][2]
@@ -155,6 +155,58 @@ def test_only_pages_whose_figures_changed_are_made_anew(
     expected = {f"site/{lang}{place}" for place in anew for lang in ("", "en/")}
     assert changed <= expected
     assert report.reused == len(pages) - len(expected)
+
+
+def test_of_tables_that_are_what_they_were_nothing_is_asked(
+    earlier: Path, next_one: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = next_one("update published.value_added set n = 0 where school_year < '2026-2027'")
+    asked, digest = [], Asking.digest
+
+    def told(self: Asking, query: str, given: tuple[str | int, ...]) -> str:
+        asked.append(query)
+        return digest(self, query, given)
+
+    monkeypatch.setattr(Asking, "digest", told)
+    assert render(made, SECOND, earlier=earlier).reused == len(all_pages(earlier))
+    assert asked
+    assert all("published.value_added" in query for query in asked)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update published.unit set unit_name = unit_name || ' '",
+        "insert into published.unit from published.unit limit 1",
+        "delete from published.unit",
+        "alter table published.unit alter unit_name type blob using encode(unit_name)",
+        "alter table published.unit rename unit_name to name_of_unit",
+        "alter table published.unit add column more integer",
+        "drop table published.unit",
+    ],
+)
+def test_a_table_is_what_it_was_with_the_same_columns_and_rows(
+    earlier: Path, next_one: Callable[..., Path], statement: str
+) -> None:
+    with duckdb.connect(str(earlier / "warehouse.duckdb"), read_only=True) as con:
+        found = con.execute("select table_name from duckdb_tables() where schema_name='published'")
+        every = {name for (name,) in found.fetchall()}
+    assert unchanged(next_one() / "warehouse.duckdb", earlier) == every
+    made = next_one(statement, "other") / "warehouse.duckdb"
+    assert unchanged(made, earlier) == every - {"unit"}
+
+
+def test_of_an_earlier_warehouse_that_is_lost_or_damaged_all_is_asked_again(
+    later: Path, earlier: Path, next_one: Callable[..., Path], tmp_path: Path
+) -> None:
+    before = shutil.copytree(earlier, tmp_path / "before")
+    (before / "warehouse.duckdb").write_bytes(b"no database")
+    made = next_one()
+    assert unchanged(made / "warehouse.duckdb", before) == frozenset()
+    (before / "warehouse.duckdb").unlink()
+    assert unchanged(made / "warehouse.duckdb", before) == frozenset()
+    assert render(made, SECOND, earlier=before).reused == len(all_pages(earlier))
+    assert content(made) == content(later)
 
 
 @pytest.mark.parametrize(
