@@ -15,8 +15,9 @@ BLUE_WASH, ORANGE_WASH = colour("blue-wash"), colour("orange-wash")
 PALE, VEIL = colour("pale"), colour("veil")
 
 NOTHING = "rgba(0,0,0,0)"
-MOST_YEARS = 3
-"""So many years are written under a small panel; the newest always is."""
+MOST_YEARS = 2
+"""So many years are written under a small panel, where on a telephone three would touch; the newest
+always is."""
 
 AXIS: dict[str, Any] = {
     "fixedrange": True,

@@ -12,7 +12,7 @@ from dashboards.figures import (
     trend_panel,
     unit_dots,
 )
-from dashboards.figures.template import PAPER
+from dashboards.figures.template import PAPER, years_axis
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,15 @@ def test_trend_panel_leaves_out_what_is_withheld() -> None:
     assert list(rate.error_y.arrayminus) == [0.02, 0.03]
     assert rate.marker.color[1] == PAPER
     assert list(pace.y) == [0.7, 0.733, 0.767]
+
+
+@pytest.mark.parametrize(
+    ("known", "written"),
+    [(0, []), (1, [0]), (2, [0, 1]), (3, [0, 2]), (4, [1, 3]), (5, [1, 4]), (6, [2, 5])],
+)
+def test_at_most_two_years_are_written_under_a_small_panel(known: int, written: list[int]) -> None:
+    years = [f"{2020 + at}–{21 + at}" for at in range(known)]
+    assert years_axis(years)["tickvals"] == [years[at] for at in written]
 
 
 def test_trend_panel_without_a_baseline_has_no_pace_line() -> None:
