@@ -99,7 +99,10 @@ class Earlier:
         if one is None or one.names != names_of(unit):
             return None
         for query, given, digest in one.asked:
-            if not tables_of(query) <= self._unchanged and published.digest(query, given) != digest:
+            tables = tables_of(query)
+            # Of a question that names no table nothing is known before it is asked.
+            holds = bool(tables) and tables <= self._unchanged
+            if not holds and published.digest(query, given) != digest:
                 return None
         files = []
         for path in (*one.pages, *(f"downloads/{name}" for name in one.tables)):

@@ -13,7 +13,7 @@ from made_up_city import SCHOOLS, City, write_warehouse
 from dashboards.pages import PAGES
 from dashboards.shelf import LIST
 from dashboards.site import RenderReport, press, render_site
-from dashboards.site.asked import RECORD, Asking, unchanged
+from dashboards.site.asked import RECORD, Asking, tables_of, unchanged
 
 CODE = "digest of the code"
 CHANGED, DISTRICT = SCHOOLS[6][0], SCHOOLS[6][2]
@@ -171,6 +171,21 @@ def test_of_tables_that_are_what_they_were_nothing_is_asked(
     assert render(made, SECOND, earlier=earlier).reused == len(all_pages(earlier))
     assert asked
     assert all("published.value_added" in query for query in asked)
+
+
+def test_the_tables_of_a_question_are_those_that_the_engine_reads(earlier: Path) -> None:
+    queries = json.loads((earlier / RECORD).read_text(encoding="utf-8"))["queries"]
+    assert queries
+    with duckdb.connect(str(earlier / "warehouse.duckdb"), read_only=True) as con:
+        every = con.execute("select schema_name || '.' || table_name from duckdb_tables()")
+        known = {name for (name,) in every.fetchall()}
+        for query in queries:
+            found = con.get_table_names(query.replace("?", "null"), qualified=True)
+            read = {name.split()[0].replace('"', "") for name in found}
+            named = {f"published.{table}" for table in tables_of(query)}
+            # Parts of the question itself have names, too, but no schema.
+            assert named == {name for name in read if "." in name}, query
+            assert named and named <= known, query
 
 
 @pytest.mark.parametrize(
