@@ -20,7 +20,6 @@ import duckdb
 from dashboards.pages import Published, Unit
 from dashboards.pages.base import Row
 from dashboards.shelf import Shelf, read_shelf, tag_of
-from pipelines.feeds.contract import quoted
 
 RECORD = "asked.json"
 """Name of the record, in the folder that holds `site/`."""
@@ -137,10 +136,10 @@ def unchanged(warehouse: Path, earlier: Path) -> frozenset[str]:
         return frozenset()
     with duckdb.connect() as con:
         try:
-            con.execute(f"attach {quoted(str(database))} as earlier (read_only)")
+            con.execute("attach ? as earlier (read_only)", [str(database)])
         except duckdb.Error:
             return frozenset()
-        con.execute(f"attach {quoted(str(warehouse))} as now (read_only)")
+        con.execute("attach ? as now (read_only)", [str(warehouse)])
         both = con.execute(
             "select table_name from duckdb_tables() where schema_name = 'published' "
             "group by table_name having count(*) = 2 and min(sql) = max(sql) order by table_name"
