@@ -298,8 +298,6 @@ def build_definitions(
         if len(same) < len(nodes):
             given = ["--vars", warehouse.variables(home)]
             build = ["build", "--exclude-resource-type", "unit_test", *given]
-            # What went wrong comes over its output; a log of all it did besides is read by nobody.
-            build += ["--log-level", "warn", "--log-level-file", "none"]
             if same:
                 # Of a table's tests those are left out that look at no other table.
                 held = [
@@ -313,7 +311,7 @@ def build_definitions(
             with (
                 _environment(
                     warehouse.environment(home, standing, building.work)
-                    | {warehouse.READ: str(warehouse.read_project(home))}
+                    | {warehouse.READ: str(warehouse.read_project(home)), "DBT_LOG_LEVEL": "none"}
                     | {parts.CONCERNED: parts.told(replaced, building.work)}
                     | {disclosure.SERVED: str(_warehouse_before(home) or "")}
                     | spark.environment(made)

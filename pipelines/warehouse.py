@@ -364,7 +364,7 @@ def write_docs(settings: Settings, standing: Path, database: Path, target: Path,
         dbt(
             ["docs", "generate", "--static", "--no-compile", "--vars", given],
             target,
-            environment(settings, standing, database),
+            environment(settings, standing, database) | {READ: str(read_project(settings))},
         )
         aside = kept.with_suffix(".new")
         shutil.copyfile(target / "static_index.html", aside)

@@ -1,5 +1,6 @@
 """The warehouse around dbt: what is sealed, what is said of submissions, when dbt is asked."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -101,6 +102,46 @@ def test_dbt_reads_its_project_once_and_again_where_what_it_kept_is_damaged(
     kept.write_bytes(whole[:-1000])
     assert "eqm.staging.stg_districts" in models("third") and read("third")
     assert len(kept.read_bytes()) > len(whole) - 1000
+
+
+def test_of_a_run_whose_log_is_off_warnings_and_errors_are_told(
+    tmp_path: Path, project: Path
+) -> None:
+    broken = project / "models" / "staging" / "stg_districts.sql"
+    broken.write_text("select no_such_column from (select 1 as one)")
+    done = subprocess.run(
+        [*warehouse.READY_DBT, "run", "--select", "stg_districts"],
+        cwd=project,
+        env={
+            **os.environ,
+            **warehouse.environment(settings_in(tmp_path), tmp_path, tmp_path / "work.duckdb"),
+            "EQM_DBT_READ": str(tmp_path / "read.msgpack"),
+            "DBT_LOG_LEVEL": "none",
+            "DBT_TARGET_PATH": str(tmp_path / "target"),
+            "DBT_LOG_PATH": str(tmp_path / "logs"),
+            "DBT_PROFILES_DIR": str(project),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = [json.loads(line)["info"] for line in done.stdout.splitlines()]
+    assert done.returncode == 1, done.stdout
+    assert {line["level"] for line in told} <= {"warn", "error"}
+    assert any(line["level"] == "error" and "no_such_column" in line["msg"] for line in told)
+    assert not list((tmp_path / "logs").rglob("*")), "a log that nobody reads"
+
+
+def test_the_documentation_is_made_of_what_dbt_has_read(tmp_path: Path, project: Path) -> None:
+    settings, database = settings_in(tmp_path), tmp_path / "work.duckdb"
+    target, docs = tmp_path / "target", tmp_path / "docs"
+    target.mkdir()
+    shutil.copy(warehouse.manifest(settings), target)
+    duckdb.connect(str(database)).close()
+    size = warehouse.write_docs(settings, tmp_path, database, target, docs)
+    page = (docs / "index.html").read_text(encoding="utf-8")
+    assert "stg_districts" in page and len(page.encode()) == size
+    assert not (target / "partial_parse.msgpack").exists(), "read a second time"
 
 
 def test_a_sealed_warehouse_has_rows_in_order_constraints_and_no_student(tmp_path: Path) -> None:

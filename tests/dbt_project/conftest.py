@@ -4,10 +4,11 @@ import atexit
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ import pytest
 
 from pipelines.feeds import load_contracts
 from pipelines.quality.disclosure import SERVED
-from pipelines.warehouse import ONE_THREAD, write_ops
+from pipelines.warehouse import ONE_THREAD, READ, READY_DBT, write_ops
 from tests.conftest import Once
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -102,12 +103,13 @@ def run_dbt(
     select: str = WHOLE,
     tests: bool = True,
     served: Path | None = None,
+    anew: bool = False,
 ) -> tuple[Path, str]:
     """Builds a warehouse from the feeds in a fresh process; answers its path and dbt's words.
 
     `select` names the models, as dbt does: `+path:models/marts/core` builds these and what they
     rest on. Without `tests` the models alone are built. `served` is the warehouse of a release
-    before.
+    before. With `anew` dbt reads its project for this build alone.
     """
     write_standing(home / "standing", feeds)
     warehouse = home / "warehouse.duckdb"
@@ -116,7 +118,8 @@ def run_dbt(
     write_ops(warehouse, "owed", OWED)
     write_ops(warehouse, "problem", PROBLEMS)
     write_ops(warehouse, "submission", SUBMISSIONS)
-    return warehouse, dbt_build(home, home / "standing", warehouse, select, tests, served)
+    words = dbt_build(home, home / "standing", warehouse, select, tests, served, anew)
+    return warehouse, words
 
 
 def dbt_build(
@@ -126,30 +129,19 @@ def dbt_build(
     select: str,
     tests: bool = True,
     served: Path | None = None,
+    anew: bool = False,
 ) -> str:
     """Builds in a warehouse from the standing view; answers dbt's words.
 
-    dbt reads its project anew, for a fourth of the time, where its environment has changed. So a
-    part of it is built through links that stay while what they point to changes, and with what dbt
-    read before. The whole is built as it is, so that its views last and dbt says all it has to.
+    dbt reads the project once in a process of tests, or `anew`: then it says all it has to of it.
     """
     target = home / "target"
     target.mkdir(exist_ok=True)
-    stays = Path(tempfile.gettempdir()) / f"eqm-dbt-{os.getpid()}"
-    read = stays / "partial_parse.msgpack"
-    if select != WHOLE:
-        if not stays.exists():
-            stays.mkdir(mode=0o700)
-            atexit.register(shutil.rmtree, stays, ignore_errors=True)
-        for name, place in (("standing", standing), ("home", warehouse.parent)):
-            (stays / name).unlink(missing_ok=True)
-            (stays / name).symlink_to(place)
-        standing, warehouse = stays / "standing", stays / "home" / warehouse.name
-        if read.exists():
-            shutil.copy(read, target)
+    seeds = os.environ.get("EQM_PLAN_SEEDS", "")
+    read = target / "read.msgpack" if anew else _read() / f"{sha256(seeds.encode()).hexdigest()}"
     done = subprocess.run(
         [
-            *(Path(sys.executable).with_name("dbt"), "--no-use-colors", "build"),
+            *(*READY_DBT, "--no-use-colors", "build"),
             *("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--select", select),
             *("--indirect-selection", "buildable"),
             *(() if tests else ("--exclude-resource-types", "test", "unit_test")),
@@ -157,22 +149,28 @@ def dbt_build(
         env=os.environ
         | ONE_THREAD
         | {
+            READ: str(read),
             "EQM_STANDING": str(standing),
             "EQM_WAREHOUSE": str(warehouse),
             SERVED: str(served or ""),
             "DBT_TARGET_PATH": str(target),
             "DBT_LOG_PATH": str(home / "logs"),
-            "DBT_LOG_LEVEL_FILE": "info",
         },
         cwd=home,
         capture_output=True,
         text=True,
         check=False,
     )
-    if select != WHOLE and (target / read.name).exists():
-        shutil.copy(target / read.name, read)
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+@cache
+def _read() -> Path:
+    """The folder for what dbt read of the project; it goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="eqm-dbt-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -381,7 +379,8 @@ def city(once: Once) -> City:
     feeds = made_city()
 
     def build(home: Path) -> None:
-        (home / "words.txt").write_text(run_dbt(home, feeds)[1], encoding="utf-8")
+        _, words = run_dbt(home, feeds, anew=True)
+        (home / "words.txt").write_text(words, encoding="utf-8")
 
     home = once("made_city", build)
     return City(feeds, home / "warehouse.duckdb", (home / "words.txt").read_text(encoding="utf-8"))
