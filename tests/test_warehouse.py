@@ -54,7 +54,9 @@ def test_a_broken_project_is_said_in_dbts_words(tmp_path: Path, project: Path) -
         warehouse.manifest(settings_in(tmp_path))
 
 
-def test_what_dbt_read_is_of_one_project_its_variables_and_its_engine(tmp_path: Path) -> None:
+def test_what_dbt_read_is_of_one_project_its_variables_and_its_engine(
+    tmp_path: Path, project: Path
+) -> None:
     (tmp_path / "home" / "dagster" / "dbt").mkdir(parents=True)
     settings = settings_in(tmp_path)
     first = warehouse.read_project(settings)
