@@ -62,10 +62,16 @@ class Site:
 
 
 def sign_in(browser: requests.Session, address: str, name: str, password: str) -> Any:
-    page = browser.get(f"{address}/gate/sign-in")
-    (token,) = re.findall(r'name="form" value="(\w+)"', page.text)
-    given = {"form": token, "name": name, "password": password}
-    return browser.post(f"{address}/gate/sign-in", data=given, timeout=30)
+    """Fill in the form; whoever is told that the machine is busy tries again, as a person would."""
+    for _ in range(20):
+        page = browser.get(f"{address}/gate/sign-in")
+        (token,) = re.findall(r'name="form" value="(\w+)"', page.text)
+        given = {"form": token, "name": name, "password": password}
+        answer = browser.post(f"{address}/gate/sign-in", data=given, timeout=60)
+        if answer.status_code != 503:
+            break
+        time.sleep(1)
+    return answer
 
 
 def answers(site: Site) -> bool:
