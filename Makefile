@@ -34,9 +34,10 @@ dev: setup
 test: setup
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-# The same models on DuckDB and on Spark, cell by cell. Wants Java 17 or newer.
+# The same models on DuckDB and on Spark, cell by cell. Wants Java 17 or newer, which would spend half
+# of so short a run on compiling for a long one.
 test-spark: .venv-spark/.ready
-	.venv-spark/bin/pytest tests/spark
+	JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" .venv-spark/bin/pytest tests/spark
 
 .venv-spark/.ready: requirements-spark.lock pyproject.toml
 	@echo "environment: .venv-spark, from requirements-spark.lock (860 MB, some minutes)"

@@ -4,31 +4,29 @@ Run by `make test-spark`, in an environment with PySpark and Java.
 """
 
 import json
-import os
-import subprocess
-import sys
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from pipelines import kept, spark
-from pipelines.intake import freeze
+from pipelines.build import build
 from pipelines.release import current
+from pipelines.sample import write_sample
 from pipelines.settings import Settings
 
 pytest.importorskip("pyspark", reason="PySpark is not installed; see `make test-spark`")
 
 EQUAL = 1e-9
-PYTHON = [sys.executable, "-c", "from pipelines.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files of a sample city."""
     folder = tmp_path_factory.mktemp("house")
-    size = ["--students", "3000", "--years", "3"]
-    subprocess.run([*PYTHON, "sample", "--out", str(folder / "raw"), *size], check=True)
+    write_sample(folder / "raw", students=3000, years=3, seed=2024)
     return folder
 
 
@@ -42,30 +40,34 @@ def settings_of(house: Path, name: str) -> Settings:
 @pytest.fixture(scope="module")
 def by_duckdb(house: Path) -> Settings:
     """A home with a release that DuckDB made."""
-    return build(house, "duckdb")
-
-
-def build(house: Path, target: str) -> Settings:
-    """A release in a home of its own."""
-    settings = settings_of(house, target)
-    done = subprocess.run(
-        [*PYTHON, "build", "--target", target],
-        env=os.environ
-        | {"EQM_RAW": str(settings.raw), "EQM_HOME": str(settings.home)}
-        | {"EQM_PSEUDONYM_KEY_FILE": str(settings.pseudonym_key_file)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    settings = settings_of(house, "duckdb")
+    assert build(settings, print).released
     return settings
 
 
-def test_every_cell_is_equal_on_both(house: Path, by_duckdb: Settings) -> None:
-    """What is kept of DuckDB's build, and the same models on Spark."""
-    made = spark.make(by_duckdb, freeze(by_duckdb).path, house / "spark")
-    known = json.loads((house / "spark" / "dbt" / "manifest.json").read_text("utf-8"))["nodes"]
-    ran = json.loads((house / "spark" / "dbt" / "run_results.json").read_text("utf-8"))["results"]
+@pytest.fixture(scope="module")
+def by_spark(house: Path) -> Settings:
+    """A home with a release that was made on Spark; what Spark made is kept in its `made`."""
+    settings = settings_of(house, "spark").model_copy(update={"target": "spark"})
+    make = spark.make
+
+    def kept_aside(settings: Settings, standing: Path, folder: Path) -> Mapping[str, str]:
+        made = make(settings, standing, folder)
+        shutil.copytree(folder, settings.home / "made")
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spark, "make", kept_aside)
+        assert build(settings, print).released
+    return settings
+
+
+def test_every_cell_is_equal_on_both(by_duckdb: Settings, by_spark: Settings) -> None:
+    """What is kept of DuckDB's build, and what Spark made by the same models."""
+    aside = by_spark.home / "made"
+    made = spark.tables(aside)
+    known = json.loads((aside / "dbt" / "manifest.json").read_text("utf-8"))["nodes"]
+    ran = json.loads((aside / "dbt" / "run_results.json").read_text("utf-8"))["results"]
     nodes = [known[result["unique_id"]] for result in ran]
     stored = [node for node in nodes if node["config"]["materialized"] != "view"]
     assert {f"{node['schema']}.{node['alias']}" for node in stored} == set(made)
@@ -97,9 +99,9 @@ def test_every_cell_is_equal_on_both(house: Path, by_duckdb: Settings) -> None:
             assert differ == 0, table
 
 
-def test_a_build_on_spark_releases_the_same(house: Path, by_duckdb: Settings) -> None:
+def test_a_build_on_spark_releases_the_same(by_duckdb: Settings, by_spark: Settings) -> None:
     made = []
-    for settings in (by_duckdb, build(house, "spark")):
+    for settings in (by_duckdb, by_spark):
         release = current(settings)
         assert release is not None
         folder = settings.releases / release
