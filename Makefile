@@ -34,8 +34,8 @@ dev: setup
 test: setup
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-# The same models on DuckDB and on Spark, cell by cell. Wants Java 17 or newer, which would spend half
-# of so short a run on compiling for a long one.
+# The same models on DuckDB and on Spark, cell by cell. Wants Java 17 or newer, which would spend a
+# third of so short a run on compiling for a long one.
 test-spark: .venv-spark/.ready
 	JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" .venv-spark/bin/pytest tests/spark
 

@@ -6,8 +6,7 @@ for it that project, variables and dbt are those of then. Where the database and
 lie is looked up whenever a model is made, so these may be others.
 
 dbt writes every event out before it looks whether its log takes events of that level: a sixteenth
-of a small build. With its log off (`DBT_LOG_LEVEL=none`) warnings and errors alone are written, a
-line of JSON each.
+of its time in a small build. With its log off warnings and errors alone are written.
 """
 
 import gc
@@ -22,7 +21,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventLevel, EventMsg
 from dbt_common.events.functions import env_scrubber, msg_to_json
 
-from pipelines.warehouse import READ
+from pipelines.warehouse import QUIET, READ
 
 TOLD = (EventLevel.WARN, EventLevel.ERROR)
 """What is told of a run whose log is off."""
@@ -57,7 +56,7 @@ def main() -> None:
     """Run dbt's command line; never returns."""
     kept = Path(os.environ[READ])
     known = read(kept)
-    told = [tell] if os.environ.get("DBT_LOG_LEVEL") == "none" else []
+    told = [tell] if QUIET.items() <= os.environ.items() else []
     # What it knows stays to the end: to look through it for garbage took a tenth of a small build.
     gc.freeze()
     try:

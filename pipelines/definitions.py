@@ -311,7 +311,7 @@ def build_definitions(
             with (
                 _environment(
                     warehouse.environment(home, standing, building.work)
-                    | {warehouse.READ: str(warehouse.read_project(home)), "DBT_LOG_LEVEL": "none"}
+                    | {warehouse.READ: str(warehouse.read_project(home)), **warehouse.QUIET}
                     | {parts.CONCERNED: parts.told(replaced, building.work)}
                     | {disclosure.SERVED: str(_warehouse_before(home) or "")}
                     | spark.environment(made)

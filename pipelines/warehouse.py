@@ -24,6 +24,8 @@ DBT = str(Path(sys.executable).with_name("dbt"))
 MANIFEST, RESULTS = "manifest.json", "run_results.json"
 READY_DBT, READ = (sys.executable, "-P", "-m", "pipelines.dbt"), "EQM_DBT_READ"
 """dbt that may know its project already, and the variable that names what it read of it."""
+QUIET = {"DBT_LOG_LEVEL": "none"}
+"""What has that dbt tell warnings and errors alone, a line of JSON each."""
 KEPT = ("marts", "restricted", "published", "ops")
 """Schemas of the sealed warehouse. Rows of single students, under pseudonyms, are in `restricted`
 only, which no page and no download reads; staging and intermediate stay behind."""

@@ -117,8 +117,8 @@ def test_of_a_run_whose_log_is_off_warnings_and_errors_are_told(
         env={
             **os.environ,
             **warehouse.environment(settings_in(tmp_path), tmp_path, tmp_path / "work.duckdb"),
+            **warehouse.QUIET,
             "EQM_DBT_READ": str(tmp_path / "read.msgpack"),
-            "DBT_LOG_LEVEL": "none",
             "DBT_TARGET_PATH": str(tmp_path / "target"),
             "DBT_LOG_PATH": str(tmp_path / "logs"),
             "DBT_PROFILES_DIR": str(project),

@@ -8,7 +8,6 @@ import tempfile
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -137,8 +136,7 @@ def dbt_build(
     """
     target = home / "target"
     target.mkdir(exist_ok=True)
-    seeds = os.environ.get("EQM_PLAN_SEEDS", "")
-    read = target / "read.msgpack" if anew else _read() / f"{sha256(seeds.encode()).hexdigest()}"
+    read = target / "read.msgpack" if anew else _read(os.environ.get("EQM_PLAN_SEEDS"))
     done = subprocess.run(
         [
             *(*READY_DBT, "--no-use-colors", "build"),
@@ -166,11 +164,11 @@ def dbt_build(
 
 
 @cache
-def _read() -> Path:
-    """The folder for what dbt read of the project; it goes with the process."""
+def _read(seeds: str | None) -> Path:
+    """The file for what dbt read of the project with these seeds; it goes with the process."""
     folder = Path(tempfile.mkdtemp(prefix="eqm-dbt-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return folder / "read.msgpack"
 
 
 @pytest.fixture(scope="session")

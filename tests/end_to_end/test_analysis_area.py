@@ -166,12 +166,10 @@ def test_it_is_served_to_nobody_and_holds_no_student(city: House) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_axe_finds_nothing(city: House, browser: Browser, width: int, scheme: Any) -> None:
-    """Of each kind of page one (of those of a paper the largest), in Chinese and English."""
+    """Of each kind of page one, in Chinese and English."""
     area = city.current / "analysis"
-    all_pages = [path for path in area.rglob("*.html") if "en" not in path.parts]
-    all_pages.sort(key=lambda path: path.stat().st_size)
-    places = {re.sub(r"\d+-\w+", "paper", path.name): path for path in all_pages}
-    assert set(places) == {"index.html", "note.html", "paper.html"}
+    places = {path.name: path for path in sorted(area.rglob("*.html")) if "en" not in path.parts}
+    assert len(places) > 2
     for lang in ("", "en"):
         for path in places.values():
             context = browser.new_context(

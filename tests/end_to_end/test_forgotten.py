@@ -87,6 +87,7 @@ def places(house: House, *words: str) -> list[set[str]]:
     return [{name for name, own in holding.items() if word in own} for word in words]
 
 
+@pytest.mark.timeout(1200)
 def test_a_student_goes_from_all_releases_and_comes_back_in_none(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
