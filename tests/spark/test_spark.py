@@ -10,15 +10,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 from pipelines import kept, spark
-from pipelines.build import build
+from pipelines.cli import app
 from pipelines.release import current
-from pipelines.sample import write_sample
 from pipelines.settings import Settings
 
 pytest.importorskip("pyspark", reason="PySpark is not installed; see `make test-spark`")
 
+# Of both tests together, as long as one has each: what they look at is made for the first.
+pytestmark = pytest.mark.timeout(1200)
 EQUAL = 1e-9
 
 
@@ -26,8 +28,19 @@ EQUAL = 1e-9
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files of a sample city."""
     folder = tmp_path_factory.mktemp("house")
-    write_sample(folder / "raw", students=3000, years=3, seed=2024)
+    eqm("sample", "--out", str(folder / "raw"), "--students", "3000", "--years", "3")
     return folder
+
+
+def eqm(*arguments: str, settings: Settings | None = None) -> None:
+    """The command in this process; it must end well."""
+    of_home = settings and {
+        "EQM_RAW": str(settings.raw),
+        "EQM_HOME": str(settings.home),
+        "EQM_PSEUDONYM_KEY_FILE": str(settings.pseudonym_key_file),
+    }
+    done = CliRunner().invoke(app, arguments, env=of_home)
+    assert done.exit_code == 0, done.output
 
 
 def settings_of(house: Path, name: str) -> Settings:
@@ -41,24 +54,24 @@ def settings_of(house: Path, name: str) -> Settings:
 def by_duckdb(house: Path) -> Settings:
     """A home with a release that DuckDB made."""
     settings = settings_of(house, "duckdb")
-    assert build(settings, print).released
+    eqm("build", "--target", "duckdb", settings=settings)
     return settings
 
 
 @pytest.fixture(scope="module")
 def by_spark(house: Path) -> Settings:
     """A home with a release that was made on Spark; what Spark made is kept in its `made`."""
-    settings = settings_of(house, "spark").model_copy(update={"target": "spark"})
+    settings = settings_of(house, "spark")
     make = spark.make
 
-    def kept_aside(settings: Settings, standing: Path, folder: Path) -> Mapping[str, str]:
-        made = make(settings, standing, folder)
-        shutil.copytree(folder, settings.home / "made")
+    def kept_aside(home: Settings, standing: Path, folder: Path) -> Mapping[str, str]:
+        made = make(home, standing, folder)
+        shutil.copytree(folder, home.home / "made")
         return made
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spark, "make", kept_aside)
-        assert build(settings, print).released
+        eqm("build", "--target", "spark", settings=settings)
     return settings
 
 
