@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -97,6 +97,15 @@ def timed(
     output, _, peak = _process(step, command, environment or {})
     seconds = float(output.strip().splitlines()[-1])
     return Measure(step, rows, round(seconds, 3), round(rows / seconds), round(peak, 1))
+
+
+def best_of(times: int, *steps: Callable[[int], Measure]) -> list[Measure]:
+    """The quickest of several runs of each step, which take turns; each is told which run it is.
+
+    What else a machine does slows single runs down, never up.
+    """
+    turns = [[step(turn) for step in steps] for turn in range(times)]
+    return [min(runs, key=lambda m: m.seconds) for runs in zip(*turns, strict=True)]
 
 
 def bare_scan(files: str, rows: int) -> Measure:

@@ -1,9 +1,11 @@
 """Reading in processes of their own: one that hangs or dies costs one file, and nothing else."""
 
 import atexit
+import ctypes
 import gc
 import os
 import resource
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,6 +23,10 @@ UNFORESEEN = "unforeseen"
 AHEAD = 8
 """So many files are read ahead of the one that is waited for."""
 
+KEEP_MEMORY = {-1: 2**28, -2: 2**24, -3: 2**25}
+"""glibc's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD: what was given back is used again, up
+to a bound, which takes less time than to ask the system for each large piece anew."""
+
 _pools: dict[tuple[int, int], ProcessPool] = {}
 
 
@@ -31,6 +37,12 @@ def _limit(megabytes: int) -> None:
     stands already is not looked through for garbage.
     """
     gc.freeze()
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        malloc = ctypes.CDLL(None).mallopt
+        for parameter, value in KEEP_MEMORY.items():
+            malloc(parameter, value)
+    # Threads that read and convert take turns often: each waits for what the other has made.
+    sys.setswitchinterval(0.0005)
     os.environ["OMP_NUM_THREADS"] = "1"
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with suppress(ValueError, OSError):

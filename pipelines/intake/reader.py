@@ -11,15 +11,14 @@ import io
 import re
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
-from pipelines.intake.lost_cells import NO_RESULT, Endless, check_chains, lost_in_ods, lost_in_xls
+from pipelines.intake.lost_cells import Cells, Endless, check_chains, lost_in_ods, lost_in_xls
+from pipelines.intake.openxml import DAMAGED, in_pieces, large_sheets, lost_in_xlsx
 
 TEXT_SUFFIXES = {".csv", ".tsv", ".txt"}
 BOOK_SUFFIXES = {".xlsx", ".xlsm", ".xls", ".ods"}
@@ -54,9 +54,11 @@ HEAD_LINES = 60
 BLOCK = 2**24
 """Bytes of a text file that are parsed at a time."""
 TEXT = pa.string()
+BLANK = pa.scalar("", TEXT)
 EACH_TEXT_ONCE = pa.dictionary(pa.int32(), pa.string())
 """How the cells of a large text file are held, which repeat few texts."""
 
+T = TypeVar("T")
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """First and last corner of merged cells: row and column, from 0."""
 
@@ -301,16 +303,93 @@ def _read_book(path: Path) -> list[Sheet]:
             check_chains(path)
         except Endless as error:
             raise Unreadable(f"damaged workbook: {error}") from error
+    large = large_sheets(path)
     # Looked through beside calamine, which lets other threads run.
-    with ThreadPoolExecutor(1) as thread, _without_collector():
-        passed_over = thread.submit(_damaged, path)
-        sheets = _sheets(path)
-        damaged = passed_over.result()
-        for number, name, rows, *_ in sheets:
-            _put(rows, damaged.get(name) or damaged.get(number) or {})
-        return [
-            Sheet(name, _table(rows), hidden, merged) for _, name, rows, hidden, merged in sheets
-        ]
+    with ThreadPoolExecutor(1) as thread, _without_collector(), path.open("rb") as file:
+        lost = thread.submit(_lost, path, large)
+        book = _asked(CalamineWorkbook.from_filelike, file)
+        sheets = []
+        for number, sheet in enumerate(book.sheets_metadata):
+            if sheet.typ != SheetTypeEnum.WorkSheet:
+                continue
+            cells = None
+            if sheet.name in large:
+                # What can't be read so is read whole, which shows what is wrong, if anything is.
+                with suppress(Unreadable, *DAMAGED):
+                    cells, merged = _in_pieces(path, sheet.name)
+            if cells is None:
+                found = _asked(book.get_sheet_by_index, number)
+                _check_extent(*_extent(found))
+                rows = _asked(found.to_python, skip_empty_area=False)
+                own = _lost(path, ()) if sheet.name in large else lost.result()
+                _put(rows, 0, own.get(sheet.name) or own.get(number) or {})
+                cells, merged = _table(rows), found.merged_cell_ranges
+            hidden = sheet.visible != SheetVisibleEnum.Visible
+            sheets.append(Sheet(sheet.name, _without_end(cells), hidden, tuple(merged or ())))
+        return sheets
+
+
+def _in_pieces(path: Path, name: str) -> tuple[pa.Table, list[Merged] | None]:
+    """The cells of a large sheet: one piece of it is parsed while another becomes a table.
+
+    Raises:
+        Unreadable, `DAMAGED`: it has to be read whole.
+    """
+
+    def parsed() -> Iterator[tuple[Any, Cells]]:
+        for piece, lost in ahead(in_pieces(path, name)):
+            yield (
+                _asked(_asked(CalamineWorkbook.from_filelike, piece).get_sheet_by_name, name),
+                lost,
+            )
+
+    width = height = 0
+    tables: list[tuple[int, pa.Table]] = []
+    beside: Cells = {}
+    merged = None
+    for piece, lost in ahead(parsed()):
+        merged = piece.merged_cell_ranges
+        if piece.start is None:
+            beside |= lost
+            continue
+        (first, left), (across, down) = piece.start, _extent(piece)
+        if first < height:
+            raise Unreadable("rows that are not in their order")
+        width, height = max(width, across), down
+        _check_extent(width, height)
+        rows = _asked(piece.to_python)
+        if left:
+            rows = [[""] * left + row for row in rows]
+        beside |= _put(rows, first, lost)
+        tables.append((first, _table(rows)))
+    return _put_beside(_below_each_other(tables, width), beside), merged
+
+
+def ahead(pieces: Iterator[T]) -> Iterator[T]:
+    """The same pieces, the next being read while one is worked on."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, pieces, end)
+        while (piece := coming.result()) is not end:
+            coming = thread.submit(next, pieces, end)
+            yield cast(T, piece)
+
+
+def _asked(work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """What calamine answers, its errors as ours."""
+    try:
+        return work(*args, **named)
+    except PasswordError as error:
+        raise Unreadable("encrypted", "encrypted") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # calamine's errors share no base class
+        raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
+    except BaseException as error:
+        # Where calamine itself gives up, which is no Exception to Python.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
 
 
 @contextmanager
@@ -328,45 +407,19 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _sheets(path: Path) -> list[tuple[int, str, list[list[Any]], bool, tuple[Merged, ...]]]:
-    """Number, name, rows, whether hidden, and merged cells of each sheet, as calamine has them."""
-    try:
-        with path.open("rb") as file:
-            book = CalamineWorkbook.from_filelike(file)
-            sheets = []
-            for number, sheet in enumerate(book.sheets_metadata):
-                if sheet.typ != SheetTypeEnum.WorkSheet:
-                    continue
-                hidden = sheet.visible != SheetVisibleEnum.Visible
-                found = book.get_sheet_by_index(number)
-                width, height = _extent(found)
-                if width > MAX_COLUMNS:
-                    raise Unreadable(f"{width} columns; at most {MAX_COLUMNS} are read")
-                if width * height > MAX_CELLS:
-                    raise Unreadable(f"{height} rows × {width} columns", "too_large")
-                rows = found.to_python(skip_empty_area=False)
-                merged = tuple(found.merged_cell_ranges or ())
-                sheets.append((number, sheet.name, rows, hidden, merged))
-    except Unreadable:
-        raise
-    except PasswordError as error:
-        raise Unreadable("encrypted", "encrypted") from error
-    except Exception as error:  # calamine's errors share no base class
-        raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
-    except BaseException as error:
-        # Where calamine itself gives up, which is no Exception to Python.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise Unreadable(f"damaged workbook: {str(error)[:120]}") from error
-    return sheets
-
-
 def _extent(sheet: Any) -> tuple[int, int]:
     """Columns and rows down to the last cell that holds anything."""
     if sheet.end is None:
         return 0, 0
     row, column = sheet.end
     return column + 1, row + 1
+
+
+def _check_extent(width: int, height: int) -> None:
+    if width > MAX_COLUMNS:
+        raise Unreadable(f"{width} columns; at most {MAX_COLUMNS} are read")
+    if width * height > MAX_CELLS:
+        raise Unreadable(f"{height} rows × {width} columns", "too_large")
 
 
 def _check_size(path: Path) -> None:
@@ -382,10 +435,34 @@ def _check_size(path: Path) -> None:
 
 
 def _table(rows: list[list[Any]]) -> pa.Table:
-    while rows and not any(value != "" for value in rows[-1]):
-        rows.pop()
     columns = zip(*rows, strict=True)
     return pa.table({f"c{i}": _as_text(column) for i, column in enumerate(columns)})
+
+
+def _below_each_other(tables: list[tuple[int, pa.Table]], width: int) -> pa.Table:
+    """One table of those that begin in these rows, with blanks where none has a cell."""
+
+    def wide(table: pa.Table, rows: int) -> pa.Table:
+        own = dict(zip(table.column_names, table.columns, strict=True))
+        names = (f"c{i}" for i in range(width))
+        return pa.table({n: own.get(n, pa.repeat(BLANK, rows)) for n in names})
+
+    parts, down = [], 0
+    for first, table in tables:
+        if first > down:
+            parts.append(wide(pa.table({}), first - down))
+        parts.append(wide(table, table.num_rows))
+        down = first + table.num_rows
+    return pa.concat_tables(parts) if parts else pa.table({})
+
+
+def _without_end(cells: pa.Table) -> pa.Table:
+    """Without the blank rows below the last that holds anything."""
+    if not cells.num_rows or any(column[-1].as_py() for column in cells.columns):
+        return cells
+    filled = (pc.not_equal(c, BLANK).to_numpy() for c in cells.columns)
+    rows = max(at[-1] + 1 if len(at := np.flatnonzero(own)) else 0 for own in filled)
+    return cells.slice(0, rows) if rows else pa.table({})
 
 
 def _as_text(column: tuple[Any, ...]) -> pa.Array:
@@ -427,104 +504,47 @@ def _word(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-# What a workbook's reader passes over in silence: cells with an error, formulas without a result.
+def _lost(path: Path, apart: Collection[str]) -> dict[Any, Cells]:
+    """Sheet → what calamine passes over in silence: cells with an error, formulas without a result.
 
-CELL = re.compile(rb"<c\b([^>]*)(?<!/)>(.*?)</c>", re.S)
-"""A cell that holds something: an empty one, `<c …/>`, must not swallow the next that does."""
-PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
-VALUE = re.compile(rb"<v[^>]*>([^<]*)</v>")
-OF_TYPE = re.compile(rb'\bt="(\w+)"')
-CARRY = 2**16
-"""A cell that is longer is not looked at twice where a piece of the sheet ends."""
-
-
-def _damaged(path: Path) -> dict[str | int, dict[tuple[int, int], str]]:
-    """Sheet → (row, column) from 0 → the error's word, or `NO_RESULT`.
-
-    Sheets by name, those of .xls by number.
+    Sheets by name, those of .xls by number; but for those `apart`.
     """
-    found: dict[str | int, dict[tuple[int, int], str]] = {}
     try:
         if not zipfile.is_zipfile(path):
             return dict(enumerate(lost_in_xls(path)))
         with zipfile.ZipFile(path) as archive:
             if "content.xml" in archive.namelist():
-                found.update((name, cells) for name, cells in lost_in_ods(path).items())
-                return found
-            for name, part in _parts(archive).items():
-                cells = found.setdefault(name, {})
-                tail = b""
-                with archive.open(part) as file:
-                    for block in iter(lambda file=file: file.read(2**22), b""):  # type: ignore[misc]
-                        text = tail + block
-                        if b't="e"' in text or b"<f>" in text or b"<f " in text:
-                            cells |= _look(text)
-                        cut = text.rfind(b"<c ", max(0, len(text) - CARRY))
-                        tail = text[cut:] if cut >= 0 else b""
-    except (
-        zipfile.BadZipFile, KeyError, ValueError, OSError, RuntimeError, struct.error,
-        ElementTree.ParseError,
-    ):  # fmt: skip
-        return found  # calamine has read it, so what it holds stands
-    return found
+                return lost_in_ods(path)
+            return lost_in_xlsx(archive, apart)
+    except (*DAMAGED, struct.error):
+        return {}  # calamine has read it, so what it holds stands
 
 
-def _look(text: bytes) -> dict[tuple[int, int], str]:
-    found = {}
-    for match in CELL.finditer(text):
-        attributes, inside = match.groups()
-        of_type, place = OF_TYPE.search(attributes), PLACE.search(attributes)
-        if place is None:
-            continue
-        value = VALUE.search(inside)
-        kind_of = of_type[1] if of_type else b""
-        where = (int(place[2]) - 1, _column_number(place[1]))
-        if kind_of == b"e":
-            found[where] = (value[1] if value else b"#N/A").decode("ascii", "replace")[:10]
-        elif b"<f" in inside and kind_of != b"str" and not (value and value[1]):
-            found[where] = NO_RESULT
-    return found
+def _put(rows: list[list[Any]], first: int, cells: Cells) -> Cells:
+    """Write what stands for lost cells in their place, the first of the rows being row `first`.
 
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number - 1
-
-
-def _parts(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Sheet → the part of the archive that holds its cells."""
-    try:
-        book = _small_xml(archive, "xl/workbook.xml")
-        relations = _small_xml(archive, "xl/_rels/workbook.xml.rels")
-    except KeyError:
-        return {}
-    targets = {r.get("Id"): str(r.get("Target")) for r in relations}
-    found = {}
-    for sheet in book.findall("{*}sheets/{*}sheet"):
-        own = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), None)
-        target = targets.get(own, "")
-        part = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
-        if part in archive.namelist() and "/chartsheets/" not in part:
-            found[str(sheet.get("name"))] = part
-    return found
-
-
-def _small_xml(archive: zipfile.ZipFile, part: str) -> ElementTree.Element:
-    with archive.open(part) as file:
-        data = file.read(2**22)
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise ValueError("a document type in a workbook")
-    return ElementTree.fromstring(data)
-
-
-def _put(rows: list[list[Any]], cells: dict[tuple[int, int], str]) -> None:
-    """Write what stands for lost cells in their place: a text there is one; a number is the 0 that
-    some programs write for a result that they do not know.
+    A text there is one; a number is the 0 that some programs write for a result that they do not
+    know. Answers the cells that have no place among the rows.
     """
+    beside = {}
     for (row, column), word in cells.items():
-        if row < len(rows) and column < len(rows[row]):
-            there = rows[row][column]
-            if there == "" or not isinstance(there, str):
-                rows[row][column] = word
+        if not 0 <= row - first < len(rows) or column >= len(rows[row - first]):
+            beside[row, column] = word
+            continue
+        there = rows[row - first][column]
+        if there == "" or not isinstance(there, str):
+            rows[row - first][column] = word
+    return beside
+
+
+def _put_beside(cells: pa.Table, lost: Cells) -> pa.Table:
+    """The same for cells that no piece of a sheet had a place for; the sheet may."""
+    for name in cells.column_names if lost else ():
+        words = {r: w for (r, c), w in lost.items() if f"c{c}" == name and r < cells.num_rows}
+        if words:
+            column = cells[name].to_pylist()
+            for row, word in words.items():
+                column[row] = column[row] or word
+            at = cells.column_names.index(name)
+            cells = cells.set_column(at, name, pa.array(column, pa.string()))
+    return cells

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -32,7 +32,7 @@ from pipelines.intake.pool import in_turn
 from pipelines.intake.privacy import discreet
 from pipelines.intake.problems import LONG_NUMBER, Mark, Problem
 from pipelines.intake.pseudonym import key_id, student_keys
-from pipelines.intake.reader import TEXT_SUFFIXES, Unreadable, kind
+from pipelines.intake.reader import TEXT_SUFFIXES, Unreadable, ahead, kind
 from pipelines.intake.recognise import SheetReading
 
 BATCH_BYTES = 48 * 2**20
@@ -258,22 +258,12 @@ def _take_large(how: _How, file: File) -> Taken:
     with outcome:
         try:
             pieces = stream(how.contract.feed, file.path, file.source_file, how.waves)
-            for gathered in _ahead(pieces):
+            for gathered in ahead(pieces):
                 outcome.add(outcome.note(0, gathered))
         except Unreadable as error:
             told = Problem(error.rule, file.source_file, found=str(error))
             outcome.note(0, Gathered(problems=[told]))
         return next(outcome.taken())
-
-
-def _ahead(pieces: Iterator[T]) -> Iterator[T]:
-    """The same pieces, the next being read while one is worked on."""
-    end = object()
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, pieces, end)
-        while (piece := coming.result()) is not end:
-            coming = thread.submit(next, pieces, end)
-            yield cast(T, piece)
 
 
 class _Outcome:
