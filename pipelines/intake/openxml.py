@@ -1,7 +1,8 @@
 """An .xlsx workbook as the archive that it is.
 
 Which part of it holds which sheet; the cells that its reader passes over in silence, which show an
-error or hold a formula whose result was not saved; and a large sheet in pieces, each a workbook.
+error or hold a formula whose result was not saved; and a copy in which the rows of a large sheet
+stand in several, so that they can be read piece by piece.
 """
 
 import io
@@ -9,6 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
@@ -116,84 +118,135 @@ def _column_number(letters: bytes) -> int:
 # Pieces -----------------------------------------------------------------------------------------
 
 LARGE_SHEET = 2**23
-"""Bytes of XML from which on a sheet is read in pieces."""
+"""Bytes of XML from which on a sheet is cut."""
 PIECE = 2**22
 """About so many bytes of it make a piece."""
-TIMES_SHARED = 4
-"""A piece is so many times as large as what goes with each, so that this costs little."""
-MAX_SHARED = 2**26
+MAX_CUT = 2**29
+"""A workbook whose parts are larger is left whole: cut up, it is held in memory."""
 LONGEST_ROW = 2**24
 DATA, END_OF_DATA, END = b"<sheetData", b"</sheetData>", b"</sheetData></worksheet>"
 NUMBERED_ROW = re.compile(rb'<row (?:[^>]*?\s)?r="')
 """A row that says which it is, whatever stands above it."""
+IDENTITY = re.compile(rb'\s(\w+:id)="')
 NO_MERGED = b"<mergeCells></mergeCells>"
 """In front of the cells, so that nobody looks for merged cells behind them."""
+WORKSHEET = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
 
 
-def large_sheets(path: Path) -> set[str]:
-    """The sheets of a workbook that are better read in pieces."""
+@dataclass(frozen=True)
+class Cut:
+    """A workbook in which the rows of each large sheet stand in others, behind all sheets."""
+
+    file: io.BytesIO
+    """The workbook, not compressed."""
+    pieces: dict[str, dict[str, Cells]]
+    """Large sheet, which itself holds nothing → the sheets that its rows stand in, in their order,
+    each with the lost cells of those rows. What is merged in it, the last one says."""
+
+
+def cut_up(path: Path) -> Cut | None:
+    """A large workbook cut up; None where no sheet is large, or one is not as plain as need be.
+
+    Who reads it whole says what is wrong with it, if anything is.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            if all(entry.file_size < LARGE_SHEET for entry in archive.infolist()):
-                return set()
-            parts = sheet_parts(archive)
-            return {n for n, p in parts.items() if archive.getinfo(p).file_size >= LARGE_SHEET}
+            return _cut_up(archive)
     except DAMAGED:
-        return set()  # who reads it whole says what is wrong with it
+        return None
 
 
-def in_pieces(path: Path, sheet: str) -> Iterator[tuple[io.BytesIO, Cells]]:
-    """Workbooks that each hold some rows of a sheet, in their order, and those rows' lost cells.
+def _cut_up(archive: zipfile.ZipFile) -> Cut | None:
+    own = [e for e in archive.infolist() if e.filename.endswith((".xml", ".rels"))]
+    if all(e.file_size < LARGE_SHEET for e in own) or sum(e.file_size for e in own) > MAX_CUT:
+        return None
+    entries, parts = {e.filename: e for e in own}, _unambiguous_parts(archive)
+    large = {p: name for name, p in parts.items() if entries[p].file_size >= LARGE_SHEET}
+    if not large:
+        return None
+    pieces: dict[str, dict[str, Cells]] = {name: {} for name in large.values()}
+    added: dict[str, str] = {}
+    cut = io.BytesIO()
+    with zipfile.ZipFile(cut, "w") as target:
+        for part, entry in entries.items():
+            if part in large:
+                with archive.open(entry) as file:
+                    for texts in _cut(file):
+                        # Neither a sheet nor a part of a workbook has such a name.
+                        name = f"[{len(added)}]"
+                        added[name] = f"xl/{name}.xml"
+                        pieces[large[part]][name] = lost_in_xml(texts[1])
+                        with target.open(added[name], "w") as piece:
+                            piece.writelines(texts)
+            elif part not in (BOOK, RELATIONS):
+                target.writestr(part, archive.read(entry))
+        if set(added) & set(parts) or set(added.values()) & set(entries):
+            return None
+        _name_added(archive, target, added)
+    cut.seek(0)
+    return Cut(cut, pieces)
 
-    What is merged in the sheet, the last one says. Formats and shared texts go with each.
+
+def _unambiguous_parts(archive: zipfile.ZipFile) -> dict[str, str]:
+    """As `sheet_parts`, where nobody could take one part for another.
 
     Raises:
-        `DAMAGED`: it is damaged, or not as plain as it should be to be cut.
+        ValueError: somebody could.
     """
-    with zipfile.ZipFile(path) as archive:
-        parts = sheet_parts(archive)
-        part = parts[sheet]
-        shared = [
-            entry
-            for entry in archive.infolist()
-            if entry.filename.count("/") < 2 or entry.filename == RELATIONS
-            if entry.filename.endswith((".xml", ".rels")) and entry.filename not in parts.values()
-        ]
-        weight = sum(entry.file_size for entry in shared)
-        if weight > MAX_SHARED:
-            raise ValueError("more to go with each piece than a piece is worth")
-        common = {entry.filename: archive.read(entry) for entry in shared}
-        with archive.open(part) as file:
-            for texts in _cut(file, max(PIECE, TIMES_SHARED * weight)):
-                piece = io.BytesIO()
-                with zipfile.ZipFile(piece, "w") as target:
-                    for name, data in common.items():
-                        target.writestr(name, data)
-                    with target.open(part, "w") as rows:
-                        rows.writelines(texts)
-                piece.seek(0)
-                yield piece, lost_in_xml(texts[1])
+    parts = sheet_parts(archive)
+    names: list[list[str | None]] = [
+        [name.lower() for name in archive.namelist()],
+        [r.get("Id") for r in _small_xml(archive, RELATIONS)],
+        [s.get("name") for s in _small_xml(archive, BOOK).findall("{*}sheets/{*}sheet")],
+        list(parts.values()),
+    ]
+    if any(None in each or len(set(each)) < len(each) for each in names):
+        raise ValueError("a name that is missing or stands twice")
+    return parts
 
 
-def _cut(file: IO[bytes], size: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _name_added(archive: zipfile.ZipFile, target: zipfile.ZipFile, added: dict[str, str]) -> None:
+    """Name further sheets, and their parts, behind those of a workbook.
+
+    Raises:
+        ValueError: where they are named isn't found.
+    """
+    book, relations = archive.read(BOOK), archive.read(RELATIONS)
+    identity = IDENTITY.search(book)
+    ends = (b"</sheets>", b"</Relationships>")
+    if identity is None or not book.count(ends[0]) == relations.count(ends[1]) == 1:
+        raise ValueError("a workbook written in an unusual way")
+    sheets = [
+        f'<sheet name="{name}" sheetId="{2**20 + at}" {identity[1].decode()}="piece{at}"/>'
+        for at, name in enumerate(added)
+    ]
+    places = [
+        f'<Relationship Id="piece{at}" Type="{WORKSHEET}" Target="/{part}"/>'
+        for at, part in enumerate(added.values())
+    ]
+    target.writestr(BOOK, book.replace(ends[0], "".join(sheets).encode() + ends[0]))
+    target.writestr(RELATIONS, relations.replace(ends[1], "".join(places).encode() + ends[1]))
+
+
+def _cut(file: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
     """What stands in front of some rows of a sheet, those rows, and what is to follow them.
 
     Raises:
         ValueError: what looks like a row may be none, or nothing does.
     """
-    text = file.read(size)
+    text = file.read(PIECE)
     first = text.find(b">", text.find(DATA)) + 1
     head, text = text[:first], text[first:]
     if DATA not in head or head.endswith(b"/>"):
         raise ValueError("no rows")
     _check_plain(head.removeprefix(b"\xef\xbb\xbf").removeprefix(b"<?xml"))
     early = head.replace(DATA, NO_MERGED + DATA)
-    while block := file.read(size):
+    while block := file.read(PIECE):
         if at := _last_row(text):
             _check_plain(text[:at])
             yield early, text[:at], END
             text = text[at:]
-        elif len(text) > size + LONGEST_ROW:
+        elif len(text) > PIECE + LONGEST_ROW:
             raise ValueError("rows without numbers")
         text += block
     _check_plain(text)

@@ -11,7 +11,7 @@ import io
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ import pyarrow.csv as pacsv
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
 from pipelines.intake.lost_cells import Cells, Endless, check_chains, lost_in_ods, lost_in_xls
-from pipelines.intake.openxml import DAMAGED, in_pieces, large_sheets, lost_in_xlsx
+from pipelines.intake.openxml import DAMAGED, Cut, cut_up, lost_in_xlsx
 
 TEXT_SUFFIXES = {".csv", ".tsv", ".txt"}
 BOOK_SUFFIXES = {".xlsx", ".xlsm", ".xls", ".ods"}
@@ -303,51 +303,55 @@ def _read_book(path: Path) -> list[Sheet]:
             check_chains(path)
         except Endless as error:
             raise Unreadable(f"damaged workbook: {error}") from error
-    large = large_sheets(path)
+    if cut := cut_up(path):
+        with suppress(Unreadable):  # read whole, it shows what is wrong, if anything is
+            return _sheets(path, cut)
+    return _sheets(path)
+
+
+def _sheets(path: Path, cut: Cut | None = None) -> list[Sheet]:
+    """The sheets of a workbook; of one that is cut up, the large ones piece by piece."""
+    pieces = cut.pieces if cut else {}
+    further = {name for names in pieces.values() for name in names}
     # Looked through beside calamine, which lets other threads run.
     with ThreadPoolExecutor(1) as thread, _without_collector(), path.open("rb") as file:
-        lost = thread.submit(_lost, path, large)
-        book = _asked(CalamineWorkbook.from_filelike, file)
+        lost = thread.submit(_lost, path, pieces)
+        book = _asked(CalamineWorkbook.from_filelike, cut.file if cut else file)
+        if cut:
+            cut.file.close()  # calamine has a copy
+            if not set(pieces) <= set(book.sheet_names):
+                raise Unreadable("sheets that have other names for calamine")
         sheets = []
         for number, sheet in enumerate(book.sheets_metadata):
-            if sheet.typ != SheetTypeEnum.WorkSheet:
+            if sheet.typ != SheetTypeEnum.WorkSheet or sheet.name in further:
                 continue
-            cells = None
-            if sheet.name in large:
-                # What can't be read so is read whole, which shows what is wrong, if anything is.
-                with suppress(Unreadable, *DAMAGED):
-                    cells, merged = _in_pieces(path, sheet.name)
-            if cells is None:
+            if sheet.name in pieces:
+                cells, merged = _in_pieces(book, pieces[sheet.name])
+            else:
                 found = _asked(book.get_sheet_by_index, number)
                 _check_extent(*_extent(found))
                 rows = _asked(found.to_python, skip_empty_area=False)
-                own = _lost(path, ()) if sheet.name in large else lost.result()
-                _put(rows, 0, own.get(sheet.name) or own.get(number) or {})
+                _put(rows, 0, lost.result().get(sheet.name) or lost.result().get(number) or {})
                 cells, merged = _table(rows), found.merged_cell_ranges
             hidden = sheet.visible != SheetVisibleEnum.Visible
             sheets.append(Sheet(sheet.name, _without_end(cells), hidden, tuple(merged or ())))
         return sheets
 
 
-def _in_pieces(path: Path, name: str) -> tuple[pa.Table, list[Merged] | None]:
-    """The cells of a large sheet: one piece of it is parsed while another becomes a table.
+def _in_pieces(
+    book: CalamineWorkbook, pieces: Mapping[str, Cells]
+) -> tuple[pa.Table, list[Merged] | None]:
+    """The cells of a sheet whose rows stand in others: one is parsed as another becomes a table.
 
     Raises:
-        Unreadable, `DAMAGED`: it has to be read whole.
+        Unreadable: it has to be read whole.
     """
-
-    def parsed() -> Iterator[tuple[Any, Cells]]:
-        for piece, lost in ahead(in_pieces(path, name)):
-            yield (
-                _asked(_asked(CalamineWorkbook.from_filelike, piece).get_sheet_by_name, name),
-                lost,
-            )
-
+    parsed = ahead(_asked(book.get_sheet_by_name, name) for name in pieces)
     width = height = 0
     tables: list[tuple[int, pa.Table]] = []
     beside: Cells = {}
     merged = None
-    for piece, lost in ahead(parsed()):
+    for piece, lost in zip(parsed, pieces.values(), strict=True):
         merged = piece.merged_cell_ranges
         if piece.start is None:
             beside |= lost

@@ -69,7 +69,6 @@ def pieces(size: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openxml, "LARGE_SHEET", 1)
         patch.setattr(openxml, "PIECE", size)
-        patch.setattr(openxml, "TIMES_SHARED", 0)
         yield
 
 
@@ -80,9 +79,9 @@ def outcome(path: Path) -> list[Sheet] | str:
         return f"{error.rule}: {error}"
 
 
-def number_of_pieces(path: Path, sheet: str = "成绩") -> int:
-    assert sheet in openxml.large_sheets(path)
-    return sum(1 for _ in openxml.in_pieces(path, sheet))
+def number_of_pieces(path: Path) -> int:
+    cut = openxml.cut_up(path)
+    return len(cut.pieces["成绩"]) if cut else 0
 
 
 def column(number: int) -> str:
@@ -226,13 +225,49 @@ def test_a_sheet_that_is_too_wide_or_too_large_is_refused_in_the_same_words(
             assert outcome(path) == whole
 
 
-def test_what_goes_with_each_piece_is_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("usual", "unusual"),
+    [
+        ("</sheets>", "</sheets >"),
+        ('r:id="rId2"/>', 'r:id="rId2"/><sheet name="[1]" sheetId="9" r:id="rId2"/>'),
+        ('r:id="rId2"', 'r:id="rId1"'),
+        ('name="说明"', 'name="成绩"'),
+        ('name="说明" ', ""),
+    ],
+    ids=[
+        "written otherwise",
+        "a name that pieces have",
+        "one part for two sheets",
+        "one name for two sheets",
+        "a sheet without a name",
+    ],
+)
+def test_an_unusual_workbook_is_left_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usual: str, unusual: str
 ) -> None:
+    monkeypatch.setattr(f"{__name__}.BOOK", BOOK.replace(usual, unusual))
     path = book(tmp_path / "a.xlsx", worksheet(long_sheet()))
     whole = outcome(path)
     with pieces(1000):
-        monkeypatch.setattr(openxml, "MAX_SHARED", 100)
-        with pytest.raises(ValueError, match="more to go with each piece"):
-            next(openxml.in_pieces(path, "成绩"))
+        assert number_of_pieces(path) == 0
         assert outcome(path) == whole
+
+
+def test_a_part_of_which_there_are_two_is_left_whole(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", worksheet(long_sheet()))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/worksheets/Sheet1.xml", worksheet(long_sheet(3)))
+    whole = outcome(path)
+    with pieces(1000):
+        assert number_of_pieces(path) == 0
+        assert outcome(path) == whole
+
+
+def test_a_workbook_that_is_too_large_to_be_held_twice_is_left_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = book(tmp_path / "a.xlsx", worksheet(long_sheet()))
+    with pieces(1000):
+        assert number_of_pieces(path) > 1
+        monkeypatch.setattr(openxml, "MAX_CUT", 1000)
+        assert number_of_pieces(path) == 0
