@@ -228,6 +228,8 @@ def publish(
 
 def _to_disk(folder: Path) -> None:
     """Make sure that every file is on the disk before anything points to it."""
+    # All at once first: to wait for tens of thousands of files one by one takes twice as long.
+    os.sync()
     for path in [*folder.rglob("*"), folder]:
         _to_disk_one(path)
 
