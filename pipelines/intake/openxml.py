@@ -10,6 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -67,23 +68,20 @@ CARRY = 2**16
 
 
 def lost_in_xlsx(archive: zipfile.ZipFile, apart: Collection[str] = ()) -> dict[str, Cells]:
-    """Sheet → its lost cells, but for the sheets `apart`.
-
-    Raises:
-        `DAMAGED`: it is damaged.
-    """
+    """Sheet → its lost cells, but for the sheets `apart`; what is damaged ends the search."""
     found: dict[str, Cells] = {}
-    for name, part in sheet_parts(archive).items():
-        if name in apart:
-            continue
-        cells = found.setdefault(name, {})
-        tail = b""
-        with archive.open(part) as file:
-            for block in iter(lambda file=file: file.read(2**22), b""):  # type: ignore[misc]
-                text = tail + block
-                cells |= lost_in_xml(text)
-                cut = text.rfind(b"<c ", max(0, len(text) - CARRY))
-                tail = text[cut:] if cut >= 0 else b""
+    with suppress(*DAMAGED):
+        for name, part in sheet_parts(archive).items():
+            if name in apart:
+                continue
+            cells = found.setdefault(name, {})
+            tail = b""
+            with archive.open(part) as file:
+                while block := file.read(2**22):
+                    text = tail + block
+                    cells |= lost_in_xml(text)
+                    cut = text.rfind(b"<c ", max(0, len(text) - CARRY))
+                    tail = text[cut:] if cut >= 0 else b""
     return found
 
 
