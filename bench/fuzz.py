@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import openpyxl
 import xlwt
@@ -174,14 +175,8 @@ def tried(reader: str, path: Path) -> Gathered:
     task = ("monitoring_results", path, f"W24/{path.name}", {"W24": "W24"})
     whole = gather(*task)
     if reader == PIECES:
-        usual = {name: getattr(openxml, name) for name in SMALL}
-        try:
-            for name, value in SMALL.items():
-                setattr(openxml, name, value)
+        with patch.multiple(openxml, **SMALL):
             assert gather(*task) == whole
-        finally:
-            for name, value in usual.items():
-                setattr(openxml, name, value)
     return whole
 
 

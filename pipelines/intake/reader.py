@@ -303,7 +303,7 @@ def _read_book(path: Path) -> list[Sheet]:
             check_chains(path)
         except Endless as error:
             raise Unreadable(f"damaged workbook: {error}") from error
-    if cut := cut_up(path):
+    elif cut := cut_up(path):
         with suppress(Unreadable):  # read whole, it shows what is wrong, if anything is
             return _sheets(path, cut)
     return _sheets(path)
@@ -543,12 +543,14 @@ def _put(rows: list[list[Any]], first: int, cells: Cells) -> Cells:
 
 def _put_beside(cells: pa.Table, lost: Cells) -> pa.Table:
     """The same for cells that no piece of a sheet had a place for; the sheet may."""
-    for name in cells.column_names if lost else ():
-        words = {r: w for (r, c), w in lost.items() if f"c{c}" == name and r < cells.num_rows}
-        if words:
-            column = cells[name].to_pylist()
-            for row, word in words.items():
-                column[row] = column[row] or word
-            at = cells.column_names.index(name)
-            cells = cells.set_column(at, name, pa.array(column, pa.string()))
+    words: dict[str, dict[int, str]] = {}
+    for (row, column), word in lost.items():
+        if row < cells.num_rows:
+            words.setdefault(f"c{column}", {})[row] = word
+    for at, name in enumerate(cells.column_names):
+        if name in words:
+            texts = cells[name].to_pylist()
+            for row, word in words[name].items():
+                texts[row] = texts[row] or word
+            cells = cells.set_column(at, name, pa.array(texts, pa.string()))
     return cells
