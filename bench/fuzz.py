@@ -44,7 +44,7 @@ TRICKS = [
 ]  # fmt: skip
 PIECES = ".xlsx in pieces"
 READERS = ("text", ".xlsx", ".xls", ".ods", PIECES)
-SMALL = {"LARGE_SHEET": 1, "PIECE": 1500}
+SMALL: dict[str, Any] = {"LARGE_SHEET": 1, "PIECE": 1500}
 """So that each sheet of a small workbook is cut up."""
 HEAD = 512
 """Bytes of the head of an .xls, which says where its parts stand."""
