@@ -104,7 +104,8 @@ def dbt(arguments: list[str], target: Path, environment: Mapping[str, str]) -> N
         WarehouseError: it failed; the text is dbt's.
     """
     done = subprocess.run(
-        [*(READY_DBT if READ in environment else [DBT]), "--no-use-colors", *arguments],
+        # Quiet, since whoever reads of a failure reads its beginning: errors alone are written.
+        [*(READY_DBT if READ in environment else [DBT]), "--no-use-colors", "--quiet", *arguments],
         cwd=DBT_PROJECT,
         env={
             **os.environ,

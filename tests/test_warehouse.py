@@ -54,6 +54,18 @@ def test_a_broken_project_is_said_in_dbts_words(tmp_path: Path, project: Path) -
         warehouse.manifest(settings_in(tmp_path))
 
 
+def test_a_failed_model_is_said_first(tmp_path: Path, project: Path) -> None:
+    """Of a long text people are shown the beginning; what went well is not the reason."""
+    settings = settings_in(tmp_path)
+    nowhere = warehouse.environment(settings, tmp_path / "nowhere", tmp_path / "work.duckdb")
+    run = ["run", "--select", "stg_schools", "--vars", warehouse.variables(settings)]
+    with pytest.raises(warehouse.WarehouseError) as told:
+        warehouse.dbt(run, tmp_path / "target", nowhere)
+    first, *_ = str(told.value).splitlines()
+    assert "ERROR creating" in first and "stg_schools" in first
+    assert "nowhere/schools" in str(told.value)
+
+
 def test_what_dbt_read_is_of_one_project_its_variables_and_its_engine(
     tmp_path: Path, project: Path
 ) -> None:
