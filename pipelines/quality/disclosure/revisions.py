@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.evaluation.equity import wilson
+from pipelines.evaluation.rates import wilson
 from pipelines.quality.disclosure.earlier import KEY
 from pipelines.quality.disclosure.fates import SHOWN, TOTAL
 from pipelines.quality.disclosure.rules import Rules
