@@ -197,7 +197,8 @@ def build_definitions(
         if not building.complete:
             of, last = kept.suites_of(view), kept.made(building).suites
             again = {feed for feed in of if last.get(feed, {}).get("of") == of[feed]}
-            results = quality.validate(view.path, [c.feed for c in feeds if c.feed not in again])
+            asked = [c.feed for c in feeds if c.feed not in again]
+            results = quality.validate(view.path, asked, home.engine_megabytes)
             found = [asdict(result) for result in results]
             found += [row for feed in again for row in last[feed]["rows"]]
             rows = sorted(found, key=lambda row: list(of).index(row["feed"]))
@@ -250,6 +251,7 @@ def build_definitions(
             start_month=home.school_year_start_month,
             stages=home.stages,
             pointed=ops.pointed(home),
+            megabytes=home.engine_megabytes,
         )
         suites = json.loads(building.quality.read_text(encoding="utf-8"))
         results = [quality.CheckResult(**row) for row in suites]

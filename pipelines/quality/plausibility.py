@@ -4,7 +4,6 @@ Each query is one SQL statement over aggregates that are made once (`queries/sha
 what was found and what was expected, and in which file; what it means the school says.
 """
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipelines.feeds import codes, load_contracts, rules
 from pipelines.feeds.contract import quoted
 from pipelines.quality.queries import MACROS, QUERIES, SHARED
 from pipelines.quality.rules import name
+from pipelines.quality.validate import MEGABYTES, connection
 from pipelines.wording import bilingual
 
 SHOWN = 50
@@ -83,6 +83,7 @@ def plausible(
     start_month: int = 8,
     stages: Mapping[str, Sequence[int]] = STAGES,
     pointed: Collection[str] = (),
+    megabytes: int = MEGABYTES,
 ) -> list[Finding]:
     """What a standing view should be asked about, in an order that depends on its rows alone.
 
@@ -92,12 +93,9 @@ def plausible(
         start_month: month in which a school year starts.
         stages: grades of each stage.
         pointed: `source_file` of files that write classes as 7.1, and none as 7.10.
+        megabytes: so much memory may DuckDB take before it writes to disk.
     """
-    with (
-        tempfile.TemporaryDirectory() as spill,
-        duckdb.connect(config={"temp_directory": spill}) as con,
-    ):
-        con.execute("set enable_progress_bar = false")
+    with connection(megabytes) as con:
         con.execute("set variable pass_share = $1::double", [pass_share])
         con.execute("set variable start_month = $1::integer", [start_month])
         _stages(con, stages)

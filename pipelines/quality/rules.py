@@ -192,14 +192,16 @@ def rules_of(contract: Contract, landed_feeds: Collection[str]) -> list[Rule]:
     rules += [_not_null(origin) for origin in NAMED_ORIGIN]
     rules.append(_pattern("school_year", SCHOOL_YEAR))
     keys = ", ".join(name(k) for k in contract.landed_key)
+    # By their hashes first, in a third of the memory; of equal hashes the keys decide.
+    twice = f"select hash({keys}) as h from feed group by h having count(*) > 1"
     rules.append(
         Rule(
             "unique_key",
             ", ".join(contract.landed_key),
             "count",
             tuple(contract.landed_key),
-            f"select coalesce(sum(n), 0)::bigint from "
-            f"(select count(*) as n from feed group by {keys} having count(*) > 1)",
+            f"select coalesce(sum(n), 0)::bigint from (select count(*) as n from feed "
+            f"where hash({keys}) in ({twice}) group by {keys} having count(*) > 1)",
         )
     )
     for column in contract.columns:

@@ -33,6 +33,8 @@ from pipelines.quality.rules import SHAPE, Rule, expression, name, rules_of
 if TYPE_CHECKING:
     import pandas as pd
 
+MEGABYTES = 2048
+"""Memory that DuckDB takes before it writes to disk, unless more or less is given."""
 SAMPLE = 20
 """So many values that break a rule enter the witness frame."""
 SHOWN = 5
@@ -56,8 +58,13 @@ def validate_feed(standing: Path, feed: str) -> list[CheckResult]:
     return validate(standing, [feed])
 
 
-def validate(standing: Path, feeds: Iterable[str]) -> list[CheckResult]:
+def validate(standing: Path, feeds: Iterable[str], megabytes: int = MEGABYTES) -> list[CheckResult]:
     """The outcome of every rule of these feeds, in the order of the contracts' columns.
+
+    Args:
+        standing: `<feed>/<school year>/*.parquet`.
+        feeds: those that are checked.
+        megabytes: so much memory may DuckDB take before it writes to disk.
 
     Raises:
         KeyError: there is no contract of that name.
@@ -66,7 +73,7 @@ def validate(standing: Path, feeds: Iterable[str]) -> list[CheckResult]:
     contracts = load_contracts()
     landed = list(contracts)
     judge = Judge()
-    with _connection() as con:
+    with connection(megabytes) as con:
         return [
             result
             for feed in feeds
@@ -75,10 +82,11 @@ def validate(standing: Path, feeds: Iterable[str]) -> list[CheckResult]:
 
 
 @contextmanager
-def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(megabytes: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in so much memory, which writes to a folder of its own what does not fit."""
     with (
         tempfile.TemporaryDirectory() as spill,
-        duckdb.connect(config={"temp_directory": spill}) as con,
+        duckdb.connect(config={"temp_directory": spill, "memory_limit": f"{megabytes}MB"}) as con,
     ):
         con.execute("set enable_progress_bar = false")
         # Landed files never change, and each question would read all their footers.

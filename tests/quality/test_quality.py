@@ -14,7 +14,7 @@ from pipelines.feeds import Contract, load_contracts
 from pipelines.feeds import rules as problem_rules
 from pipelines.quality import TOLD_ONLY, CheckResult, validate, validate_feed
 from pipelines.quality.rules import Rule, name, rules_of
-from pipelines.quality.validate import Judge, check
+from pipelines.quality.validate import Judge, check, connection
 
 KEY = "a" * 64
 ORIGIN = {
@@ -232,6 +232,19 @@ def test_equal_keys_are_counted(standing: Path) -> None:
     assert failures(validate_feed(standing, "monitoring_results")) == [
         ("unique_key", "wave_id, student_key, subject", 3)
     ]
+
+
+def test_what_does_not_fit_into_the_memory_given_is_written_to_disk() -> None:
+    """Three million keys want some 250 MB where there are 60."""
+    with connection(60) as con:
+        query = (
+            "select count(*) from (select md5(range::varchar) as k from range(3000000) group by k)"
+        )
+        assert con.execute(query).fetchall() == [(3_000_000,)]
+        (memory,) = con.execute(
+            "select value from duckdb_settings() where name = 'memory_limit'"
+        ).fetchall()[0]
+    assert memory == "57.2 MiB"
 
 
 def test_a_column_of_another_type_fails_all_that_needs_it(standing: Path) -> None:
