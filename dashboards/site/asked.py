@@ -34,10 +34,18 @@ class Asking(Published):
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         super().__init__(connection)
         self._answers: dict[tuple[str, tuple[str | int, ...]], list[Row]] = {}
+        self._asked: dict[tuple[str, tuple[str | int, ...]], None] = {}
+
+    def again(self) -> "Asking":
+        """One that was asked nothing yet, and knows the answers of this one."""
+        other = Asking(self._connection)
+        other._answers = self._answers
+        return other
 
     def rows(self, query: str, parameters: Sequence[str | int] = ()) -> list[Row]:
         """The rows of a query, in its order, one dictionary a row; the caller's own."""
         asked = (query, tuple(parameters))
+        self._asked[asked] = None
         if asked not in self._answers:
             self._answers[asked] = super().rows(query, parameters)
         return [dict(row) for row in self._answers[asked]]
@@ -49,7 +57,7 @@ class Asking(Published):
     @property
     def asked(self) -> tuple[Question, ...]:
         """What was asked, in its order."""
-        return tuple((*asked, self.digest(*asked)) for asked in self._answers)
+        return tuple((*asked, self.digest(*asked)) for asked in self._asked)
 
 
 @dataclass(frozen=True)

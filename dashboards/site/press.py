@@ -83,14 +83,15 @@ class Press:
 
     def sheet(self, task: Task) -> Sheet:
         """The pages of a unit: those of the earlier release where they hold, else made anew."""
-        return self._again(task) or self._anew(task)
+        published = Asking(self._connection)
+        return self._again(task, published) or self._anew(task, published.again())
 
-    def _again(self, task: Task) -> Sheet | None:
+    def _again(self, task: Task, published: Asking) -> Sheet | None:
         if self._earlier is None:
             return None
         number, unit = task
         place = PAGES[number].path.format(code=unit.code)
-        found = self._earlier.find(place, unit, Asking(self._connection))
+        found = self._earlier.find(place, unit, published)
         if found is None:
             return None
         printed, contents = found
@@ -106,10 +107,9 @@ class Press:
         }
         return replace(self._written(printed, pages, tables), reused=True)
 
-    def _anew(self, task: Task) -> Sheet:
+    def _anew(self, task: Task, published: Asking) -> Sheet:
         number, unit = task
         page = PAGES[number]
-        published = Asking(self._connection)
         place = page.path.format(code=unit.code)
         pages: list[bytes] = []
         taken: dict[str, dict[Lang, Download]] = {}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import duckdb
 import pytest
 from made_up_city import SCHOOLS, City, write_warehouse
 
-from dashboards.pages import PAGES
+from dashboards.pages import PAGES, Published
+from dashboards.pages.base import Row
 from dashboards.shelf import LIST
 from dashboards.site import RenderReport, press, render_site
 from dashboards.site.asked import RECORD, Asking, tables_of, unchanged
@@ -171,6 +172,30 @@ def test_of_tables_that_are_what_they_were_nothing_is_asked(
     assert render(made, SECOND, earlier=earlier).reused == len(all_pages(earlier))
     assert asked
     assert all("published.value_added" in query for query in asked)
+
+
+def test_a_page_that_does_not_hold_is_made_of_the_answers_that_told_so(
+    earlier: Path, next_one: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = next_one("update published.value_added set n = n + 1 where n > 30")
+    sheet, rows, ended = press.Press.sheet, Published.rows, []
+    asked: list[tuple[str, tuple[str | int, ...]]] = []
+
+    def counted(self: Published, query: str, given: Sequence[str | int] = ()) -> list[Row]:
+        asked.append((query, tuple(given)))
+        return rows(self, query, given)
+
+    def of_one(self: press.Press, task: press.Task) -> press.Sheet:
+        asked.clear()
+        found = sheet(self, task)
+        ended.append((found.reused, len(asked), len(set(asked))))
+        return found
+
+    monkeypatch.setattr(Published, "rows", counted)
+    monkeypatch.setattr(press.Press, "sheet", of_one)
+    render(made, SECOND, earlier=earlier)
+    assert any(not reused and questions > 1 for reused, questions, _ in ended)
+    assert all(questions == different for _, questions, different in ended)
 
 
 def test_the_tables_of_a_question_are_those_that_the_engine_reads(earlier: Path) -> None:
