@@ -33,6 +33,10 @@ SHOWN_CHARACTERS = 2000
 
 CLASS_NAME = re.compile(r"^([A-Za-z_]+\.)*[A-Za-z]+(Error|Exception): ")
 """What Python puts before an error's text."""
+FRAME = re.compile(
+    r"(at )?\S+\((\w+\.(java|scala|kt):\d+|Native Method|Unknown Source|<unknown>:\d+)\)"
+)
+"""A line of Java's stack traces: of why Spark failed they would hide what stands below them."""
 SHOWN_CHECKS = 20
 
 Say = Callable[[str], None]
@@ -221,7 +225,8 @@ def _cause(settings: Settings, result: "dg.ExecuteInProcessResult") -> tuple[str
 
 def _plain(settings: Settings, text: str) -> tuple[str, bool]:
     """An error's text without what only a programmer reads, and whether the machine is to blame."""
-    lines = [CLASS_NAME.sub("", line.strip()) for line in text.strip().splitlines()]
+    said = (line.strip() for line in text.splitlines())
+    lines = [CLASS_NAME.sub("", line) for line in said if line and not FRAME.fullmatch(line)]
     machine = next((n for n in lines if any(word in n for word in MACHINE_WORDS)), None)
     if machine is not None:
         with contextlib.suppress(OSError):

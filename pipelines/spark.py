@@ -7,7 +7,6 @@ contracts and tests: a release is the same whichever engine made it.
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -19,10 +18,6 @@ from pipelines.warehouse import environment as environment_of_dbt
 from pipelines.wording import bilingual
 
 MADE = "EQM_MADE_ON_SPARK"
-FRAME = re.compile(
-    r"\s*(at )?\S+\((\w+\.(java|scala|kt):\d+|Native Method|Unknown Source|<unknown>:\d+)\)"
-)
-"""A line of Java's stack traces: they are long, and why Spark failed stands before and after."""
 
 
 def require() -> None:
@@ -48,23 +43,17 @@ def make(settings: Settings, standing: Path, folder: Path) -> Mapping[str, str]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     given = json.dumps(settings.figures(), ensure_ascii=False)
-    try:
-        dbt(
-            ["run", "--selector", "portable", "--target", "spark", "--vars", given],
-            folder / "dbt",
-            {
-                **environment_of_dbt(settings, standing, folder),
-                "EQM_SPARK_MASTER": settings.spark_master,
-                "SPARK_CONF_DIR": str(DBT_PROJECT / "spark"),
-                # Where this machine has no name that others know.
-                "SPARK_LOCAL_IP": os.environ.get("SPARK_LOCAL_IP", "127.0.0.1"),
-            },
-        )
-    except WarehouseError as error:
-        lines = str(error).splitlines()
-        told = [line for line in lines if line.strip() and not FRAME.fullmatch(line)]
-        # Not from that error: of several the innermost is told.
-        raise WarehouseError("\n".join(told)) from None
+    dbt(
+        ["run", "--selector", "portable", "--target", "spark", "--vars", given],
+        folder / "dbt",
+        {
+            **environment_of_dbt(settings, standing, folder),
+            "EQM_SPARK_MASTER": settings.spark_master,
+            "SPARK_CONF_DIR": str(DBT_PROJECT / "spark"),
+            # Where this machine has no name that others know.
+            "SPARK_LOCAL_IP": os.environ.get("SPARK_LOCAL_IP", "127.0.0.1"),
+        },
+    )
     return tables(folder)
 
 

@@ -16,6 +16,7 @@ from pipelines.feeds import load_contracts
 from pipelines.sample import write_sample
 from pipelines.settings import Settings
 from pipelines.status import next_run
+from pipelines.warehouse import WarehouseError
 
 run = CliRunner().invoke
 COMMANDS = (
@@ -185,6 +186,31 @@ def test_a_moment_that_can_not_be_built_is_said(home: Path) -> None:
     result = run(app, ["build", "--as-of", "2024-09-01T00:00+08:00", "--json"])
     assert result.exit_code == 1 and "2024-09-01" in json.loads(result.stdout)["failure"]
     assert not (home / "landing").exists()
+
+
+def test_why_spark_failed_is_told_without_stack_traces(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [
+        "    org.apache.spark.api.java.JavaSparkContext.<init>(JavaSparkContext.scala:59)",
+        "    java.base/jdk.internal.reflect.Constructor.newInstance0(Native Method)",
+        "\tat py4j.Gateway.invoke(Gateway.java:238)",
+    ]
+    reasons = [
+        "dbt run: Runtime Error in model int_scores",
+        "[UNRESOLVED_ROUTINE] Cannot resolve routine `main`.`stage_of` in main.stage_of(grade)",
+        "main.stage_of(grade)",
+        "12:00:01 ERROR StandaloneSchedulerBackend: All masters are unresponsive! Giving up.",
+    ]
+
+    def fail(*_: object) -> None:
+        raise WarehouseError("\n".join([*reasons[:3], "", *frames * 50, reasons[3]]))
+
+    monkeypatch.setattr("pipelines.build._run", fail)
+    write_sample(home.with_name("raw"), students=60, years=1)
+    result = run(app, ["build", "--json"])
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["failure"].splitlines() == reasons
 
 
 def test_production_without_a_key_is_the_environments_fault(

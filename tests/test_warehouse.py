@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines import spark, warehouse
+from pipelines import warehouse
 from pipelines.settings import Settings
 
 
@@ -64,33 +64,6 @@ def test_a_failed_model_is_said_first(tmp_path: Path, project: Path) -> None:
     first, *_ = str(told.value).splitlines()
     assert "ERROR creating" in first and "stg_schools" in first
     assert "nowhere/schools" in str(told.value)
-
-
-def test_why_spark_failed_is_told_without_stack_traces(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frames = [
-        "    org.apache.spark.api.java.JavaSparkContext.<init>(JavaSparkContext.scala:59)",
-        "    java.base/jdk.internal.reflect.Constructor.newInstance0(Native Method)",
-        "\tat py4j.Gateway.invoke(Gateway.java:238)",
-    ]
-    reasons = [
-        "dbt run: Runtime Error in model int_scores",
-        "  [UNRESOLVED_ROUTINE] Cannot resolve routine `main`.`stage_of` in main.stage_of(grade)",
-        "    main.stage_of(grade)",
-        "12:00:01 ERROR StandaloneSchedulerBackend: All masters are unresponsive! Giving up.",
-    ]
-
-    def fail(*_: object) -> None:
-        raise warehouse.WarehouseError("\n".join([*reasons[:3], "", *frames * 50, reasons[3]]))
-
-    monkeypatch.setattr(spark, "dbt", fail)
-    monkeypatch.setattr(spark, "require", lambda: None)
-    with pytest.raises(warehouse.WarehouseError) as told:
-        spark.make(settings_in(tmp_path), tmp_path / "standing", tmp_path / "made")
-    assert str(told.value).splitlines() == reasons
-    # The build tells the innermost cause.
-    assert told.value.__cause__ is None
 
 
 def test_what_dbt_read_is_of_one_project_its_variables_and_its_engine(

@@ -24,6 +24,8 @@ from dashboards.shelf import Shelf, read_shelf, tag_of
 RECORD = "asked.json"
 """Name of the record, in the folder that holds `site/`."""
 
+Asked = tuple[str, tuple[str | int, ...]]
+"""A query and its parameters."""
 Question = tuple[str, tuple[str | int, ...], str]
 """A query, its parameters, and the digest of its answer."""
 
@@ -33,8 +35,8 @@ class Asking(Published):
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         super().__init__(connection)
-        self._answers: dict[tuple[str, tuple[str | int, ...]], list[Row]] = {}
-        self._asked: dict[tuple[str, tuple[str | int, ...]], None] = {}
+        self._answers: dict[Asked, list[Row]] = {}
+        self._asked: dict[Asked, None] = {}
 
     def again(self) -> "Asking":
         """One that was asked nothing yet, and knows the answers of this one."""

@@ -14,7 +14,7 @@ from pipelines.feeds import codes, load_contracts, rules
 from pipelines.feeds.contract import quoted
 from pipelines.quality.queries import MACROS, QUERIES, SHARED
 from pipelines.quality.rules import name
-from pipelines.quality.validate import MEGABYTES, connection
+from pipelines.quality.validate import connection
 from pipelines.wording import bilingual
 
 SHOWN = 50
@@ -83,7 +83,7 @@ def plausible(
     start_month: int = 8,
     stages: Mapping[str, Sequence[int]] = STAGES,
     pointed: Collection[str] = (),
-    megabytes: int = MEGABYTES,
+    megabytes: int | None = None,
 ) -> list[Finding]:
     """What a standing view should be asked about, in an order that depends on its rows alone.
 
@@ -93,7 +93,7 @@ def plausible(
         start_month: month in which a school year starts.
         stages: grades of each stage.
         pointed: `source_file` of files that write classes as 7.1, and none as 7.10.
-        megabytes: so much memory may DuckDB take before it writes to disk.
+        megabytes: so much memory may DuckDB take before it writes to disk, if not what it would.
     """
     with connection(megabytes) as con:
         con.execute("set variable pass_share = $1::double", [pass_share])

@@ -33,8 +33,6 @@ from pipelines.quality.rules import SHAPE, Rule, expression, name, rules_of
 if TYPE_CHECKING:
     import pandas as pd
 
-MEGABYTES = 2048
-"""Memory that DuckDB takes before it writes to disk, unless more or less is given."""
 SAMPLE = 20
 """So many values that break a rule enter the witness frame."""
 SHOWN = 5
@@ -58,13 +56,15 @@ def validate_feed(standing: Path, feed: str) -> list[CheckResult]:
     return validate(standing, [feed])
 
 
-def validate(standing: Path, feeds: Iterable[str], megabytes: int = MEGABYTES) -> list[CheckResult]:
+def validate(
+    standing: Path, feeds: Iterable[str], megabytes: int | None = None
+) -> list[CheckResult]:
     """The outcome of every rule of these feeds, in the order of the contracts' columns.
 
     Args:
         standing: `<feed>/<school year>/*.parquet`.
         feeds: those that are checked.
-        megabytes: so much memory may DuckDB take before it writes to disk.
+        megabytes: so much memory may DuckDB take before it writes to disk, if not what it would.
 
     Raises:
         KeyError: there is no contract of that name.
@@ -82,11 +82,12 @@ def validate(standing: Path, feeds: Iterable[str], megabytes: int = MEGABYTES) -
 
 
 @contextmanager
-def connection(megabytes: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(megabytes: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in so much memory, which writes to a folder of its own what does not fit."""
+    limit = {} if megabytes is None else {"memory_limit": f"{megabytes}MB"}
     with (
         tempfile.TemporaryDirectory() as spill,
-        duckdb.connect(config={"temp_directory": spill, "memory_limit": f"{megabytes}MB"}) as con,
+        duckdb.connect(config={"temp_directory": spill, **limit}) as con,
     ):
         con.execute("set enable_progress_bar = false")
         # Landed files never change, and each question would read all their footers.
