@@ -99,8 +99,13 @@ def test_groups_and_columns_to_ask_by(warehouse: Path) -> None:
         ("pass_rat", [], "", "the metrics are: candidates"),
         ("pass_rate", ["colour"], "", "there are: city, district"),
         ("pass_rate", [], "subjekt = 'english'", "The columns are: "),
-        ("pass_rate", [], "true) or (select count(*) from read_csv('/etc/passwd')) > 0 --", ""),
-        ("pass_rate", [], "true); drop table marts.attainment; select (1", ""),
+        (
+            "pass_rate",
+            [],
+            "true) or (select count(*) from read_csv('/etc/passwd')) > 0 --",
+            "syntax error",
+        ),
+        ("pass_rate", [], "true); drop table marts.attainment; select (1", "read-only"),
         ("low_rate", [], "", "has no low_rate"),
     ],
 )

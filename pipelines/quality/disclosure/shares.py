@@ -443,6 +443,8 @@ class _Reach:
     up: Ints
     row: Ints
     """Of each entry (a numerator in a sum): the sum."""
+    place: Ints
+    """Of each entry: the sum, as a place among those that have any."""
     cell: Ints
     """Of each entry: the numerator, as a place among those asked."""
     slack: Ints
@@ -468,27 +470,61 @@ def reached(
     row, cell = own.indices, np.repeat(np.arange(len(cells)), np.diff(own.indptr))
     is_total = own.data > 0
     if rows is not None:
-        asked = np.isin(row, rows)
+        known = np.zeros(own.shape[0], dtype=bool)
+        known[rows] = True
+        asked = known[row]
         row, cell, is_total = row[asked], cell[asked], is_total[asked]
-    _, place = np.unique(row, return_inverse=True)
-    held, first = np.unique(cell, return_index=True)
+    place, sums = _numbered_anew(row, own.shape[0])
+    # Entries of the sums in which somebody can be moved less far than was thought.
+    news = np.arange(len(row))
     slack: Ints | None = None
     while True:
-        d, u = down[cell], up[cell]
-        plus, minus = np.where(is_total, u, d), np.where(is_total, d, u)
+        at, of, total = place[news], cell[news], is_total[news]
+        d, u = down[of], up[of]
+        plus, minus = np.where(total, u, d), np.where(total, d, u)
         # What the others of the sum can take up.
-        most = np.bincount(place, plus)[place] - plus
-        least = np.bincount(place, minus)[place] - minus
-        cap_up = np.minimum(u, np.where(is_total, least, most)).astype(np.int64)
-        cap_down = np.minimum(d, np.where(is_total, most, least)).astype(np.int64)
+        most = np.bincount(at, plus)[at] - plus
+        least = np.bincount(at, minus)[at] - minus
+        cap_up = np.minimum(u, np.where(total, least, most)).astype(np.int64)
+        cap_down = np.minimum(d, np.where(total, most, least)).astype(np.int64)
         if slack is None:
             slack = cap_up + cap_down
-        if len(row):
-            nearer = [np.minimum.reduceat(cap, first) for cap in (cap_down, cap_up)]
-            if (nearer[0] < down[held]).any() or (nearer[1] < up[held]).any():
-                down[held], up[held] = nearer
-                continue
-        return _Reach(down, up, row, cell, slack)
+        first = np.flatnonzero(np.diff(of, prepend=-1))
+        held = of[first]
+        nearer = [
+            np.minimum.reduceat(cap, first) if len(first) else cap for cap in (cap_down, cap_up)
+        ]
+        less = held[(nearer[0] < down[held]) | (nearer[1] < up[held])]
+        if not len(less):
+            return _Reach(down, up, row, place, cell, slack)
+        down[held], up[held] = nearer
+        moved, stale = np.zeros(len(cells), dtype=bool), np.zeros(sums, dtype=bool)
+        moved[less] = True
+        stale[place[moved[cell]]] = True
+        news = np.flatnonzero(stale[place])
+
+
+def _numbered_anew(numbers: NDArray[np.intp], end: int) -> tuple[NDArray[np.intp], int]:
+    """Numbers below `end`, those that occur counted from 0 in their order; and how many these are.
+
+    As `np.unique` does, but without sorting: most of the time went there.
+    """
+    occurs = np.zeros(end, dtype=bool)
+    occurs[numbers] = True
+    count = np.cumsum(occurs)
+    return count[numbers] - 1, int(count[-1]) if end else 0
+
+
+def _once(numbers: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Each of these numbers once, in no order.
+
+    Args:
+        numbers: any.
+        last: room for as many numbers as there may be; what stands there is overwritten.
+    """
+    at = np.arange(len(numbers))
+    last[numbers] = at
+    return numbers[last[numbers] == at]
 
 
 def _entries(sums: sparse.csr_array | sparse.csc_array, of: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -507,6 +543,8 @@ class _Choice:
         self.few, self.need = given.few(rules), given.need(rules)
         self.wide = np.zeros(len(state), dtype=bool)
         self.tries = 0
+        self.last_row = np.empty(given.sums.shape[0], dtype=np.intp)
+        self.last_cell = np.empty(len(state), dtype=np.intp)
         row, cell = given.sums.tocoo().coords
         # Of each sum its cheapest member, what it costs, and what the next one does.
         cost = given.persons[cell]
@@ -541,7 +579,7 @@ class _Choice:
 
     def by_all_sums(self) -> NDArray[np.intp]:
         """Withhold beside what sums together tell too nearly; answers what."""
-        found, cost = [], self._cost()
+        found: list[np.intp] = []
         for near in _together(self.given, self.state, self.rules, self.wide):
             rows = np.searchsorted(self.given.numbers, near.sums)
             members = np.unique(self.given.sums[rows].indices)
@@ -550,7 +588,7 @@ class _Choice:
             others = members[members != near.numerator]
             members = others if len(others) else members
             if len(members):
-                found.append(members[np.argmin(cost[members])])
+                found.append(members[np.argmin(self._cost(members))])
                 self._withhold(found[-1:])
         return np.array(found, dtype=np.intp)
 
@@ -586,10 +624,11 @@ class _Choice:
         entries = _entries(sums, rows)
         np.subtract.at(self.alone, sums.indices[entries], self.other[entries])
 
-    def _cost(self) -> Costs:
+    def _cost(self, cells: NDArray[np.intp]) -> Costs:
         """What it costs to withhold each: its students, and what would then stand alone."""
-        persons = self.given.persons
-        return np.where(self.state == BAND, persons / BAND_COST, persons + AHEAD * self.alone)
+        persons = self.given.persons[cells]
+        whole = persons + AHEAD * self.alone[cells]
+        return np.where(self.state[cells] == BAND, persons / BAND_COST, whole)
 
     def _touched(
         self, chosen: NDArray[np.intp], enough: int | None = None
@@ -607,10 +646,10 @@ class _Choice:
             if enough is not None and count > enough:
                 break
             held = by_numerator.indices[_entries(by_numerator, edge)]
-            held = np.unique(held[~rows[held]])
+            held = _once(held[~rows[held]], self.last_row)
             rows[held] = True
             edge = sums.indices[_entries(sums, held)]
-            edge = np.unique(edge[(self.state[edge] != EXACT) & ~cells[edge]])
+            edge = _once(edge[(self.state[edge] != EXACT) & ~cells[edge]], self.last_cell)
         return np.flatnonzero(cells & (self.state != EXACT)), np.flatnonzero(rows)
 
     def _chosen(self, cells: NDArray[np.intp], reach: _Reach, near: Mask) -> NDArray[np.intp]:
@@ -621,10 +660,9 @@ class _Choice:
         """
         least = np.minimum(self.need[cells], self.rules.rare - 1)
         by_itself = reach.slack < least[reach.cell]
-        cost = self._cost()
         # Where no sum by itself is what holds a cell, any will do that can give a partner.
         for entries in (by_itself, np.ones(len(by_itself), dtype=bool)):
-            found = self._nearest(cost, cells, reach, near, entries)
+            found = self._nearest(cells, reach, near, entries)
             if len(found):
                 self.tries += 1
                 return found
@@ -633,39 +671,32 @@ class _Choice:
         return own[self.given.may_help(own, self.state)]
 
     def _nearest(
-        self,
-        cost: Costs,
-        cells: NDArray[np.intp],
-        reach: _Reach,
-        near: Mask,
-        entries: Mask,
+        self, cells: NDArray[np.intp], reach: _Reach, near: Mask, entries: Mask
     ) -> NDArray[np.intp]:
         """The cheapest partners for each cell, from the nearest of these entries that have any."""
         none = len(cells)
         locked = np.minimum(reach.down, reach.up) < self.rules.rare - 1
         origin = np.where(near, np.arange(none), none)
         edge, chosen = near.copy(), []
-        rows, place = np.unique(reach.row, return_inverse=True)
+        sums = int(reach.place.max(initial=-1)) + 1
         served = np.zeros(none + 1, dtype=bool)
         served[none] = True
         while edge.any():
             held = entries & edge[reach.cell]
-            cell, best = self._partners(
-                cost, reach.row[held], cells[reach.cell[held]], reach.slack[held]
-            )
+            cell, best = self._partners(reach.row[held], cells[reach.cell[held]], reach.slack[held])
             whose = origin[np.searchsorted(cells, cell)]
-            order = np.lexsort((cost[best], whose))
+            order = np.lexsort((self._cost(best), whose))
             _, first, of = np.unique(whose[order], return_index=True, return_inverse=True)
             some = np.arange(len(order)) - first[of] <= self.tries // PATIENCE
             chosen.append(best[order][some])
             served[whose] = True
             # Those without a partner go on to what is withheld beside them.
             edge &= ~served[origin]
-            of_row = np.full(len(rows), none)
+            of_sum = np.full(sums, none)
             at = edge[reach.cell]
-            np.minimum.at(of_row, place[at], origin[reach.cell[at]])
+            np.minimum.at(of_sum, reach.place[at], origin[reach.cell[at]])
             further = np.full(none, none)
-            np.minimum.at(further, reach.cell, of_row[place])
+            np.minimum.at(further, reach.cell, of_sum[reach.place])
             further[origin < none] = none
             # By what is locked itself, as long as anything is.
             if (further[locked] < none).any():
@@ -674,11 +705,10 @@ class _Choice:
             edge = further < none
         return np.unique(np.concatenate([*chosen, np.zeros(0, dtype=np.intp)]))
 
-    def _partners(self, cost: Costs, row: Ints, cell: Ints, slack: Ints) -> tuple[Ints, Ints]:
+    def _partners(self, row: Ints, cell: Ints, slack: Ints) -> tuple[Ints, Ints]:
         """Cells that are held too near, and their partners, each from the sum that holds it most.
 
         Args:
-            cost: of withholding each.
             row: of each entry of such a cell: the sum.
             cell: the cell.
             slack: how far it can be moved within the sum.
@@ -694,13 +724,13 @@ class _Choice:
         itself[at_asked] = cell
         free = self.given.may_help(one, self.state) & ~(alone[at] & (itself[at] == one))
         at, one = at[free], one[free]
-        order = np.lexsort((one, cost[one], at))
+        order = np.lexsort((one, self._cost(one), at))
         rows, first = np.unique(at[order], return_index=True)
         best = np.full(len(asked), -1, dtype=np.int64)
         best[rows] = one[order][first]
         # Of each cell the sum that holds it most, of those that have a partner to give.
         able = best[at_asked] >= 0
         at_asked, cell, slack = at_asked[able], cell[able], slack[able]
-        order = np.lexsort((cost[best[at_asked]], slack, cell))
+        order = np.lexsort((self._cost(best[at_asked]), slack, cell))
         _, first = np.unique(cell[order], return_index=True)
         return cell[order][first], best[at_asked[order][first]]
