@@ -491,9 +491,7 @@ def reached(
             slack = cap_up + cap_down
         first = np.flatnonzero(np.diff(of, prepend=-1))
         held = of[first]
-        nearer = [
-            np.minimum.reduceat(cap, first) if len(first) else cap for cap in (cap_down, cap_up)
-        ]
+        nearer = [np.minimum.reduceat(cap, first) for cap in (cap_down, cap_up)]
         less = held[(nearer[0] < down[held]) | (nearer[1] < up[held])]
         if not len(less):
             return _Reach(down, up, row, place, cell, slack)
