@@ -1,4 +1,4 @@
-# Reference figures of tests/evaluation/test_equity.py and test_robustness.py:
+# Reference figures of tests/evaluation/equity/ and test_robustness.py:
 #   cd tests/evaluation/data && Rscript equity.R
 # Data: Exam of the R package mlmRev (equity.md). Writes equity_exam.csv.gz and equity.json.
 suppressMessages({
