@@ -505,7 +505,7 @@ def reached(
 def _numbered_anew(numbers: NDArray[np.intp], end: int) -> tuple[NDArray[np.intp], int]:
     """Numbers below `end`, those that occur counted from 0 in their order; and how many these are.
 
-    As `np.unique` does, but without sorting: most of the time went there.
+    As `np.unique` does, but without sorting.
     """
     occurs = np.zeros(end, dtype=bool)
     occurs[numbers] = True
