@@ -14,8 +14,10 @@ from pipelines.quality.disclosure.shares import (
     WITHHELD,
     Numerators,
     States,
+    by_rule,
     numerators,
     opened_shares,
+    reached,
     states,
     too_near,
 )
@@ -85,6 +87,35 @@ def test_bands_alone_would_leak() -> None:
         assert all(n.low <= one.met[n.numerator] <= n.high and n.sums for n in near)
         leaking += bool(near)
     assert leaking > 20
+
+
+@given(city=schools(), hidden=st.sampled_from([0, 10]), protected=st.booleans(), draw=st.data())
+@settings(max_examples=100)
+def test_how_far_each_can_be_moved_is_found_by_looking_at_every_sum_each_time(
+    city: tuple[list[list[int]], list[list[int]]], hidden: int, protected: bool, draw: st.DataObject
+) -> None:
+    """Sums are looked at again only where somebody moved; here all are, one cell after another."""
+    one = of(*city, hidden)
+    state = states({"passed": one}, RULES)["passed"] if protected else by_rule(one, RULES)
+    cells = np.flatnonzero(state != EXACT)
+    every = np.arange(one.sums.shape[0])
+    asked = np.array([row for row in every if draw.draw(st.integers(0, 4))], dtype=np.intp)
+    for rows, given_rows in ((every, None), (asked, asked)):
+        down, up = (room.tolist() for room in one.room(cells, state, RULES))
+        signs = one.sums.toarray()[rows][:, cells]
+        moved = True
+        while moved:
+            before = [*down, *up]
+            for sign in signs:
+                own = np.flatnonzero(sign).tolist()
+                for i in own:
+                    others = [j for j in own if j != i]
+                    against = {j: sign[i] != sign[j] for j in others}
+                    up[i] = min(up[i], sum(up[j] if against[j] else down[j] for j in others))
+                    down[i] = min(down[i], sum(down[j] if against[j] else up[j] for j in others))
+            moved = before != [*down, *up]
+        found = reached(one, cells, one.room(cells, state, RULES), given_rows)
+        assert (found.down.tolist(), found.up.tolist()) == (down, up)
 
 
 def test_a_sibling_with_a_band_gives_up_less_than_a_total() -> None:
