@@ -16,15 +16,14 @@ from tests.evaluation.equity.students import QUICK, R, cells, holds
 
 def clustered_groups(
     rng: np.random.Generator, cities: int, count: int, gap: float
-) -> tuple[Cells, Cells, np.ndarray, np.ndarray]:
-    """Both groups in each school, share and effect of the school related; scores as students have
-    them. Also single scores (of the first cities) for V."""
+) -> tuple[Cells, Cells]:
+    """Both groups in each school, which has an effect of its own; scores as students have them."""
     n = rng.integers(10, 60, (2, cities, count)).astype(float)
     u = 0.5 * rng.standard_normal((cities, count))
     mean = u + np.array([gap / 2, -gap / 2])[:, None, None]
     mean = mean + rng.standard_normal(n.shape) / np.sqrt(n)
     squares = rng.chisquare(n - 1)
-    return Cells(n[0], mean[0], squares[0]), Cells(n[1], mean[1], squares[1]), n, u
+    return Cells(n[0], mean[0], squares[0]), Cells(n[1], mean[1], squares[1])
 
 
 def test_exam_gap_as_r_has_it(exam: dict[str, np.ndarray], by_r: dict[str, Any]) -> None:
@@ -107,7 +106,7 @@ def test_rank_gap_is_d_where_groups_are_normal() -> None:
 )
 @settings(max_examples=30)
 def test_d_knows_neither_scale_nor_origin(seed: int, factor: float, added: float) -> None:
-    a, b, _, _ = clustered_groups(np.random.default_rng(seed), 1, 12, 0.4)
+    a, b = clustered_groups(np.random.default_rng(seed), 1, 12, 0.4)
     moved = [Cells(c.n, c.mean * factor + added, c.squares * factor**2) for c in (a, b)]
     before = equity.standardised_gap(a, b, resampling=QUICK)
     after = equity.standardised_gap(*moved, resampling=QUICK)
@@ -130,7 +129,7 @@ def test_cells_from_sums_are_those_of_students() -> None:
 def test_gap_intervals_hold_the_truth() -> None:
     """Group membership by school (as of locale): only the clustered interval holds."""
     rng = np.random.default_rng(12)
-    a, b, _, _ = clustered_groups(rng, 400, 80, 0.4)
+    a, b = clustered_groups(rng, 400, 80, 0.4)
     rural = np.arange(80) < 40
     one = Cells(np.where(rural, a.n, 0), a.mean, a.squares)
     other = Cells(np.where(rural, 0, b.n), b.mean, b.squares)

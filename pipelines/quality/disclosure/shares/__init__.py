@@ -16,13 +16,14 @@ from pipelines.quality.disclosure.shares.choice import protect
 from pipelines.quality.disclosure.shares.numerator import (
     BAND,
     EXACT,
+    IN_A_CELL,
     OUTCOMES,
     WITHHELD,
     Numerators,
     States,
     by_rule,
 )
-from pipelines.quality.disclosure.shares.of_cells import IN_A_CELL, Before, numerators
+from pipelines.quality.disclosure.shares.of_cells import Before, numerators
 from pipelines.quality.disclosure.shares.outcomes import states, too_near
 from pipelines.quality.disclosure.shares.reach import Near, near_of, opened_shares, reached
 

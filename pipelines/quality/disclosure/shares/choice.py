@@ -58,6 +58,7 @@ class _Choice:
         self.tries = 0
         self.last_row = np.empty(given.sums.shape[0], dtype=np.intp)
         self.last_cell = np.empty(len(state), dtype=np.intp)
+        """Room for `_once`, made once."""
         row, cell = given.sums.tocoo().coords
         # Of each sum its cheapest member, what it costs, and what the next one does.
         cost = given.persons[cell]

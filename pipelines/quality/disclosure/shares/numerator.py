@@ -14,6 +14,8 @@ OUTCOMES = ("passed", "good", "excellent", "low")
 """Numerators of the shares of a number of students, as columns of `int_disclosure_cell`."""
 EXACT, BAND, WITHHELD = 0, 1, 2
 """What becomes of a share: told; told as a band; not told."""
+IN_A_CELL = -1
+"""In the place of a sum's number: what the outcomes of one cell tell of each other."""
 States = NDArray[np.int8]
 
 

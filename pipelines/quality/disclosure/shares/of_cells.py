@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pipelines.quality.disclosure.rules import Rules
-from pipelines.quality.disclosure.shares.numerator import BAND, WITHHELD, Numerators, States
+from pipelines.quality.disclosure.shares.numerator import (
+    BAND,
+    IN_A_CELL,
+    WITHHELD,
+    Numerators,
+    States,
+)
 from pipelines.quality.disclosure.shares.reach import near_of
 from pipelines.quality.disclosure.system import Mask, System, ints
-
-IN_A_CELL = -1
-"""In the place of a sum's number: what the outcomes of one cell tell of each other."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,13 @@ from pipelines.quality.disclosure.rules import Rules
 from pipelines.quality.disclosure.shares.choice import protect
 from pipelines.quality.disclosure.shares.numerator import (
     EXACT,
+    IN_A_CELL,
     WITHHELD,
     Numerators,
     States,
     by_rule,
 )
-from pipelines.quality.disclosure.shares.of_cells import IN_A_CELL
-from pipelines.quality.disclosure.shares.reach import (
-    Near,
-    near_of,
-)
+from pipelines.quality.disclosure.shares.reach import Near, near_of
 from pipelines.quality.disclosure.system import Ints
 
 WITHIN = (("passed", "good", 1), ("good", "excellent", 1), ("passed", "low", -1))
