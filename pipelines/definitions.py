@@ -25,6 +25,7 @@ from packaging.version import Version
 
 from dashboards.site import Rules, render_analysis, render_site
 from pipelines import (
+    data_tests,
     forget,
     intake,
     kept,
@@ -279,7 +280,7 @@ def build_definitions(
                 asset=table.split("."),
                 description="What dbt tests of the table: its key, its values, its sums.",
             )
-            for table in sorted(set(warehouse.tested(described).values()))
+            for table in sorted(set(data_tests.tables(described).values()))
         ],
     )
     def models(dbt: Dbt, home: Home) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -296,18 +297,14 @@ def build_definitions(
         same = {name for name in nodes if last.nodes.get(name) == now.nodes[name]}
         replaced = kept.concerned(manifest, last, now, building.work)
         tests = {name: row for name, row in last.tests.items() if name in same}
-        built: dict[str, float] = {}
-        if len(same) < len(nodes):
-            given = ["--vars", warehouse.variables(home)]
-            build = ["build", "--exclude-resource-type", "unit_test", *given]
+        stale = [name for name in nodes if name not in same]
+        error, built = None, {}
+        if any(nodes[name]["resource_type"] != "test" for name in stale):
+            build = ["build", "--exclude-resource-types", "test", "unit_test"]
+            build += ["--vars", warehouse.variables(home)]
             if same:
-                # Of a table's tests those are left out that look at no other table.
-                held = [
-                    node["name"]
-                    for name, node in nodes.items()
-                    if name in same and node["resource_type"] != "test"
-                ]
-                build += ["--indirect-selection", "cautious", "--exclude", " ".join(held)]
+                held = [nodes[name]["name"] for name in same if name not in tests]
+                build += ["--exclude", " ".join(held)]
             standing = kept.show_standing(home, view)
             warehouse.forget_results(building.dbt)
             with (
@@ -322,15 +319,25 @@ def build_definitions(
                 contextlib.redirect_stdout(nothing),
             ):
                 done = dbt.cli(build, raise_on_error=False, target_path=building.dbt).wait()
-            tests |= warehouse.dbt_checks(building.dbt)
-            if error := done.get_error():
-                yield from checked(tests.values(), building.work)
-                raise error
-            took = warehouse.seconds(building.dbt)
-            built = {warehouse.table_of(nodes[name]): own for name, own in took.items()}
-        kept.note(home, building, now, tests)
+            error = done.get_error()
+            built = warehouse.seconds(building.dbt)
+        # Of a build that fails, too: what is wrong in a table is why one that reads it fails.
+        there = same | set(built)
+        asked = [
+            name
+            for name in stale
+            if nodes[name]["resource_type"] == "test"
+            and there.issuperset(set(nodes[name]["depends_on"]["nodes"]) & nodes.keys())
+        ]
+        tests |= data_tests.ask(home, described, asked, building.work)
         yield from checked(tests.values(), building.work)
-        yield from _told_of(models, built, warehouse.row_counts(building.work))
+        if error:
+            raise error
+        if any(row.get("query") for row in tests.values()):
+            raise warehouse.WarehouseError("a table is not as its tests ask")
+        kept.note(home, building, now, tests)
+        took = {warehouse.table_of(nodes[name]): own for name, own in built.items()}
+        yield from _told_of(models, took, warehouse.row_counts(building.work))
 
     @dg.asset(
         key=["release", "warehouse"],

@@ -284,18 +284,6 @@ def _conditions(con: duckdb.DuckDBPyConnection, rows: Rows) -> dict[str, str]:
     return {table: asked for table, names in tables if (asked := rows(table, set(names)))}
 
 
-def tested(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Of dbt's description of the project: each test, by dbt's name → the table (`schema.table`)
-    that it is of; one of several tables is of the first that it reads."""
-    nodes = manifest["nodes"]
-    of = {
-        name: nodes[node.get("attached_node") or node["depends_on"]["nodes"][0]]
-        for name, node in nodes.items()
-        if node["resource_type"] == "test"
-    }
-    return {name: table_of(node) for name, node in of.items()}
-
-
 def table_of(node: Mapping[str, Any]) -> str:
     """The table (`schema.table`) of a model or seed as dbt describes it."""
     return f"{node['schema']}.{node['alias']}"
@@ -306,50 +294,19 @@ def forget_results(target: Path) -> None:
     (target / RESULTS).unlink(missing_ok=True)
 
 
-def dbt_checks(target: Path) -> dict[str, dict[str, Any]]:
-    """The outcome of dbt's tests: dbt's name of each → its row of `ops.quality_check`.
-
-    One that stops the build has a `query` besides, which shows the rows that fail.
-    """
-    manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-    on_table, rows = tested(manifest), {}
-    for result in _results(target):
-        name = result["unique_id"]
-        if name not in on_table or result["status"] == "skipped":
-            continue
-        node = manifest["nodes"][name]
-        rows[name] = {
-            "source": "dbt",
-            "on_table": on_table[name],
-            "rule": (node.get("test_metadata") or {}).get("name") or node["name"],
-            "on_column": node.get("column_name") or "",
-            "passed": result["status"] == "pass",
-            "rows": None,
-            "failed_rows": result.get("failures") or 0,
-            "detail": result.get("message") or "",
-        }
-        if result["status"] in ("fail", "error"):
-            lines = (line.strip() for line in (result.get("compiled_code") or "").splitlines())
-            rows[name]["query"] = " ".join(line for line in lines if line[:2] not in ("", "--"))
-    return rows
-
-
 def seconds(target: Path) -> dict[str, float]:
-    """Model or seed, by dbt's name → the seconds that dbt took to build it, the slowest first.
+    """Model or seed that dbt has built, by its name → the seconds it took, the slowest first.
 
     None where none was built.
     """
+    told = target / RESULTS
+    results = json.loads(told.read_text(encoding="utf-8"))["results"] if told.exists() else []
     took = {
         one["unique_id"]: round(one["execution_time"], 3)
-        for one in _results(target)
-        if one["unique_id"].startswith(("model.", "seed."))
+        for one in results
+        if one["status"] == "success"
     }
     return dict(sorted(took.items(), key=lambda one: -one[1]))
-
-
-def _results(target: Path) -> list[dict[str, Any]]:
-    told = target / RESULTS
-    return json.loads(told.read_text(encoding="utf-8"))["results"] if told.exists() else []
 
 
 def write_docs(settings: Settings, standing: Path, database: Path, target: Path, docs: Path) -> int:

@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,23 @@ def test_an_unknown_setting_is_wrong_usage(home: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("EQM_HOEM", "/somewhere")
     result = run(app, ["status"])
     assert result.exit_code == 2 and "EQM_HOEM" in result.output and "home" in result.output
+
+
+@pytest.mark.parametrize("command", ["sample --out {}", "template students -o {}"])
+def test_an_unknown_setting_is_told_where_no_home_is_asked_for(
+    command: str, tmp_path: Path
+) -> None:
+    said = command.format(tmp_path / "out").split()
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipelines.cli import main; main()", *said],
+        env={**os.environ, "EQM_HOEM": "/somewhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith("unknown setting EQM_HOEM") and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_raw_folder_is_said(home: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipelines import warehouse
+from pipelines import data_tests, warehouse
 from pipelines.definitions import JOB, TESTS, build_definitions
 from pipelines.feeds import load_contracts
 from pipelines.settings import Settings
@@ -79,7 +79,7 @@ def test_each_feed_has_its_suite_and_each_tested_table_its_check(
     assert {(("standing", feed), "contract") for feed in load_contracts()} <= checks
     assert (("release", "warehouse"), "disclosure") in checks
     assert (("marts", "attainment"), TESTS) in checks
-    tested = warehouse.tested(json.loads(warehouse.manifest(settings).read_text("utf-8")))
+    tested = data_tests.tables(json.loads(warehouse.manifest(settings).read_text("utf-8")))
     assert tested["test.eqm.assert_intervals_match_the_literature"] == "marts.attainment"
     assert {path for path, name in checks if name == TESTS} == {
         tuple(table.split(".")) for table in tested.values()

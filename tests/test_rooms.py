@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORDS = "pipelines.wording"
 MAY_KNOW: dict[str, set[str]] = {
     "pipelines.again": set(),
+    "pipelines.data_tests": {"pipelines.settings", "pipelines.warehouse"},
     "pipelines.dbt": {"pipelines.warehouse"},
     "pipelines.parts": {"pipelines.feeds"},
     "pipelines.plan": set(),

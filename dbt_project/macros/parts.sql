@@ -21,7 +21,7 @@
 {% materialization parted, adapter='duckdb' %}
     {%- set conditions = _concerned() -%}
     {%- if conditions is none -%}
-        {{ return(dbt.materialization_table_duckdb()) }}
+        {{ return(materialization_table_duckdb()) }}
     {%- endif -%}
     {%- set of_parts = conditions[config.meta_get('parts')] -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}

@@ -16,7 +16,9 @@ from pipelines.cli import (
     sample,
     serve,
 )
-from pipelines.cli.shared import ENVIRONMENT
+from pipelines.cli.shared import ENVIRONMENT, WRONG_USAGE
+from pipelines.feeds import ContractError
+from pipelines.settings import SettingsError
 
 EPILOG = (
     "Exit codes: 0 done · 1 the data has errors (what is good was still built and released, "
@@ -62,9 +64,14 @@ for name, group in GROUPS.items():
 
 
 def main() -> None:
-    """The console script. What the machine refuses is said in one line."""
+    """The console script. What the machine refuses is said in one line; so is a setting, or a
+    contract of the city's own, that is none, of which many a module knows only once it is loaded.
+    """
     try:
         app()
+    except (SettingsError, ContractError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(WRONG_USAGE)
     except (OSError, SQLAlchemyError) as error:
         typer.echo(str(error).splitlines()[0], err=True)
         sys.exit(ENVIRONMENT)

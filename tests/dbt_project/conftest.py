@@ -108,10 +108,11 @@ def run_dbt(
 
     `select` names the models, as dbt does: `+path:models/marts/core` builds these and what they
     rest on. Without `tests` the models alone are built. `served` is the warehouse of a release
-    before. With `anew` dbt reads its project for this build alone.
+    before. With `anew` dbt reads its project for this build alone, and runs its unit tests, which
+    have rows of their own and so end alike in any city.
     """
     write_standing(home / "standing", feeds)
-    warehouse = home / "warehouse.duckdb"
+    warehouse = home / "work.duckdb"
     write_ops(warehouse, "made_with", [])
     write_ops(warehouse, "metric", [])
     write_ops(warehouse, "owed", OWED)
@@ -136,13 +137,14 @@ def dbt_build(
     """
     target = home / "target"
     target.mkdir(exist_ok=True)
+    left_out = [*(() if tests else ("test",)), *(() if anew else ("unit_test",))]
     read = target / "read.msgpack" if anew else _read(os.environ.get("EQM_PLAN_SEEDS"))
     done = subprocess.run(
         [
             *(*READY_DBT, "--no-use-colors", "build"),
             *("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--select", select),
             *("--indirect-selection", "buildable"),
-            *(() if tests else ("--exclude-resource-types", "test", "unit_test")),
+            *(f"--exclude-resource-types={kind}" for kind in left_out),
         ],
         env=os.environ
         | ONE_THREAD
@@ -181,7 +183,7 @@ def nothing(once: Once) -> City:
 
     folder = once("nothing", build)
     words = (folder / "words.txt").read_text(encoding="utf-8")
-    return City({}, folder / "warehouse.duckdb", words)
+    return City({}, folder / "work.duckdb", words)
 
 
 def made_city() -> dict[str, pd.DataFrame]:
@@ -381,4 +383,4 @@ def city(once: Once) -> City:
         (home / "words.txt").write_text(words, encoding="utf-8")
 
     home = once("made_city", build)
-    return City(feeds, home / "warehouse.duckdb", (home / "words.txt").read_text(encoding="utf-8"))
+    return City(feeds, home / "work.duckdb", (home / "words.txt").read_text(encoding="utf-8"))

@@ -272,7 +272,7 @@ def after(city: City, once: Once) -> City:
             served=city.warehouse,
         ),
     )  # fmt: skip
-    return City(feeds, home / "warehouse.duckdb")
+    return City(feeds, home / "work.duckdb")
 
 
 @pytest.fixture(scope="module")

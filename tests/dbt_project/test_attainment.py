@@ -80,7 +80,7 @@ def built_once(once: Once) -> City:
     """The marked city, built and tested by dbt once for all modules."""
     feeds = marked_city()
     home = once("marked_city", lambda home: run_dbt(home, feeds, ROOM))
-    return City(feeds, home / "warehouse.duckdb")
+    return City(feeds, home / "work.duckdb")
 
 
 @pytest.fixture(scope="module")

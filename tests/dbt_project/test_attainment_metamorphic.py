@@ -80,7 +80,7 @@ def whole(once: Once) -> City:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_RESOURCE_TYPES", "model seed")
         home = once("whole_city", lambda home: run_dbt(home, feeds, SELECT))
-    return City(feeds, home / "warehouse.duckdb")
+    return City(feeds, home / "work.duckdb")
 
 
 @pytest.fixture(autouse=True)

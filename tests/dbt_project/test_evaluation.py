@@ -114,7 +114,7 @@ def made(once: Once) -> City:
             run_dbt(home, feeds, SELECT)[1], encoding="utf-8"
         ),
     )
-    return City(feeds, home / "warehouse.duckdb", (home / "words.txt").read_text(encoding="utf-8"))
+    return City(feeds, home / "work.duckdb", (home / "words.txt").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def city(once: Once) -> City:
         every = [made(case, number) for number, case in enumerate(CASES)]
         run_dbt(home, {feed: pd.concat([f[feed] for f in every]) for feed in every[0]}, SELECT)
 
-    return City({}, once("limits", build) / "warehouse.duckdb")
+    return City({}, once("limits", build) / "work.duckdb")
 
 
 def of_case(rows: pd.DataFrame, case: str) -> pd.DataFrame:

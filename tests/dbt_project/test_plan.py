@@ -336,7 +336,7 @@ def test_the_plan_of_another_city_is_a_file(
     )  # fmt: skip
     monkeypatch.setenv("EQM_PLAN_SEEDS", str(plan_seeds(settings)))
     # Only what rests on the file is made anew, in a copy of the warehouse.
-    warehouse = tmp_path / "warehouse.duckdb"
+    warehouse = tmp_path / "work.duckdb"
     shutil.copyfile(planned.warehouse, warehouse)
     resting = "plan_targets+,+path:models/marts/plan"
     dbt_build(tmp_path, planned.warehouse.parent / "standing", warehouse, resting, False)

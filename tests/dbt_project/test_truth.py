@@ -124,7 +124,7 @@ def drawn(once: Once) -> Drawn:
     truth["stage"] = truth["grade"].map(STAGES)
     # Those who sit grade 6 in the second year after grade 4 are the same students.
     truth["cohort"] = truth["school_year"].str[:4].astype(int) - truth["grade"]
-    return Drawn(City(whole, home / "warehouse.duckdb"), truth, pd.concat(checks))
+    return Drawn(City(whole, home / "work.duckdb"), truth, pd.concat(checks))
 
 
 def expected_of(cells: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -99,7 +99,7 @@ def drawn(once: Once) -> Drawn:
         pd.concat(truths).to_parquet(home / "truth.parquet")
 
     home = once("value_added_drawn", build)
-    city = City({}, home / "warehouse.duckdb")
+    city = City({}, home / "work.duckdb")
     truth = pd.read_parquet(home / "truth.parquet").rename(columns={"effect": "truth"})
     found = city.table("marts.value_added").query("level == 'school' and n > 0")
     found = found.assign(mark=found["wave_id"].str[0])
