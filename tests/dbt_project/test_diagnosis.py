@@ -218,16 +218,16 @@ def diagnose(items: City) -> Diagnose:
         listed = pd.DataFrame({"item_no": list(marks), "full_mark": list(marks.values())})
         whose = pd.DataFrame({"student_key": points.index})
         with duckdb.connect() as con:
-            con.execute("attach ':memory:' as warehouse")
+            con.execute("attach ':memory:' as work")
             for schema in SCHEMAS:
-                con.execute(f"create schema warehouse.{schema}")
+                con.execute(f"create schema work.{schema}")
             con.register("rows", rows)
             con.register("listed", listed)
             con.register("whose", whose)
             paper = "'W' as wave_id, 'english' as subject, '2024-2025' as school_year"
             stage, middle = (
-                "create table warehouse.staging.",
-                "create table warehouse.intermediate.",
+                "create table work.staging.",
+                "create table work.intermediate.",
             )
             con.execute(
                 f"{stage}stg_item_results as select student_key::varchar as student_key, item_no,"
@@ -250,9 +250,9 @@ def diagnose(items: City) -> Diagnose:
                     "/"
                 )[0]
                 name = path.rpartition("/")[2]
-                con.execute(f"create table warehouse.{schema}.{name} as {text}")
-            found = con.execute("from warehouse.marts.item_quality order by item_no").df()
-            whole = con.execute("from warehouse.marts.paper_quality").df()
+                con.execute(f"create table work.{schema}.{name} as {text}")
+            found = con.execute("from work.marts.item_quality order by item_no").df()
+            whole = con.execute("from work.marts.paper_quality").df()
         return found.set_index("item_no"), whole.iloc[0]
 
     return run

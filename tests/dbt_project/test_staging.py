@@ -125,9 +125,9 @@ def failing(city: City, test: str, **relations: str) -> list[tuple[Any, ...]]:
     """What a test of the staging layer finds in these made relations (name → query)."""
     compiled = next((city.warehouse.parent / "target" / "compiled").rglob(f"{test}.sql"))
     with duckdb.connect() as con:
-        con.execute("attach ':memory:' as warehouse; create schema warehouse.staging")
+        con.execute("attach ':memory:' as work; create schema work.staging")
         for name, query in relations.items():
-            con.execute(f"create table warehouse.staging.{name} as {query}")
+            con.execute(f"create table work.staging.{name} as {query}")
         return con.execute(compiled.read_text(encoding="utf-8")).fetchall()
 
 

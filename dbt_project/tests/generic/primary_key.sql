@@ -1,23 +1,34 @@
 {#- Fails with each combination of the columns that occurs more than once or lacks a value, and with
-    each that has rows in which one of the columns of `never_null` is null. -#}
+    each that has rows in which one of the columns of `never_null` is null. Of all rows only digests
+    are held: which combinations occur more than once is asked of those whose digests do. -#}
 {% test primary_key(model, columns, never_null=[]) %}
-with keys as (
-    select
-        {{ columns | join(', ') }},
-        count(*) as occurrences
-        {%- for column in never_null %},
-        count(*) - count({{ column }}) as without_{{ column }}
-        {%- endfor %}
+with repeated as (
+    select hash({{ columns | join(', ') }}) as digest
     from {{ model }}
-    group by {{ columns | join(', ') }}
+    group by digest
+    having count(*) > 1
+),
+
+suspects as (
+    select *
+    from {{ model }}
+    where
+        hash({{ columns | join(', ') }}) in (select digest from repeated)
+        or {{ (columns + never_null) | join(' is null or ') }} is null
 )
 
-select *
-from keys
-where
-    occurrences > 1
+select
+    {{ columns | join(', ') }},
+    count(*) as occurrences
+    {%- for column in never_null %},
+    count(*) - count({{ column }}) as without_{{ column }}
+    {%- endfor %}
+from suspects
+group by {{ columns | join(', ') }}
+having
+    count(*) > 1
     or {{ columns | join(' is null or ') }} is null
     {%- for column in never_null %}
-    or without_{{ column }} > 0
+    or count(*) > count({{ column }})
     {%- endfor %}
 {% endtest %}
