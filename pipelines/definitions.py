@@ -329,7 +329,10 @@ def build_definitions(
             if nodes[name]["resource_type"] == "test"
             and there.issuperset(set(nodes[name]["depends_on"]["nodes"]) & nodes.keys())
         ]
-        tests |= data_tests.ask(home, described, asked, building.work)
+        # Where dbt has failed, a database that can't be read is no news.
+        no_news = (duckdb.Error, warehouse.WarehouseError) if error else ()
+        with contextlib.suppress(*no_news):
+            tests |= data_tests.ask(home, described, asked, building.work)
         yield from checked(tests.values(), building.work)
         if error:
             raise error
