@@ -66,6 +66,42 @@ def test_a_failed_model_is_said_first(tmp_path: Path, project: Path) -> None:
     assert "nowhere/schools" in str(told.value)
 
 
+def test_a_table_that_can_not_be_made_leaves_its_former(tmp_path: Path, project: Path) -> None:
+    """And one in Python may read its former rows while it makes its new ones."""
+    settings, database = settings_in(tmp_path), tmp_path / "work.duckdb"
+    given = warehouse.environment(settings, tmp_path, database)
+    run = ["run", "--select", "a_table", "a_view", "in_python", "--vars"]
+    run.append(warehouse.variables(settings))
+
+    def write(number: str, former: str) -> None:
+        for name, kind in (("a_table", "table"), ("a_view", "view")):
+            head = f"{{{{ config(materialized='{kind}') }}}}"
+            model = project / "models" / "staging" / f"{name}.sql"
+            model.write_text(f"{head} select {number} as number", encoding="utf-8")
+        (project / "models" / "staging" / "in_python.py").write_text(
+            "def model(dbt, session):\n"
+            "    dbt.config(materialized='table')\n"
+            f"    return session.sql(f'select 1 + {former} as number')\n",
+            encoding="utf-8",
+        )
+
+    def numbers() -> list[int]:
+        with duckdb.connect(str(database), read_only=True) as con:
+            names = ("a_table", "a_view", "in_python")
+            return [con.execute(f"from staging.{name}").fetchall()[0][0] for name in names]
+
+    write("1", "0")
+    warehouse.dbt(run, tmp_path / "target", given)
+    assert numbers() == [1, 1, 1]
+    write("no_such_column", "(select number from {dbt.this})")
+    with pytest.raises(warehouse.WarehouseError, match="no_such_column"):
+        warehouse.dbt(run, tmp_path / "target", given)
+    assert numbers() == [1, 1, 2]
+    with duckdb.connect(str(database), read_only=True) as con:
+        left = con.execute("select table_name from duckdb_tables() order by 1").fetchall()
+    assert left == [("a_table",), ("in_python",)], "nothing is left aside"
+
+
 def test_what_dbt_read_is_of_one_project_its_variables_and_its_engine(
     tmp_path: Path, project: Path
 ) -> None:
