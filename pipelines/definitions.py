@@ -303,7 +303,7 @@ def build_definitions(
             build = ["build", "--exclude-resource-types", "test", "unit_test"]
             build += ["--vars", warehouse.variables(home)]
             if same:
-                held = [nodes[name]["name"] for name in same if name not in tests]
+                held = [nodes[n]["name"] for n in same if nodes[n]["resource_type"] != "test"]
                 build += ["--exclude", " ".join(held)]
             standing = kept.show_standing(home, view)
             warehouse.forget_results(building.dbt)
