@@ -119,7 +119,8 @@ def test_the_question_is_one_query_with_one_join(asked: City) -> None:
 def test_the_examples_run_as_they_stand(
     asked: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "current").symlink_to(asked.warehouse.parent)
+    (tmp_path / "current").mkdir()
+    (tmp_path / "current" / "warehouse.duckdb").symlink_to(asked.warehouse)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for text in blocks("python"):
