@@ -7,7 +7,7 @@ ask them.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from pipelines import warehouse
-from pipelines.settings import Settings
+from pipelines.settings import WORK, Settings
 
 Row = dict[str, Any]
 """How a test ended: its row of `ops.quality_check`. One that stops the build has a `query` besides,
@@ -46,7 +46,7 @@ def questions(settings: Settings) -> dict[str, str]:
         with TemporaryDirectory(dir=kept.parent) as name:
             aside = Path(name)
             # They are made without looking into any table, so the database may be an empty one.
-            nowhere = warehouse.environment(settings, aside, aside / "work.duckdb")
+            nowhere = warehouse.environment(settings, aside, aside / WORK)
             # What a build has read is used; to leave it is the build's part, which knows more.
             nowhere |= {warehouse.READ: str(read)} if read.exists() else {}
             given = ["--select", "resource_type:test", "--vars", warehouse.variables(settings)]
@@ -64,9 +64,13 @@ def questions(settings: Settings) -> dict[str, str]:
 
 
 def ask(
-    settings: Settings, manifest: Mapping[str, Any], names: Collection[str], database: Path
+    settings: Settings,
+    manifest: Mapping[str, Any],
+    names: Iterable[str],
+    made: Collection[str],
+    database: Path,
 ) -> dict[str, Row]:
-    """How tests end in a database, by dbt's name of each.
+    """How tests end in a database, by dbt's name of each; those alone whose tables are all made.
 
     Where one stops the build, those of tables that rest on its table are left out: what is wrong
     there comes of it.
@@ -74,20 +78,28 @@ def ask(
     Args:
         settings: under which the tables were made.
         manifest: dbt's description of the project: how severe each is, and of what table.
-        names: the tests that are asked.
-        database: where the tables are: `work.duckdb`, since questions call them by that, too.
+        names: those of which the tests are asked; other nodes may be among them.
+        made: models and seeds whose tables are as they should be now.
+        database: where they are; its file is called `WORK`.
 
     Raises:
         WarehouseError: dbt can't make the questions; the text is dbt's.
     """
-    if not names:
+    nodes = manifest["nodes"]
+    able = [
+        name
+        for name in names
+        if nodes[name]["resource_type"] == "test"
+        and all(one in made for one in nodes[name]["depends_on"]["nodes"] if one in nodes)
+    ]
+    if not able:
         return {}
     asked, on_table = questions(settings), tables(manifest)
     rows: dict[str, Row] = {}
     with duckdb.connect(str(database), read_only=True) as con:
         con.execute(f"set memory_limit = '{settings.engine_megabytes}MB'")
-        for name in names:
-            node = manifest["nodes"][name]
+        for name in able:
+            node = nodes[name]
             failed, stops, message = _outcome(con, asked[name], node["config"])
             rows[name] = {
                 "source": "dbt",

@@ -323,16 +323,10 @@ def build_definitions(
             built = warehouse.seconds(building.dbt)
         # Of a build that fails, too: what is wrong in a table is why one that reads it fails.
         there = same | set(built)
-        asked = [
-            name
-            for name in stale
-            if nodes[name]["resource_type"] == "test"
-            and there.issuperset(set(nodes[name]["depends_on"]["nodes"]) & nodes.keys())
-        ]
         # Where dbt has failed, a database that can't be read is no news.
         no_news = (duckdb.Error, warehouse.WarehouseError) if error else ()
         with contextlib.suppress(*no_news):
-            tests |= data_tests.ask(home, described, asked, building.work)
+            tests |= data_tests.ask(home, described, stale, there, building.work)
         yield from checked(tests.values(), building.work)
         if error:
             raise error

@@ -31,6 +31,8 @@ from pipelines import plan
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The checkout: where `dbt_project/` and `data/` stand."""
+WORK = "work.duckdb"
+"""The database that a build works in. What dbt makes of its project calls tables by this name."""
 
 
 class SettingsError(ValueError):

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipelines.feeds.contract import quoted
 from pipelines.plan import TARGETS
-from pipelines.settings import PROJECT, Settings
+from pipelines.settings import PROJECT, WORK, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DBT = str(Path(sys.executable).with_name("dbt"))
@@ -146,7 +146,7 @@ def manifest(settings: Settings) -> Path:
             dbt(
                 ["parse", "--vars", variables(settings)],
                 aside,
-                environment(settings, aside, aside / "work.duckdb") | {READ: str(read)},
+                environment(settings, aside, aside / WORK) | {READ: str(read)},
             )
             target.mkdir(exist_ok=True)
             # Where Spark makes tables, the build reads of other models than this did.

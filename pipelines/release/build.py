@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from pipelines.release.errors import Busy, ReleaseError
 from pipelines.release.serve import prepare, switch
 from pipelines.release.store import RECORD, point
-from pipelines.settings import PROJECT, Settings
+from pipelines.settings import PROJECT, WORK, Settings
 from pipelines.wording import bilingual
 
 CODE = ("pipelines", "dashboards", "dbt_project")
@@ -51,7 +51,7 @@ class Building:
     @property
     def work(self) -> Path:
         """The database that dbt builds in; it does not stay in the release."""
-        return self.path / "work.duckdb"
+        return self.path / WORK
 
     @property
     def warehouse(self) -> Path:

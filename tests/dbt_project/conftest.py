@@ -17,6 +17,7 @@ import pytest
 
 from pipelines.feeds import load_contracts
 from pipelines.quality.disclosure import SERVED
+from pipelines.settings import Settings
 from pipelines.warehouse import ONE_THREAD, READ, READY_DBT, write_ops
 from tests.conftest import Once
 
@@ -94,6 +95,13 @@ of nobody who could be told."""
 
 WHOLE = "fqn:*"
 """Selects every model."""
+
+
+def home_in(folder: Path) -> Settings:
+    """Settings of a home of one's own."""
+    return Settings.load(
+        home=folder / "home", raw=folder / "raw", pseudonym_key_file=folder / "key"
+    )
 
 
 def run_dbt(

@@ -14,7 +14,7 @@ from pipelines import data_tests, warehouse
 from pipelines.definitions import checked
 from pipelines.settings import Settings
 
-from .conftest import City
+from .conftest import City, home_in
 
 KEY, REFERENCE = "primary_key", "refers_to"
 SPOILED = {
@@ -50,10 +50,7 @@ class Asked:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("data_tests")
-    return Settings.load(
-        raw=folder / "raw", home=folder / "home", pseudonym_key_file=folder / "key"
-    )
+    return home_in(tmp_path_factory.mktemp("data_tests"))
 
 
 def asked_of(settings: Settings, database: Path, target: Path) -> Asked:
@@ -61,7 +58,8 @@ def asked_of(settings: Settings, database: Path, target: Path) -> Asked:
     manifest = json.loads((target / warehouse.MANIFEST).read_text(encoding="utf-8"))
     results = json.loads((target / warehouse.RESULTS).read_text(encoding="utf-8"))["results"]
     said = {one["unique_id"]: one for one in results if one["unique_id"].startswith("test.")}
-    return Asked(database, manifest, said, data_tests.ask(settings, manifest, list(said), database))
+    rows = data_tests.ask(settings, manifest, said, manifest["nodes"], database)
+    return Asked(database, manifest, said, rows)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +126,17 @@ def test_of_what_rests_on_a_broken_table_nothing_is_said(spoiled: Asked) -> None
     assert silent.isdisjoint({*SPOILED, "staging.stg_students"})
 
 
+def test_of_a_table_that_is_not_made_nothing_is_asked(sound: Asked, settings: Settings) -> None:
+    """Nor of one that it refers to: a build that fails asks of what it has made all the same."""
+    made = sound.manifest["nodes"].keys() - {"model.eqm.dim_subject"}
+    rows = data_tests.ask(settings, sound.manifest, sound.manifest["nodes"], made, sound.database)
+    left_out = sound.said.keys() - rows.keys()
+    reads = {name: sound.manifest["nodes"][name]["depends_on"]["nodes"] for name in sound.said}
+    assert left_out == {name for name in reads if "model.eqm.dim_subject" in reads[name]}
+    assert 1 < len(left_out) < 100
+    assert rows.items() <= sound.rows.items()
+
+
 def test_the_query_of_a_failed_test_shows_its_rows(spoiled: Asked) -> None:
     checks = {
         tuple(one.asset_key.path): one for one in checked(spoiled.rows.values(), spoiled.database)
@@ -153,7 +162,9 @@ def test_a_question_that_the_engine_refuses_stops_the_build(
         con.execute("create schema marts; create table marts.attainment (wave_id text)")
     keys = sound.of("marts.attainment", KEY)
     (name,) = (name for name, row in sound.rows.items() if row in keys)
-    (row,) = data_tests.ask(settings, sound.manifest, [name], database).values()
+    (row,) = data_tests.ask(
+        settings, sound.manifest, [name], sound.manifest["nodes"], database
+    ).values()
     assert not row["passed"] and row["query"].startswith("with repeated as")
     assert 'Referenced column "school_year" not found' in row["detail"]
 

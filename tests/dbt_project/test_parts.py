@@ -20,17 +20,11 @@ from pipelines.intake import Standing
 from pipelines.settings import Settings
 from tests.conftest import Once
 
-from .conftest import OWED, PROBLEMS, SUBMISSIONS, write_standing
+from .conftest import OWED, PROBLEMS, SUBMISSIONS, home_in, write_standing
 from .test_diagnosis import made_items
 
 Feeds = dict[str, pd.DataFrame]
 RESULTS, ITEMS = "monitoring_results", "item_results"
-
-
-def home_in(folder: Path) -> Settings:
-    return Settings.load(
-        home=folder / "home", raw=folder / "raw", pseudonym_key_file=folder / "key"
-    )
 
 
 def make(settings: Settings, feeds: Feeds, name: str) -> dict[str, set[parts.Part]]:

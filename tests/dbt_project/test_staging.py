@@ -13,9 +13,8 @@ from pipelines import warehouse
 from pipelines.feeds import Contract, codes, load_contracts
 from pipelines.feeds.contract import ORIGIN
 from pipelines.feeds.staging import STAGING, files, write
-from pipelines.settings import Settings
 
-from .conftest import FEEDS, PROJECT, City
+from .conftest import FEEDS, PROJECT, City, home_in
 
 CONTRACTS = load_contracts()
 
@@ -186,9 +185,7 @@ def test_rows_of_students_are_sealed_in_restricted_only(city: City, tmp_path: Pa
 
 
 def test_the_documentation_has_every_feed_in_both_languages(city: City, tmp_path: Path) -> None:
-    settings = Settings.load(
-        raw=tmp_path / "raw", home=tmp_path / "home", pseudonym_key_file=tmp_path / "key"
-    )
+    settings = home_in(tmp_path)
     folder = city.warehouse.parent
     warehouse.write_docs(settings, folder / "standing", city.warehouse, folder / "target", tmp_path)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
